@@ -1,0 +1,123 @@
+// What the typed shell and the compiled engine say to each other. Not for users: it may change in
+// any release. Geometry crosses as plain scalars, boxes as D minima followed by D maxima, points as
+// D coordinates; the shell has checked nothing, the engine checks everything.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+
+#include "xtree/config.h"
+#include "xtree/options.h"
+#include "xtree/result.h"
+
+namespace xtree {
+
+struct IndexStats;
+
+namespace detail {
+
+enum class ScalarType : std::uint8_t { float32 = 4, float64 = 8 };
+
+// What an index holds, fixed when it is made.
+struct Schema {
+  std::uint16_t dimensions = 2;
+  ScalarType scalar = ScalarType::float64;
+  Shape shape = Shape::boxes;
+  std::uint16_t value_bytes = 8;
+
+  [[nodiscard]] std::size_t scalar_bytes() const noexcept { return static_cast<std::size_t>(scalar); }
+  // Scalars of one entry's geometry as it is stored and as it crosses this interface.
+  [[nodiscard]] std::size_t rows() const noexcept {
+    return shape == Shape::points ? dimensions : 2u * dimensions;
+  }
+  friend bool operator==(const Schema&, const Schema&) noexcept = default;
+};
+
+// The leaf format that the shell decodes: blocks of `kLeafVectorBytes / sizeof(Scalar)` lanes, one
+// 64-byte row per coordinate (all minima by axis, then all maxima), then the lanes' values.
+inline constexpr std::size_t kLeafVectorBytes = 64;
+inline constexpr std::size_t kMaxLeafEntries = 256;
+
+// The hits of one leaf: bit i of `mask` says that entry i answers the query.
+struct LeafHits {
+  const std::byte* blocks = nullptr;
+  std::size_t block_bytes = 0;
+  std::uint64_t mask[kMaxLeafEntries / 64] = {};
+};
+
+// The rectangle of rectangles that every conjunction of intersects, within and covers folds into:
+// an entry answers when low_min <= min <= low_max and high_min <= max <= high_max on each axis.
+template <class Scalar>
+struct Window {
+  Scalar low_min[kMaxDimensions];
+  Scalar low_max[kMaxDimensions];
+  Scalar high_min[kMaxDimensions];
+  Scalar high_max[kMaxDimensions];
+};
+
+// A nearest hit: its geometry (rows() scalars), its value, and the Euclidean distance.
+struct NearestHit {
+  alignas(8) std::byte geometry[2 * kMaxDimensions * sizeof(double)];
+  alignas(8) std::byte value[kMaxValueBytes];
+  double distance = 0;
+};
+
+inline constexpr std::uint64_t kEndless = std::numeric_limits<std::uint64_t>::max();
+
+// Where a query stands between two calls of the engine: opaque bytes that the engine fills in
+// `begin_*` and leaves in `end_*`. It stays where it was made.
+struct ScanState {
+  alignas(64) std::byte storage[4096];
+};
+
+// A pinned epoch of a database; null means what is newest when the query begins.
+class SnapshotCore;
+
+// One index in one mode. Reads may run beside reads; in memory mode a write excludes everything
+// else; in durable mode any thread may call anything at any time.
+class XTREE_EXPORT IndexCore {
+ public:
+  explicit IndexCore(const Schema& schema) noexcept : schema_(schema) {}
+  IndexCore(const IndexCore&) = delete;
+  IndexCore& operator=(const IndexCore&) = delete;
+  virtual ~IndexCore();
+
+  [[nodiscard]] const Schema& schema() const noexcept { return schema_; }
+
+  virtual Result<void> insert(const void* geometry, const void* value) = 0;
+  virtual Result<bool> erase(const void* geometry, const void* value) = 0;
+  virtual Result<bool> update(const void* from, const void* to, const void* value) = 0;
+  // `count` entries whose geometry and value lie `stride` bytes apart from the two first ones.
+  virtual Result<void> bulk_load(const void* geometry, const void* value, std::size_t stride,
+                                 std::size_t count) = 0;
+  virtual Result<void> clear() = 0;
+
+  // `window` is a Window<Scalar>; no NaN in it. A scan that was begun must be ended, whether it
+  // ran dry or not. `next_leaf` is false at the end and on an error, and `end_scan` tells which.
+  virtual Result<void> begin_scan(ScanState& state, const SnapshotCore* snapshot,
+                                  const void* window) const = 0;
+  virtual bool next_leaf(ScanState& state, LeafHits& hits) const = 0;
+  virtual Result<void> end_scan(ScanState& state) const = 0;
+  virtual Result<std::uint64_t> count(const SnapshotCore* snapshot, const void* window) const = 0;
+
+  // Entries by growing distance from `target` (a box), at most `limit` of them. Ties come in any
+  // order.
+  virtual Result<void> begin_nearest(ScanState& state, const SnapshotCore* snapshot,
+                                     const void* target, std::uint64_t limit) const = 0;
+  virtual bool next_nearest(ScanState& state, NearestHit& hit) const = 0;
+  virtual Result<void> end_nearest(ScanState& state) const = 0;
+
+  virtual Result<IndexStats> stats(const SnapshotCore* snapshot) const = 0;
+  virtual Result<void> verify(const SnapshotCore* snapshot) const = 0;
+
+ private:
+  Schema schema_;
+};
+
+// A new index in memory; refuses a schema that is out of range.
+XTREE_EXPORT Result<std::unique_ptr<IndexCore>> make_memory_index(const Schema& schema);
+
+}  // namespace detail
+}  // namespace xtree

@@ -1,0 +1,37 @@
+// What an index and a database can say about themselves.
+#pragma once
+
+#include <cstdint>
+
+#include "xtree/config.h"
+
+namespace xtree {
+
+// One index at one moment. Bytes are of nodes, with their headers and free lanes.
+struct IndexStats {
+  std::uint64_t entries = 0;
+  std::uint32_t height = 0;  // levels; 0 when empty, 1 when the root is a leaf
+  std::uint64_t leaves = 0;
+  std::uint64_t directory_nodes = 0;  // nodes above the leaves, supernodes among them
+  std::uint64_t supernodes = 0;
+  std::uint64_t node_bytes = 0;
+  double leaf_fill = 0;  // entries to the room for them in the leaves that exist, 0 to 1
+};
+
+// A database at one moment.
+struct DatabaseStats {
+  std::uint64_t epoch = 0;             // the newest published state
+  std::uint64_t indexes = 0;
+  std::uint64_t handles = 0;           // live NodeIDs
+  std::uint64_t versions_held = 0;     // superseded node versions that a snapshot still needs
+  std::uint64_t version_bytes = 0;     // the memory that those take
+  std::uint64_t snapshots = 0;         // open snapshots
+  std::uint64_t oldest_snapshot = 0;   // its epoch; 0 when none is open
+  std::uint64_t resident_bytes = 0;    // memory that holds nodes, all versions together
+  std::uint64_t log_bytes = 0;         // log behind the last checkpoint
+  std::uint64_t checkpoint = 0;        // generation of the last checkpoint
+  std::uint64_t segment_bytes = 0;     // size of the segment files
+  std::uint64_t live_segment_bytes = 0;
+};
+
+}  // namespace xtree

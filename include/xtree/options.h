@@ -1,0 +1,55 @@
+// Options with every default in sight.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "xtree/config.h"
+
+namespace xtree {
+
+enum class Mode : std::uint8_t {
+  in_memory,  // no files, no threads, no locks, no system calls; one writer or many readers at a time
+  durable,    // crash recovery, snapshots, readers that never wait
+};
+
+// What an index stores for each entry's geometry.
+enum class Shape : std::uint8_t {
+  boxes,   // a box: 2 * D scalars
+  points,  // a point: D scalars
+};
+
+// What survives once a write has returned.
+enum class Durability : std::uint8_t {
+  strict,    // survives power loss: the log is synced before the call returns
+  balanced,  // the same promise; the group may wait up to `group_window_us` to fill
+  eventual,  // survives a crash of the process; power loss may take the last `sync_interval_ms`
+  none,      // survives from the last checkpoint on: nothing is logged
+};
+
+class FileSystem;
+
+struct Options {
+  // Make the directory and an empty database where there is none.
+  bool create_if_missing = true;
+  // What a write promises when it does not say otherwise.
+  Durability durability = Durability::strict;
+  // `balanced`: the longest that a group waits for company, in microseconds.
+  std::uint32_t group_window_us = 200;
+  // `eventual`: the longest between two syncs of the log, in milliseconds.
+  std::uint32_t sync_interval_ms = 100;
+  // A checkpoint starts when the log behind the last one has grown by this much.
+  std::uint64_t checkpoint_log_bytes = std::uint64_t{64} << 20;
+  // The size to which a log file is written before it is used, and at which the next one starts.
+  std::uint64_t log_file_bytes = std::uint64_t{16} << 20;
+  // Let a thread of the database take checkpoints. Without it only `checkpoint` and `close` do.
+  bool background_checkpoints = true;
+  // Where the files live; null means the operating system's. It must outlive the database.
+  FileSystem* file_system = nullptr;
+};
+
+struct IndexOptions {
+  Mode mode = Mode::durable;
+};
+
+}  // namespace xtree

@@ -1,0 +1,71 @@
+// The seam between the engine and the operating system's files. Users who embed XTree on something
+// else than a POSIX file system, or who test it on one that fails, implement these two classes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "xtree/config.h"
+#include "xtree/result.h"
+
+namespace xtree {
+
+// An open file. Calls on one file may come from several threads, at disjoint ranges.
+class XTREE_EXPORT File {
+ public:
+  File() = default;
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  virtual ~File();
+
+  // Fills `bytes` from `offset`; returns how many bytes there were before the end of the file.
+  virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> bytes) = 0;
+  // Writes all of `bytes` at `offset`, past the end if it comes to that, or fails.
+  virtual Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes) = 0;
+  // Returns once all that was written, and the size, would survive power loss. After a failure
+  // nothing may be assumed about what was written since the last success.
+  virtual Result<void> sync() = 0;
+  virtual Result<void> truncate(std::uint64_t bytes) = 0;
+  virtual Result<std::uint64_t> size() = 0;
+  // Takes the whole file for this object until it is destroyed; fails with `locked` when another
+  // object has it, in this process or elsewhere.
+  virtual Result<void> lock() = 0;
+};
+
+enum class OpenMode : std::uint8_t {
+  read,        // the file must exist
+  read_write,  // the file must exist
+  create,      // read and write; made empty when it does not exist, kept as it is when it does
+};
+
+// Names are paths with '/' between their parts. A name that was made, renamed or removed survives
+// power loss once its directory has been synced.
+class XTREE_EXPORT FileSystem {
+ public:
+  FileSystem() = default;
+  FileSystem(const FileSystem&) = delete;
+  FileSystem& operator=(const FileSystem&) = delete;
+  virtual ~FileSystem();
+
+  // `not_found` when the mode asks for a file that is not there.
+  virtual Result<std::unique_ptr<File>> open(std::string_view path, OpenMode mode) = 0;
+  virtual Result<bool> exists(std::string_view path) = 0;
+  // The plain names in a directory, in no order, without "." and "..".
+  virtual Result<std::vector<std::string>> list(std::string_view directory) = 0;
+  // Succeeds when the directory is there already. Its parent must exist.
+  virtual Result<void> make_directory(std::string_view path) = 0;
+  virtual Result<void> remove(std::string_view path) = 0;
+  // Replaces `to` if it exists.
+  virtual Result<void> rename(std::string_view from, std::string_view to) = 0;
+  virtual Result<void> sync_directory(std::string_view path) = 0;
+};
+
+// The operating system's file system; it lives as long as the process.
+XTREE_EXPORT FileSystem& posix_file_system() noexcept;
+
+}  // namespace xtree

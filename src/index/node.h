@@ -1,0 +1,93 @@
+// Node: the bytes of an X-tree node, the same in memory, in a durable frame and on disk.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "persistence/frame.h"
+#include "xtree/detail/engine.h"
+
+namespace xtree::index {
+
+// A child reference: the child's `frame.node_id`. In memory mode that is the frame's address, in
+// durable mode its NodeID; the tree never looks inside.
+using Ref = std::uint64_t;
+
+// The header fills one cache line; blocks follow it. design/file_format.md, "Tree nodes".
+struct Node {
+  persistence::FrameHeader frame;
+  std::uint32_t count;    // entries of a leaf, children of a directory node
+  std::uint16_t level;    // 0 is a leaf
+  std::uint16_t blocks;   // blocks that follow the header: the room there is
+  std::uint8_t reserved[24];
+
+  [[nodiscard]] std::byte* block(std::size_t index, std::size_t block_bytes) noexcept {
+    return reinterpret_cast<std::byte*>(this) + sizeof(Node) + index * block_bytes;
+  }
+  [[nodiscard]] const std::byte* block(std::size_t index, std::size_t block_bytes) const noexcept {
+    return const_cast<Node*>(this)->block(index, block_bytes);
+  }
+};
+static_assert(sizeof(Node) == 64 && offsetof(Node, count) == 32);
+
+// Where a tree begins. It is a versioned object of its own in durable mode.
+struct Root {
+  Ref node = 0;               // 0 when the tree is empty
+  std::uint64_t entries = 0;
+  std::uint32_t height = 0;   // levels; the root's level is height - 1
+  std::uint32_t reserved = 0;
+};
+
+inline constexpr std::size_t kDirectoryLanes = 16;
+// A directory node has this many blocks; a supernode grows block by block to kMaxSupernodeBlocks.
+inline constexpr std::size_t kDirectoryBlocks = 4;
+inline constexpr std::size_t kMaxSupernodeBlocks = 16 * kDirectoryBlocks;
+inline constexpr std::uint32_t kMaxHeight = 24;
+
+// How a schema's nodes are laid out. A block is rows of 64 bytes, one lane per entry: all minima by
+// axis, then all maxima (a leaf of points has the D coordinate rows only); then the values of the
+// lanes (leaf) or their child references (directory). Leaf rows hold the exact scalars, 8 or 16
+// lanes. Directory rows hold floats rounded outward, 16 lanes. Free lanes of a block that holds at
+// least one entry have minimum rows at +max and maximum rows at -max (point rows at NaN), so that
+// kernels need no lane masks and a free lane answers no query.
+struct Layout {
+  std::size_t dimensions;
+  std::size_t rows;               // of a leaf block
+  std::size_t value_bytes;
+  std::size_t leaf_lanes;
+  std::size_t leaf_block_bytes;   // rows and values, rounded up to 64
+  std::size_t max_leaf_blocks;
+  std::size_t directory_block_bytes;
+  bool points;
+
+  explicit Layout(const detail::Schema& schema) noexcept
+      : dimensions(schema.dimensions),
+        rows(schema.rows()),
+        value_bytes(schema.value_bytes),
+        leaf_lanes(detail::kLeafVectorBytes / schema.scalar_bytes()),
+        leaf_block_bytes((rows * 64 + leaf_lanes * value_bytes + 63) / 64 * 64),
+        max_leaf_blocks(0),
+        directory_block_bytes(2 * dimensions * 64 + kDirectoryLanes * sizeof(Ref)),
+        points(schema.shape == Shape::points) {
+    for (std::size_t node_bytes = 4096; max_leaf_blocks * leaf_lanes < kMinLeafEntries;
+         node_bytes *= 2) {
+      max_leaf_blocks = (node_bytes - sizeof(Node)) / leaf_block_bytes;
+    }
+    if (max_leaf_blocks * leaf_lanes > detail::kMaxLeafEntries) {
+      max_leaf_blocks = detail::kMaxLeafEntries / leaf_lanes;
+    }
+  }
+
+  [[nodiscard]] std::size_t leaf_capacity() const noexcept { return max_leaf_blocks * leaf_lanes; }
+  [[nodiscard]] std::size_t leaf_bytes(std::size_t blocks) const noexcept {
+    return sizeof(Node) + blocks * leaf_block_bytes;
+  }
+  [[nodiscard]] std::size_t directory_bytes(std::size_t blocks) const noexcept {
+    return sizeof(Node) + blocks * directory_block_bytes;
+  }
+
+ private:
+  static constexpr std::size_t kMinLeafEntries = 48;
+};
+
+}  // namespace xtree::index

@@ -1,0 +1,2 @@
+# Sources of src/index, by name.
+target_sources(xtree PRIVATE)

@@ -1,0 +1,45 @@
+// What the tree asks of the place where its nodes live: the one door between the tree and the
+// persistence layer. MemoryStore and DurableStore model it.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+
+#include "index/node.h"
+
+namespace xtree::index {
+
+// How readers follow references. A view is a few words, passed by value.
+template <class V>
+concept NodeView = std::copyable<V> && requires(const V& view, Ref ref) {
+  // The node, or null when it cannot be read (never in memory mode). A reader that gets null gives
+  // up and reports that it failed; the view's owner knows the error.
+  { view.node(ref) } noexcept -> std::same_as<const Node*>;
+  // Starts to bring the node's first lines near.
+  { view.prefetch(ref) } noexcept;
+};
+
+// How the one writer makes and changes nodes. `bytes` are whole nodes, header included, multiples
+// of 64. Frames that `create`, `edit` and `resize` return may be changed in place until the
+// operation ends; the tree fills everything behind the FrameHeader.
+template <class S>
+concept NodeStore = NodeView<typename S::View> &&
+    requires(S& store, Ref ref, std::size_t bytes) {
+      // What the writer itself sees: every change so far.
+      { store.view() } noexcept -> std::same_as<typename S::View>;
+      // Makes sure that creates, edits and resizes of `bytes` in all cannot fail for want of memory;
+      // false when there is not so much. Called before an operation changes anything.
+      { store.reserve(bytes) } noexcept -> std::same_as<bool>;
+      // A new node with zeroed memory behind its FrameHeader's fields. Its reference is
+      // `frame.node_id`.
+      { store.create(bytes) } noexcept -> std::same_as<Node*>;
+      // The node, ready to be changed: itself, or a copy when readers may still need it as it is.
+      // The reference stays. Null when it cannot be read.
+      { store.edit(ref) } noexcept -> std::same_as<Node*>;
+      // As `edit`, with room for `bytes`; contents are kept up to the smaller size, and what is new
+      // is zero. In memory mode the reference changes with the address: read it from the result.
+      { store.resize(ref, bytes) } noexcept -> std::same_as<Node*>;
+      { store.destroy(ref) } noexcept;
+    };
+
+}  // namespace xtree::index

@@ -1,0 +1,25 @@
+// Frame: one version of one object, in memory and, but for `previous`, byte for byte on disk.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace xtree::persistence {
+
+// The first half of every object's first cache line; what follows belongs to the index layer.
+// On disk: design/file_format.md, "Node images".
+struct FrameHeader {
+  std::uint64_t node_id;     // NodeID bits; in memory mode the frame's own address
+  std::uint64_t birth;       // the epoch from which this version holds; 0 in memory mode
+  FrameHeader* previous;     // the next older version that a reader may need; 0 on disk
+  std::uint32_t checksum;    // CRC32C of the image with this field and `previous` zero; set on disk
+  std::uint32_t bytes;       // size of the image, header included; a multiple of 64
+};
+static_assert(sizeof(FrameHeader) == 32);
+static_assert(offsetof(FrameHeader, checksum) == 24);
+
+// Frames are aligned to a cache line and at most this large.
+inline constexpr std::size_t kFrameAlignment = 64;
+inline constexpr std::size_t kMaxFrameBytes = std::size_t{1} << 20;
+
+}  // namespace xtree::persistence

@@ -1,0 +1,37 @@
+// NodeID: the name that a node keeps through all of its versions.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+
+namespace xtree::persistence {
+
+inline constexpr unsigned kShardBits = 6;
+inline constexpr unsigned kSlotBits = 42;
+inline constexpr unsigned kTagBits = 16;
+inline constexpr unsigned kShards = 1u << kShardBits;
+
+// From the top: shard (6 bits), slot (42 bits), tag (16 bits). Shard and slot together are the
+// handle, and number the object table's slots; the tag tells one life of the slot from the next.
+// Tag 0 is never given out, so no NodeID is zero.
+struct NodeId {
+  std::uint64_t bits = 0;
+
+  static constexpr NodeId make(std::uint64_t handle, std::uint16_t tag) noexcept {
+    return {handle << kTagBits | tag};
+  }
+  [[nodiscard]] constexpr std::uint64_t handle() const noexcept { return bits >> kTagBits; }
+  [[nodiscard]] constexpr std::uint16_t tag() const noexcept {
+    return static_cast<std::uint16_t>(bits);
+  }
+  [[nodiscard]] constexpr unsigned shard() const noexcept {
+    return static_cast<unsigned>(bits >> (kSlotBits + kTagBits));
+  }
+  [[nodiscard]] constexpr std::uint64_t slot() const noexcept {
+    return handle() & ((std::uint64_t{1} << kSlotBits) - 1);
+  }
+  explicit constexpr operator bool() const noexcept { return bits != 0; }
+  friend constexpr auto operator<=>(const NodeId&, const NodeId&) noexcept = default;
+};
+
+}  // namespace xtree::persistence

@@ -1,0 +1,2 @@
+# Sources of src/persistence, by name.
+target_sources(xtree PRIVATE)

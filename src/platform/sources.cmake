@@ -1,0 +1,2 @@
+# Sources of src/platform, by name.
+target_sources(xtree PRIVATE)

@@ -1,0 +1,2 @@
+# Sources of src/wal, by name.
+target_sources(xtree PRIVATE)
