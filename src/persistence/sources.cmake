@@ -1,2 +1,3 @@
 # Sources of src/persistence, by name.
-target_sources(xtree PRIVATE)
+target_sources(xtree PRIVATE
+  ${PROJECT_SOURCE_DIR}/src/persistence/frame_arena.cc)

@@ -109,6 +109,7 @@ class XTREE_EXPORT IndexCore {
   virtual bool next_nearest(ScanState& state, NearestHit& hit) const = 0;
   virtual Result<void> end_nearest(ScanState& state) const = 0;
 
+  virtual Result<std::uint64_t> size(const SnapshotCore* snapshot) const = 0;
   virtual Result<IndexStats> stats(const SnapshotCore* snapshot) const = 0;
   virtual Result<void> verify(const SnapshotCore* snapshot) const = 0;
 

@@ -1,0 +1,227 @@
+// Cursors: the hits of a query as a C++20 input range.
+#pragma once
+
+#include <bit>
+#include <concepts>
+#include <cstddef>
+#include <cstring>
+#include <iterator>
+#include <type_traits>
+
+#include "xtree/query.h"
+#include "xtree/result.h"
+
+namespace xtree {
+namespace detail {
+
+// Reads entries out of a leaf; everything about the layout is known at compile time.
+template <int D, class V, class T, Shape S>
+struct LeafDecoder {
+  static constexpr std::size_t kLanes = kLeafVectorBytes / sizeof(T);
+  static constexpr std::size_t kRows = S == Shape::points ? D : 2 * D;
+
+  static void decode(const LeafHits& leaf, std::size_t entry, Hit<D, V, T>& hit) noexcept {
+    const std::byte* block = leaf.blocks + entry / kLanes * leaf.block_bytes;
+    const std::size_t lane = entry % kLanes;
+    const T* rows = reinterpret_cast<const T*>(block) + lane;
+    for (int i = 0; i < D; ++i) {
+      hit.box.min[i] = rows[i * kLanes];
+      hit.box.max[i] = rows[(S == Shape::points ? i : D + i) * kLanes];
+    }
+    std::memcpy(&hit.value, block + kRows * kLeafVectorBytes + lane * sizeof(V), sizeof(V));
+  }
+};
+
+// One scan from its beginning to its end: hits that answer the whole predicate, one by one or all.
+template <int D, class V, class T, Shape S, class P>
+class WindowScan {
+ public:
+  using HitType = Hit<D, V, T>;
+
+  WindowScan(const IndexCore& core, const SnapshotCore* snapshot, const P& predicate)
+      : core_(core), predicate_(predicate) {
+    if (!predicate_.valid()) {
+      status_ = Error(ErrorCode::invalid_argument, "query", "a box is inverted or holds NaN");
+      return;
+    }
+    Window<T> window;
+    open_window(window, D);
+    predicate_.narrow(window);
+    status_ = core_.begin_scan(state_, snapshot, &window);
+    begun_ = status_.has_value();
+  }
+  WindowScan(const WindowScan&) = delete;
+  WindowScan& operator=(const WindowScan&) = delete;
+  ~WindowScan() { finish(); }
+
+  bool next(HitType& hit) {
+    for (;;) {
+      while (word_ < std::size(leaf_.mask)) {
+        std::uint64_t& bits = leaf_.mask[word_];
+        if (bits == 0) {
+          ++word_;
+          continue;
+        }
+        LeafDecoder<D, V, T, S>::decode(leaf_, word_ * 64 + std::countr_zero(bits), hit);
+        bits &= bits - 1;
+        if (test_rest(predicate_, hit)) return true;
+      }
+      if (!begun_ || !core_.next_leaf(state_, leaf_)) {
+        finish();
+        return false;
+      }
+      word_ = 0;
+    }
+  }
+  [[nodiscard]] const Result<void>& status() const noexcept { return status_; }
+
+ private:
+  void finish() {
+    if (begun_) {
+      begun_ = false;
+      status_ = core_.end_scan(state_);
+    }
+  }
+
+  const IndexCore& core_;
+  P predicate_;
+  Result<void> status_;
+  bool begun_ = false;
+  std::size_t word_ = std::size(LeafHits().mask);
+  LeafHits leaf_;
+  ScanState state_;
+};
+
+template <int D, class V, class T, Shape S, class Filter>
+class NearestScan {
+ public:
+  using HitType = Hit<D, V, T>;
+
+  NearestScan(const IndexCore& core, const SnapshotCore* snapshot,
+              const NearestQuery<D, T, Filter>& query)
+      : core_(core), filter_(query.filter), left_(query.limit) {
+    if (!is_ordered(query.target) || !filter_.valid()) {
+      status_ = Error(ErrorCode::invalid_argument, "query", "a box is inverted or holds NaN");
+      return;
+    }
+    // A filter may refuse any number of entries, so then the engine must be ready to go on.
+    constexpr bool kFiltered = !std::is_same_v<Filter, Everything>;
+    status_ = core_.begin_nearest(state_, snapshot, &query.target,
+                                  kFiltered ? kEndless : query.limit);
+    begun_ = status_.has_value();
+  }
+  NearestScan(const NearestScan&) = delete;
+  NearestScan& operator=(const NearestScan&) = delete;
+  ~NearestScan() { finish(); }
+
+  bool next(HitType& hit) {
+    while (begun_ && left_ != 0 && core_.next_nearest(state_, found_)) {
+      const T* rows = reinterpret_cast<const T*>(found_.geometry);
+      for (int i = 0; i < D; ++i) {
+        hit.box.min[i] = rows[i];
+        hit.box.max[i] = rows[S == Shape::points ? i : D + i];
+      }
+      std::memcpy(&hit.value, found_.value, sizeof(V));
+      hit.distance = found_.distance;
+      if (!filter_.test(hit)) continue;  // no window has decided anything here
+      --left_;
+      return true;
+    }
+    finish();
+    return false;
+  }
+  [[nodiscard]] const Result<void>& status() const noexcept { return status_; }
+
+ private:
+  void finish() {
+    if (begun_) {
+      begun_ = false;
+      status_ = core_.end_nearest(state_);
+    }
+  }
+
+  const IndexCore& core_;
+  Filter filter_;
+  std::uint64_t left_;
+  Result<void> status_;
+  bool begun_ = false;
+  NearestHit found_;
+  ScanState state_;
+};
+
+template <int D, class V, class T, Shape S, class Query>
+struct ScanFor {
+  using type = WindowScan<D, V, T, S, Query>;
+};
+template <int D, class V, class T, Shape S, class Filter>
+struct ScanFor<D, V, T, S, NearestQuery<D, T, Filter>> {
+  using type = NearestScan<D, V, T, S, Filter>;
+};
+
+}  // namespace detail
+
+// The hits of one query, fetched as they are asked for; a single-pass range.
+//
+//   auto hits = index.query(xtree::intersects(window));
+//   for (const auto& hit : hits) use(hit.box, hit.value);
+//   if (!hits.status()) return hits.status().error();
+//
+// It stays where it was made and must not outlive its index. A query in memory always succeeds once
+// its arguments are accepted; in a durable index reading may fail, and the range then ends early and
+// `status` says why. The index must not be changed in memory mode while a cursor is open. A cursor
+// in durable mode sees the state at its making, whatever is written meanwhile, and holds on to that
+// state's memory until it is destroyed or has run dry.
+template <class Scan>
+class Cursor {
+ public:
+  using value_type = typename Scan::HitType;
+
+  template <class Query>
+  Cursor(const detail::IndexCore& core, const detail::SnapshotCore* snapshot, const Query& query)
+      : scan_(core, snapshot, query) {}
+
+  class iterator {
+   public:
+    using value_type = typename Scan::HitType;
+    using difference_type = std::ptrdiff_t;
+    using iterator_concept = std::input_iterator_tag;
+
+    explicit iterator(Cursor* cursor) noexcept : cursor_(cursor) {}
+    const value_type& operator*() const noexcept { return cursor_->hit_; }
+    const value_type* operator->() const noexcept { return &cursor_->hit_; }
+    iterator& operator++() {
+      cursor_->more_ = cursor_->scan_.next(cursor_->hit_);
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const iterator& it, std::default_sentinel_t) noexcept {
+      return it.done();
+    }
+
+   private:
+    [[nodiscard]] bool done() const noexcept { return !cursor_->more_; }
+
+    Cursor* cursor_;
+  };
+
+  // Where the cursor stands; the first call fetches the first hit.
+  iterator begin() {
+    if (!started_) {
+      started_ = true;
+      more_ = scan_.next(hit_);
+    }
+    return iterator(this);
+  }
+  std::default_sentinel_t end() const noexcept { return {}; }
+
+  // Whether all went well so far. Ask after the last hit.
+  [[nodiscard]] const Result<void>& status() const noexcept { return scan_.status(); }
+
+ private:
+  Scan scan_;
+  bool started_ = false;
+  bool more_ = false;
+  value_type hit_;
+};
+
+}  // namespace xtree

@@ -1,0 +1,126 @@
+#include "persistence/frame_arena.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstring>
+#include <iostream>
+#include <map>
+#include <random>
+#include <vector>
+
+namespace xtree::persistence {
+namespace {
+
+TEST(FrameArena, TakesNothingBeforeItIsUsed) {
+  FrameArena arena;
+  EXPECT_EQ(arena.bytes_mapped(), 0u);
+  EXPECT_EQ(arena.bytes_in_use(), 0u);
+}
+
+TEST(FrameArena, BeginsSmall) {
+  FrameArena arena;
+  void* frame = arena.allocate(64);
+  ASSERT_NE(frame, nullptr);
+  EXPECT_EQ(arena.bytes_mapped(), std::size_t{64} << 10);
+  EXPECT_EQ(arena.bytes_in_use(), 64u);
+  arena.release(frame, 64);
+  EXPECT_EQ(arena.bytes_in_use(), 0u);
+}
+
+TEST(FrameArena, RoundsByAtMostAnEighth) {
+  for (std::size_t bytes = 1; bytes <= kMaxFrameBytes; bytes += 1 + bytes / 100) {
+    const std::size_t taken = FrameArena::allocation_bytes(bytes);
+    EXPECT_GE(taken, bytes);
+    EXPECT_EQ(taken % 64, 0u) << bytes;
+    EXPECT_LE(taken, bytes + (bytes + 63) / 64 * 64 / 8 + 64) << bytes;
+    EXPECT_EQ(FrameArena::allocation_bytes(taken), taken) << bytes;
+  }
+  EXPECT_EQ(FrameArena::allocation_bytes(kMaxFrameBytes), kMaxFrameBytes);
+}
+
+TEST(FrameArena, GivesReleasedMemoryOutAgain) {
+  FrameArena arena;
+  void* first = arena.allocate(4096);
+  arena.release(first, 4096);
+  EXPECT_EQ(arena.allocate(4096), first);
+  for (int round = 0; round < 100'000; ++round) {
+    void* frame = arena.allocate(1024);
+    ASSERT_NE(frame, nullptr);
+    arena.release(frame, 1024);
+  }
+  EXPECT_EQ(arena.bytes_mapped(), std::size_t{64} << 10);
+}
+
+TEST(FrameArena, KeepsItsLimitAndAllocatesAfterReserve) {
+  FrameArena arena(std::size_t{1} << 20);
+  EXPECT_FALSE(arena.reserve(std::size_t{2} << 20));
+  EXPECT_FALSE(arena.reserve(std::numeric_limits<std::size_t>::max() - 64));
+  ASSERT_TRUE(arena.reserve(100'032));
+  const std::size_t mapped = arena.bytes_mapped();
+  for (std::size_t left = 100'032; left != 0; left -= 64) ASSERT_NE(arena.allocate(64), nullptr);
+  EXPECT_EQ(arena.bytes_mapped(), mapped);
+  std::size_t count = 0;
+  while (arena.allocate(8192) != nullptr) ++count;
+  EXPECT_GT(count, 0u);
+  EXPECT_LE(arena.bytes_mapped(), std::size_t{1} << 20);
+  EXPECT_FALSE(arena.reserve(8192));
+}
+
+TEST(FrameArena, CutsLargePiecesWhenMuchIsFree) {
+  FrameArena arena;
+  std::vector<void*> frames;
+  for (int i = 0; i < 1000; ++i) frames.push_back(arena.allocate(8192));
+  for (void* frame : frames) arena.release(frame, 8192);
+  const std::size_t mapped = arena.bytes_mapped();
+  for (int i = 0; i < 10'000; ++i) ASSERT_NE(arena.allocate(640), nullptr);
+  EXPECT_EQ(arena.bytes_mapped(), mapped);
+}
+
+TEST(FrameArena, KeepsAllocationsApartThroughRandomUse) {
+  const std::uint64_t seed = std::random_device{}();
+  std::cout << "seed " << seed << '\n';
+  std::mt19937_64 random(seed);
+  FrameArena arena;
+  struct Frame {
+    unsigned char* memory;
+    std::size_t bytes;
+    unsigned char mark;
+  };
+  std::vector<Frame> live;
+  std::size_t in_use = 0;
+  for (int step = 0; step < 20'000; ++step) {
+    const bool shrink = step / 4000 % 2 == 1;
+    if (live.empty() || random() % 8 < (shrink ? 2u : 5u)) {
+      const std::size_t bytes = random() % 50 == 0 ? 1 + random() % kMaxFrameBytes / 4
+                                                   : 64 * (1 + random() % 100);
+      auto* memory = static_cast<unsigned char*>(arena.allocate(bytes));
+      ASSERT_NE(memory, nullptr);
+      ASSERT_EQ(reinterpret_cast<std::uintptr_t>(memory) % kFrameAlignment, 0u);
+      const auto mark = static_cast<unsigned char>(random());
+      std::memset(memory, mark, bytes);
+      live.push_back({memory, bytes, mark});
+      in_use += FrameArena::allocation_bytes(bytes);
+    } else {
+      std::swap(live[random() % live.size()], live.back());
+      const Frame frame = live.back();
+      live.pop_back();
+      for (std::size_t i = 0; i < frame.bytes; ++i) ASSERT_EQ(frame.memory[i], frame.mark);
+      arena.release(frame.memory, frame.bytes);
+      in_use -= FrameArena::allocation_bytes(frame.bytes);
+    }
+    ASSERT_EQ(arena.bytes_in_use(), in_use);
+  }
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+TEST(FrameArenaDeathTest, ShowsUseAfterRelease) {
+  FrameArena arena;
+  auto* frame = static_cast<volatile unsigned char*>(arena.allocate(256));
+  arena.release(const_cast<unsigned char*>(frame), 256);
+  EXPECT_DEATH(frame[100] = 1, "use-after-poison");
+}
+#endif
+
+}  // namespace
+}  // namespace xtree::persistence
