@@ -8,12 +8,12 @@
 #define XTREE_VERSION_MINOR 1
 #define XTREE_VERSION_PATCH 0
 
+// What the shared library exports; all else in it is hidden. Users of the static library get
+// XTREE_STATIC from their build system, so that a library of theirs does not export XTree's names.
 #if defined(XTREE_STATIC)
 #define XTREE_EXPORT
-#elif defined(XTREE_BUILDING)
-#define XTREE_EXPORT __attribute__((visibility("default")))
 #else
-#define XTREE_EXPORT
+#define XTREE_EXPORT __attribute__((visibility("default")))
 #endif
 
 namespace xtree {

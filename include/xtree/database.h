@@ -30,7 +30,7 @@ struct IndexDescription {
 
 // A write on its way; `Database::wait` turns it into a promise kept.
 struct Token {
-  std::uint64_t lsn = 0;  // the operation's sequence number, and every smaller one's
+  std::uint64_t ticket = 0;
 };
 
 // Named indexes in one directory, with one log, one writer process, and any number of threads.
@@ -94,14 +94,15 @@ class XTREE_EXPORT Database {
   // Checks every index, every checksum on disk, and that each node belongs to exactly one index.
   Result<void> verify() const;
 
-  // For tools that learn an index's schema from the files. Nothing is made: `not_found`.
+  // For tools, which know an index's schema only at run time: `index` without types, and the index
+  // of this name as it is, where nothing is made but `not_found` answered.
+  Result<std::shared_ptr<detail::IndexCore>> open_index(std::string_view name,
+                                                        const detail::Schema& schema,
+                                                        const IndexOptions& options);
   [[nodiscard]] Result<std::shared_ptr<detail::IndexCore>> open_index(std::string_view name);
 
  private:
   explicit Database(std::shared_ptr<detail::DatabaseCore> core) noexcept;
-  Result<std::shared_ptr<detail::IndexCore>> open_index(std::string_view name,
-                                                        const detail::Schema& schema,
-                                                        const IndexOptions& options);
 
   std::shared_ptr<detail::DatabaseCore> core_;
 };

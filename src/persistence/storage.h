@@ -2,48 +2,144 @@
 // segments. It knows nodes as images behind NodeIDs, and commits a checkpoint as one step.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "persistence/frame.h"
+#include "persistence/manifest.h"
 #include "persistence/node_id.h"
+#include "persistence/segment_allocator.h"
+#include "persistence/segment_file.h"
+#include "persistence/superblock.h"
+#include "persistence/table_file.h"
 #include "xtree/platform.h"
 
 namespace xtree::persistence {
 
-// Where an image lies. Slots of a segment have one size class; classes are multiples of 4 KiB.
-struct DiskAddress {
-  std::uint32_t segment = 0;   // number of the segment file; 0 means nowhere
-  std::uint16_t slot = 0;      // slot within the segment
-  std::uint8_t size_class = 0;
-  std::uint8_t reserved = 0;
-  explicit operator bool() const noexcept { return segment != 0; }
-  friend bool operator==(const DiskAddress&, const DiskAddress&) noexcept = default;
-};
-static_assert(sizeof(DiskAddress) == 8);
+// CRC32C of an image (a frame's bytes, header included) with `checksum` and `previous` as zero.
+std::uint32_t image_checksum(std::span<const std::byte> image) noexcept;
 
-// One slot of the object table as a checkpoint knows it. An entry with no address is a free slot
-// whose tag must not be given out again.
-struct TableEntry {
-  NodeId id;
-  DiskAddress address;
-  std::uint32_t checksum = 0;  // of the image; it stands in the image too
-  std::uint32_t bytes = 0;     // of the image
-};
-static_assert(sizeof(TableEntry) == 24);
+// The newest checkpoint of a database, and the next one in the making.
+//
+//   auto storage = Storage::open(files, "data", true);
+//   for (const TableEntry& entry : (*storage)->take_table()) restore(entry);
+//   ...
+//   auto entry = (*storage)->write(id, image);     // for each node that changed
+//   (*storage)->release(old_entry);                // and what was there before
+//   if (!(*storage)->commit(next, changes)) (*storage)->abandon();
+//
+// Nothing that the two newest checkpoints refer to is ever overwritten or removed: the superblock
+// has a slot for each, and a crash can cost at most the slot that is being written. So a slot of
+// a segment that checkpoint c releases is free once checkpoint c + 1 is committed.
+//
+// `read` may be called from any thread at any time. `segment_bytes` and `live_segment_bytes` too.
+// Everything else is for one thread at a time, the one that takes checkpoints.
+class Storage {
+  struct Private {};
 
-// What a checkpoint says beside the table.
-struct Checkpoint {
-  std::uint64_t generation = 0;      // counts superblock flips; 0 before the first
-  std::uint64_t epoch = 0;           // the state that it holds
-  std::uint64_t next_lsn = 1;        // the first operation that it does not hold
-  std::uint64_t log_file = 0;        // where in the log that operation's group begins
-  std::uint64_t log_offset = 0;
-  std::uint64_t log_generation = 0;  // the recovery generation in which that part was written
-  NodeId catalog;                    // the object that lists everything else
+ public:
+  // Makes an empty database, generation 1, in a directory that holds none; the directory is made
+  // when it is not there, its parent must exist. A crash on the way leaves no database or all of
+  // it. `already_exists` when there is one.
+  static Result<std::unique_ptr<Storage>> create(FileSystem& files, std::string directory);
+  // `not_found` when there is no database. When the newest slot of the superblock is damaged, as
+  // after a crash during `commit`, the checkpoint before it is opened. When `writable`, files that
+  // no checkpoint refers to are removed.
+  static Result<std::unique_ptr<Storage>> open(FileSystem& files, std::string directory,
+                                               bool writable);
+
+  Storage(Private, FileSystem& files, std::string directory, bool writable);
+
+  [[nodiscard]] const Checkpoint& checkpoint() const noexcept { return manifest_.checkpoint; }
+  // Log files below this number are needed by no checkpoint that `open` could still find.
+  [[nodiscard]] std::uint64_t oldest_needed_log_file() const noexcept;
+  // All entries as they were at open, live and free, ascending by handle. Empty when taken before.
+  [[nodiscard]] std::vector<TableEntry> take_table() noexcept { return std::move(table_); }
+
+  // Fills `image`, `entry.bytes` of it, and believes nothing that is not as `entry` says. An entry
+  // may be read until the next commit after the one that released it.
+  Result<void> read(const TableEntry& entry, std::span<std::byte> image) const;
+
+  // Writes an image to a free slot, as a part of the next checkpoint: `image` as it stands in
+  // memory, `checksum` and `previous` are filled in here. Its entry belongs into the commit. After
+  // an error `abandon` is due.
+  Result<TableEntry> write(NodeId id, std::span<const std::byte> image);
+  // Says that the next checkpoint does without what this entry of the newest one refers to.
+  void release(const TableEntry& old);
+  // Makes a checkpoint of all that was written, durably and at once. `next.generation` does not
+  // matter. `changes` ascend by handle: every entry that was written, and one without an address
+  // for every handle that became free. After an error the newest checkpoint is what it was, and
+  // `abandon` is due; when a sync failed, nothing can be written any more (`poisoned`), and reading
+  // goes on.
+  Result<void> commit(const Checkpoint& next, std::span<const TableEntry> changes);
+  // Forgets what was written and released since the last commit.
+  void abandon();
+
+  // Reads all that the newest checkpoint consists of, and returns the first thing that is wrong.
+  Result<void> verify() const;
+
+  // Bytes of all slots, and of those that hold images of the newest checkpoint.
+  [[nodiscard]] std::uint64_t segment_bytes() const noexcept {
+    return segment_bytes_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t live_segment_bytes() const noexcept {
+    return live_bytes_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  struct alignas(kSectorBytes) Sector {
+    std::byte bytes[kSectorBytes];
+  };
+
+  Result<void> load(const Superblocks& superblocks);
+  Result<void> load_allocator();
+  Result<void> protect_older(const Superblock& older);
+  Result<std::vector<TableEntry>> read_table(const Manifest& manifest) const;
+  void remove_orphans();
+  void remove_orphans_in(const std::string& directory, std::string_view prefix,
+                         bool (*is_named)(const Manifest&, std::uint64_t));
+
+  Result<void> require_writable() const;
+  Result<void> poison_on_failure(Result<void> result);
+  void check_changes(std::span<const TableEntry> changes) const;
+  Result<void> sync_segments();
+  Result<void> write_table(Manifest& next, std::span<const TableEntry> changes);
+  Result<Superblock> write_manifest(Manifest& next);
+  Result<void> confirm_superblock();
+  void finish(Manifest next, const Superblock& superblock);
+  void remove_files_of(const Manifest& old);
+  void count_bytes() noexcept;
+
+  FileSystem& files_;
+  const std::string directory_;
+  const bool writable_;
+  bool poisoned_ = false;
+  // Whether the newest slot is known to be on disk, and not just in the system's cache.
+  bool superblock_is_durable_ = false;
+
+  Superblock superblock_;
+  Manifest manifest_;
+  // The checkpoint before it, when the other slot of the superblock vouches for it.
+  std::optional<Superblock> older_superblock_;
+  std::optional<Manifest> older_manifest_;
+
+  SegmentAllocator allocator_;
+  SegmentFiles segments_;
+  std::vector<DiskAddress> written_;   // by the running checkpoint
+  std::vector<DiskAddress> released_;  // by the running checkpoint
+  std::vector<DiskAddress> retired_;   // by the newest checkpoint: the one before it needs them
+
+  std::vector<TableEntry> table_;  // until it is taken
+  std::vector<Sector> scratch_;    // the image that is being written
+  // Written by the checkpointing thread and read by anyone: they order nothing.
+  std::atomic<std::uint64_t> segment_bytes_{0};
+  std::atomic<std::uint64_t> live_bytes_{0};
 };
 
 }  // namespace xtree::persistence

@@ -86,6 +86,13 @@ class XTREE_EXPORT IndexCore {
 
   [[nodiscard]] const Schema& schema() const noexcept { return schema_; }
 
+  // The database that an index lives in, and its number there; null in memory.
+  struct Home {
+    const void* database = nullptr;
+    std::uint32_t number = 0;
+  };
+  [[nodiscard]] virtual Home home() const noexcept { return {}; }
+
   virtual Result<void> insert(const void* geometry, const void* value) = 0;
   virtual Result<bool> erase(const void* geometry, const void* value) = 0;
   virtual Result<bool> update(const void* from, const void* to, const void* value) = 0;

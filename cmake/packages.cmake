@@ -1,0 +1,33 @@
+# Debian packages, made by `cpack -G DEB` in the build directory: libxtree-dev to build with,
+# xtree for the command, and libxtree<soversion> when the library is shared.
+set(CPACK_PACKAGE_NAME xtree)
+set(CPACK_PACKAGE_VENDOR "XTree maintainers")
+set(CPACK_PACKAGE_CONTACT "XTree maintainers <xtree@localhost>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY ${PROJECT_DESCRIPTION})
+set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_COMPONENTS_GROUPING ONE_PER_GROUP)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION libs)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_COMPONENTS_ALL development)
+
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libxtree-dev)
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
+if(library_type STREQUAL "SHARED_LIBRARY")
+  get_target_property(soversion xtree SOVERSION)
+  list(APPEND CPACK_COMPONENTS_ALL runtime)
+  set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME libxtree${soversion})
+  set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+  set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libxtree${soversion} (= ${PROJECT_VERSION})")
+endif()
+if(TARGET xtree_tool)
+  list(APPEND CPACK_COMPONENTS_ALL tool)
+  set(CPACK_DEBIAN_TOOL_PACKAGE_NAME xtree)
+  set(CPACK_DEBIAN_TOOL_PACKAGE_SECTION database)
+endif()
+
+include(CPack)

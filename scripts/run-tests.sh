@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Builds XTree in every way that we promise, with warnings as errors, and runs its tests. Meant for a
+# fresh Debian 12 (as root, for the packages). The first stage that fails ends it.
+#   run-tests.sh              all stages
+#   run-tests.sh STAGE...     some of them, in this order: release clang asan tsan
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+jobs=$(nproc)
+summaries=$(mktemp -d)
+trap 'rm -rf "$summaries"' EXIT
+times=()
+
+# Runs one step, and notes how long it took.
+timed() {
+  local name=$1 begin=$SECONDS
+  shift
+  echo "== $name"
+  "$@" || {
+    local code=$?
+    echo "== $name: FAILED after $((SECONDS - begin)) s" >&2
+    exit $code
+  }
+  echo "== $name: $((SECONDS - begin)) s"
+  times+=("$(printf '%-16s %4d s' "$name" $((SECONDS - begin)))")
+}
+
+build() {
+  local preset=$1
+  shift
+  cmake --preset "$preset" -DXTREE_TESTS=ON -DXTREE_TOOL=ON -DXTREE_EXAMPLES=ON \
+    -DXTREE_WERROR=ON "$@" &&
+    cmake --build --preset "$preset" -j "$jobs"
+}
+
+# Runs tests and keeps what ctest says at the end.
+run() {
+  local preset=$1
+  shift
+  ctest --preset "$preset" -j "$jobs" "$@" | tee "$summaries/all" || return
+  sed -n '/tests passed,/,$p' "$summaries/all" >"$summaries/$preset"
+}
+
+stage() {
+  case "$1" in
+    release) # every test
+      timed "build release" build release
+      timed "test release" run release
+      ;;
+    clang) # the other compiler accepts all of it, and what it makes of the tree is right
+      timed "build clang" build clang
+      timed "test clang" run clang -L 'api|index' -LE long
+      ;;
+    asan) # every test but the long ones
+      timed "build asan" build asan
+      timed "test asan" run asan
+      ;;
+    tsan) # the tests in which threads meet
+      timed "build tsan" build tsan
+      timed "test tsan" run tsan
+      ;;
+    *)
+      echo "run-tests.sh: no stage '$1'; there are: release clang asan tsan" >&2
+      exit 2
+      ;;
+  esac
+}
+
+stages=("$@")
+[[ ${#stages[@]} -gt 0 ]] || stages=(release clang asan tsan)
+
+timed "install" scripts/install-deps.sh test
+for name in "${stages[@]}"; do
+  stage "$name"
+done
+
+printf '\n'
+printf '%s\n' "${times[@]}"
+# The first stage stands last: it is the one that ran everything.
+for ((i = ${#stages[@]} - 1; i >= 0; --i)); do
+  printf '\n== %s\n' "${stages[i]}"
+  cat "$summaries/${stages[i]}"
+done

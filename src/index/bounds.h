@@ -1,0 +1,80 @@
+// FloatBox: the box of a child as directory nodes hold it.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "xtree/config.h"
+
+namespace xtree::index {
+
+// The nearest float below or at `x`, and above or at `x`. Beyond the range of float they are the
+// largest float or an infinity, whichever lies on the right side.
+inline float round_down(double x) noexcept {
+  const auto f = static_cast<float>(x);
+  if (!(static_cast<double>(f) > x)) return f;
+  const auto bits = std::bit_cast<std::uint32_t>(f);
+  return std::bit_cast<float>(f > 0 ? bits - 1 : f < 0 ? bits + 1 : 0x80000001u);
+}
+inline float round_up(double x) noexcept {
+  const auto f = static_cast<float>(x);
+  if (!(static_cast<double>(f) < x)) return f;
+  const auto bits = std::bit_cast<std::uint32_t>(f);
+  return std::bit_cast<float>(f > 0 ? bits + 1 : f < 0 ? bits - 1 : 1u);
+}
+inline float round_down(float x) noexcept { return x; }
+inline float round_up(float x) noexcept { return x; }
+
+// D minima followed by D maxima, each a float that was rounded outward; what lies behind is unused.
+struct FloatBox {
+  alignas(64) float at[2 * kMaxDimensions];
+};
+
+// The smallest FloatBox around one entry's geometry.
+template <class Scalar>
+inline void round_outward(const Scalar* geometry, bool points, std::size_t dimensions,
+                          FloatBox& box) noexcept {
+  const Scalar* maxima = points ? geometry : geometry + dimensions;
+  for (std::size_t axis = 0; axis < dimensions; ++axis) {
+    box.at[axis] = round_down(geometry[axis]);
+    box.at[dimensions + axis] = round_up(maxima[axis]);
+  }
+}
+
+inline void unite(FloatBox& box, const FloatBox& other, std::size_t dimensions) noexcept {
+  for (std::size_t axis = 0; axis < dimensions; ++axis) {
+    const std::size_t top = dimensions + axis;
+    if (other.at[axis] < box.at[axis]) box.at[axis] = other.at[axis];
+    if (other.at[top] > box.at[top]) box.at[top] = other.at[top];
+  }
+}
+
+[[nodiscard]] inline bool covers(const FloatBox& outer, const FloatBox& inner,
+                                 std::size_t dimensions) noexcept {
+  for (std::size_t axis = 0; axis < dimensions; ++axis) {
+    const std::size_t top = dimensions + axis;
+    if (inner.at[axis] < outer.at[axis] || inner.at[top] > outer.at[top]) return false;
+  }
+  return true;
+}
+
+// Whether `inner`, which `outer` covers, reaches a side of it, so that taking it away may shrink
+// `outer`.
+[[nodiscard]] inline bool touches(const FloatBox& outer, const FloatBox& inner,
+                                  std::size_t dimensions) noexcept {
+  for (std::size_t row = 0; row < 2 * dimensions; ++row) {
+    if (inner.at[row] == outer.at[row]) return true;
+  }
+  return false;
+}
+
+[[nodiscard]] inline bool equal(const FloatBox& a, const FloatBox& b,
+                                std::size_t dimensions) noexcept {
+  for (std::size_t row = 0; row < 2 * dimensions; ++row) {
+    if (!(a.at[row] == b.at[row])) return false;
+  }
+  return true;
+}
+
+}  // namespace xtree::index

@@ -1,0 +1,451 @@
+#include "index/catalog.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "index/catalog_format.h"
+#include "platform/check.h"
+
+namespace xtree::index {
+namespace {
+
+using persistence::FrameHeader;
+using persistence::NodeId;
+using persistence::ReadView;
+
+std::size_t round_up(std::size_t bytes) noexcept {
+  return (bytes + persistence::kFrameAlignment - 1) / persistence::kFrameAlignment *
+         persistence::kFrameAlignment;
+}
+
+Error damaged(const char* text) { return Error(ErrorCode::corruption, "catalog", text); }
+
+Error absent(const char* text) { return Error(ErrorCode::not_found, "index", text); }
+
+std::span<const std::byte> content_of(const FrameHeader& frame) noexcept {
+  return {reinterpret_cast<const std::byte*>(&frame + 1), frame.bytes - sizeof(FrameHeader)};
+}
+
+// The catalog object with its header checked against its size.
+struct CatalogObject {
+  CatalogHeader header;
+  std::span<const std::byte> records;
+
+  [[nodiscard]] CatalogRecord record(std::size_t i) const noexcept {
+    CatalogRecord record;
+    std::memcpy(&record, records.data() + i * sizeof(record), sizeof(record));
+    return record;
+  }
+};
+
+Result<CatalogObject> read_catalog(const ReadView& view, NodeId catalog) {
+  const FrameHeader* frame = view.version(catalog);
+  if (frame == nullptr) return view.error_or(damaged("the list of indexes is not there"));
+  CatalogObject object;
+  object.records = content_of(*frame);
+  if (object.records.size() < sizeof(CatalogHeader)) return damaged("the list is too short");
+  std::memcpy(&object.header, object.records.data(), sizeof(CatalogHeader));
+  object.records = object.records.subspan(sizeof(CatalogHeader));
+  if (object.header.count > object.records.size() / sizeof(CatalogRecord)) {
+    return damaged("the list ends before its last index");
+  }
+  return object;
+}
+
+Result<IndexDefinition> decode(const CatalogRecord& record) {
+  IndexDefinition definition;
+  definition.number = record.number;
+  if (record.name_bytes > sizeof(record.name)) return damaged("a name is too long");
+  definition.name.assign(record.name, record.name_bytes);
+  auto schema = decode_schema(record.schema);
+  if (!schema) return schema.error();
+  definition.schema = *schema;
+  definition.root = NodeId{record.root};
+  if (!is_plain_word(definition.name)) return damaged("a name is not a plain word");
+  return definition;
+}
+
+// Calls `visit(name, value)` for each named value until it returns false.
+template <class F>
+Result<void> visit_values(const ReadView& view, NodeId values, F&& visit) {
+  const FrameHeader* frame = view.version(values);
+  if (frame == nullptr) return view.error_or(damaged("the named values are not there"));
+  std::span<const std::byte> bytes = content_of(*frame);
+  ValuesHeader header;
+  if (bytes.size() < sizeof(header)) return damaged("the named values are too short");
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  bytes = bytes.subspan(sizeof(header));
+  for (std::uint32_t i = 0; i < header.count; ++i) {
+    ValueRecord record;
+    if (bytes.size() < sizeof(record)) return damaged("the named values end early");
+    std::memcpy(&record, bytes.data(), sizeof(record));
+    bytes = bytes.subspan(sizeof(record));
+    const std::size_t size = std::size_t{record.name_bytes} + record.value_bytes;
+    if (bytes.size() < size) return damaged("the named values end early");
+    const char* text = reinterpret_cast<const char*>(bytes.data());
+    if (!visit(std::string_view(text, record.name_bytes),
+               std::string_view(text + record.name_bytes, record.value_bytes))) {
+      return {};
+    }
+    bytes = bytes.subspan(size);
+  }
+  return {};
+}
+
+std::size_t value_bytes(std::string_view name, std::string_view value) noexcept {
+  return sizeof(ValueRecord) + name.size() + value.size();
+}
+
+// Bytes of an operation's payload behind its name, or -1 when any number will do.
+std::ptrdiff_t payload_bytes(OperationKind kind, const detail::Schema& schema) noexcept {
+  const auto geometry = static_cast<std::ptrdiff_t>(schema.rows() * schema.scalar_bytes());
+  switch (kind) {
+    case OperationKind::insert:
+    case OperationKind::erase:
+      return geometry + schema.value_bytes;
+    case OperationKind::update:
+      return 2 * geometry + schema.value_bytes;
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
+Error Catalog::read_error() const {
+  return failure_.error_or(damaged("an object of the database is not there"));
+}
+
+DurableStore Catalog::writer_store() noexcept {
+  return DurableStore(*store_, store_->newest(failure_));
+}
+
+Result<void> Catalog::attach(persistence::VersionStore& store, NodeId catalog) {
+  store_ = &store;
+  catalog_ = catalog;
+  if (catalog_) return load();
+  indexes_changed_ = true;
+  return finish_epoch();
+}
+
+Result<void> Catalog::load() {
+  const ReadView view = store_->newest(failure_);
+  auto object = read_catalog(view, catalog_);
+  if (!object) return object.error();
+  next_number_ = object->header.next_number;
+  values_id_ = NodeId{object->header.values};
+  auto definitions = read_indexes(view, catalog_);
+  if (!definitions) return definitions.error();
+  for (IndexDefinition& definition : *definitions) {
+    auto root = read_root(view, definition.root);
+    if (!root) return root.error();
+    auto tree = std::make_shared<DurableTree>();
+    tree->engine = make_engine<DurableStore>(definition.schema);
+    tree->root = *root;
+    tree->definition = std::move(definition);
+    trees_.emplace(tree->definition.number, tree);
+  }
+  if (!values_id_) return {};
+  return visit_values(view, values_id_, [&](std::string_view name, std::string_view value) {
+    values_.emplace(name, value);
+    values_bytes_ += value_bytes(name, value);
+    return true;
+  });
+}
+
+std::shared_ptr<DurableTree> Catalog::find(std::string_view name) const {
+  for (const auto& [number, tree] : trees_) {
+    if (tree->definition.name == name) return tree;
+  }
+  return nullptr;
+}
+
+std::shared_ptr<DurableTree> Catalog::find(std::uint32_t number) const {
+  const auto found = trees_.find(number);
+  return found == trees_.end() ? nullptr : found->second;
+}
+
+Result<void> Catalog::check(std::span<const std::byte> operations) {
+  OperationReader reader(operations);
+  Operation operation;
+  std::size_t new_value_bytes = 0;
+  for (;;) {
+    auto more = reader.next(operation);
+    if (!more) return more.error();
+    if (!*more) break;
+    XTREE_TRY(check_one(operation));
+    if (operation.kind == OperationKind::put) {
+      new_value_bytes += sizeof(ValueRecord) + operation.name.size() + operation.payload.size();
+    }
+  }
+  if (values_bytes_ + new_value_bytes > kMaxValuesBytes) {
+    return Error(ErrorCode::limit_exceeded, "value", "all named values together exceed 256 KiB");
+  }
+  return {};
+}
+
+Result<void> Catalog::check_one(const Operation& operation) const {
+  switch (operation.kind) {
+    case OperationKind::put:
+    case OperationKind::remove:
+      return {};
+    case OperationKind::create_index: {
+      if (operation.payload.size() != sizeof(std::uint64_t)) return damaged("a schema has 8 bytes");
+      if (find(operation.name)) {
+        return Error(ErrorCode::already_exists, "index", "an index has this name");
+      }
+      if (trees_.size() >= kMaxIndexes) {
+        return Error(ErrorCode::limit_exceeded, "index", "a database has at most 4096 indexes");
+      }
+      return {};
+    }
+    default: {
+      const auto tree = find(operation.index);
+      if (!tree) return absent("it was dropped");
+      const auto expected = payload_bytes(operation.kind, tree->definition.schema);
+      if (static_cast<std::ptrdiff_t>(operation.payload.size()) != expected) {
+        return damaged("an operation's size is not what its index's schema says");
+      }
+      return {};
+    }
+  }
+}
+
+Result<void> Catalog::apply(std::span<const std::byte> operations, bool* answers) {
+  OperationReader reader(operations);
+  Operation operation;
+  for (std::size_t i = 0;; ++i) {
+    auto more = reader.next(operation);
+    if (!more) return more.error();
+    if (!*more) return {};
+    bool answer = true;
+    XTREE_TRY(apply_one(operation, answer));
+    if (answers != nullptr) answers[i] = answer;
+  }
+}
+
+Result<void> Catalog::apply_one(const Operation& operation, bool& answer) {
+  switch (operation.kind) {
+    case OperationKind::put: {
+      const std::string_view value(reinterpret_cast<const char*>(operation.payload.data()),
+                                   operation.payload.size());
+      const auto [at, is_new] = values_.try_emplace(std::string(operation.name));
+      if (!is_new) values_bytes_ -= value_bytes(operation.name, at->second);
+      at->second = value;
+      values_bytes_ += value_bytes(operation.name, value);
+      values_changed_ = true;
+      return {};
+    }
+    case OperationKind::remove: {
+      const auto found = values_.find(operation.name);
+      answer = found != values_.end();
+      if (answer) {
+        values_bytes_ -= value_bytes(found->first, found->second);
+        values_.erase(found);
+        values_changed_ = true;
+      }
+      return {};
+    }
+    case OperationKind::create_index:
+      return create_index(operation);
+    case OperationKind::drop_index:
+      return drop_index(operation.index);
+    default: {
+      const auto tree = find(operation.index);
+      if (!tree) return absent("it was dropped");
+      return change_tree(*tree, operation, answer);
+    }
+  }
+}
+
+Result<void> Catalog::create_index(const Operation& operation) {
+  std::uint64_t bits = 0;
+  std::memcpy(&bits, operation.payload.data(), sizeof(bits));
+  auto schema = decode_schema(bits);
+  if (!schema) return schema.error();
+  auto tree = std::make_shared<DurableTree>();
+  tree->definition = {next_number_++, std::string(operation.name), *schema, NodeId{}};
+  tree->engine = make_engine<DurableStore>(*schema);
+  touch(*tree);
+  trees_.emplace(tree->definition.number, std::move(tree));
+  indexes_changed_ = true;
+  return {};
+}
+
+Result<void> Catalog::drop_index(std::uint32_t number) {
+  const auto found = trees_.find(number);
+  if (found == trees_.end()) return absent("it was dropped");
+  DurableTree& tree = *found->second;
+  DurableStore store = writer_store();
+  XTREE_TRY(tree.engine->clear(store, tree.root));
+  if (tree.definition.root) store_->destroy(tree.definition.root);
+  std::erase(touched_, &tree);
+  trees_.erase(found);
+  indexes_changed_ = true;
+  return {};
+}
+
+void Catalog::touch(DurableTree& tree) {
+  if (tree.root_changed) return;
+  tree.root_changed = true;
+  touched_.push_back(&tree);
+}
+
+Result<void> Catalog::bulk_load(DurableTree& tree, const void* geometry, const void* value,
+                                std::size_t stride, std::size_t count) {
+  DurableStore store = writer_store();
+  XTREE_TRY(tree.engine->bulk_load(store, tree.root, geometry, value, stride, count));
+  touch(tree);
+  return finish_epoch();
+}
+
+Result<void> Catalog::unload(DurableTree& tree) {
+  DurableStore store = writer_store();
+  XTREE_TRY(tree.engine->clear(store, tree.root));
+  touch(tree);
+  return finish_epoch();
+}
+
+Result<void> Catalog::change_tree(DurableTree& tree, const Operation& operation, bool& answer) {
+  touch(tree);
+  DurableStore store = writer_store();
+  const detail::Schema& schema = tree.definition.schema;
+  const std::size_t geometry_bytes = schema.rows() * schema.scalar_bytes();
+  // The log packs its bytes; coordinates are wanted aligned.
+  alignas(8) std::byte from[2 * kMaxDimensions * sizeof(double)];
+  alignas(8) std::byte to[2 * kMaxDimensions * sizeof(double)];
+  const std::byte* payload = operation.payload.data();
+  if (operation.kind == OperationKind::clear) return tree.engine->clear(store, tree.root);
+  std::memcpy(from, payload, geometry_bytes);
+  payload += geometry_bytes;
+  if (operation.kind == OperationKind::insert) {
+    return tree.engine->insert(store, tree.root, from, payload);
+  }
+  Result<bool> met = false;
+  if (operation.kind == OperationKind::update) {
+    std::memcpy(to, payload, geometry_bytes);
+    met = tree.engine->update(store, tree.root, from, to, payload + geometry_bytes);
+  } else {
+    met = tree.engine->erase(store, tree.root, from, payload);
+  }
+  if (!met) return met.error();
+  answer = *met;
+  return {};
+}
+
+Result<void> Catalog::finish_epoch() {
+  for (DurableTree* tree : touched_) {
+    tree->root_changed = false;
+    XTREE_TRY(write_object(tree->definition.root, std::as_bytes(std::span(&tree->root, 1))));
+  }
+  touched_.clear();
+  if (values_changed_) XTREE_TRY(write_values());
+  if (indexes_changed_) XTREE_TRY(write_indexes());
+  return {};
+}
+
+Result<void> Catalog::write_object(NodeId& id, std::span<const std::byte> content) {
+  const std::size_t bytes = round_up(sizeof(FrameHeader) + content.size());
+  FrameHeader* frame = id ? store_->resize(id, bytes) : store_->create(bytes);
+  if (frame == nullptr) {
+    return failure_.error_or(
+        Error(ErrorCode::out_of_memory, "catalog", "no memory for an object of the database"));
+  }
+  id = NodeId{frame->node_id};
+  std::memcpy(frame + 1, content.data(), content.size());
+  return {};
+}
+
+Result<void> Catalog::write_values() {
+  std::vector<std::byte> content(sizeof(ValuesHeader));
+  const auto append = [&](const void* bytes, std::size_t size) {
+    const auto* begin = static_cast<const std::byte*>(bytes);
+    content.insert(content.end(), begin, begin + size);
+  };
+  for (const auto& [name, value] : values_) {
+    const ValueRecord record{static_cast<std::uint8_t>(name.size()), 0,
+                             static_cast<std::uint16_t>(value.size())};
+    append(&record, sizeof(record));
+    append(name.data(), name.size());
+    append(value.data(), value.size());
+  }
+  const ValuesHeader header{static_cast<std::uint32_t>(values_.size()),
+                            static_cast<std::uint32_t>(content.size() - sizeof(ValuesHeader))};
+  std::memcpy(content.data(), &header, sizeof(header));
+  indexes_changed_ = indexes_changed_ || !values_id_;
+  XTREE_TRY(write_object(values_id_, content));
+  values_changed_ = false;
+  return {};
+}
+
+Result<void> Catalog::write_indexes() {
+  std::vector<std::byte> content(sizeof(CatalogHeader) + trees_.size() * sizeof(CatalogRecord));
+  const CatalogHeader header{static_cast<std::uint32_t>(trees_.size()), next_number_,
+                             values_id_.bits};
+  std::memcpy(content.data(), &header, sizeof(header));
+  std::byte* at = content.data() + sizeof(header);
+  for (const auto& [number, tree] : trees_) {
+    const IndexDefinition& definition = tree->definition;
+    CatalogRecord record{};
+    record.number = number;
+    record.name_bytes = static_cast<std::uint8_t>(definition.name.size());
+    record.schema = encode_schema(definition.schema);
+    record.root = definition.root.bits;
+    std::memcpy(record.name, definition.name.data(), definition.name.size());
+    std::memcpy(at, &record, sizeof(record));
+    at += sizeof(record);
+  }
+  XTREE_TRY(write_object(catalog_, content));
+  indexes_changed_ = false;
+  return {};
+}
+
+Result<std::vector<IndexDefinition>> Catalog::read_indexes(const ReadView& view, NodeId catalog) {
+  auto object = read_catalog(view, catalog);
+  if (!object) return object.error();
+  std::vector<IndexDefinition> definitions;
+  for (std::size_t i = 0; i < object->header.count; ++i) {
+    auto definition = decode(object->record(i));
+    if (!definition) return definition.error();
+    definitions.push_back(std::move(definition).value());
+  }
+  return definitions;
+}
+
+Result<std::optional<std::string>> Catalog::read_value(const ReadView& view, NodeId catalog,
+                                                       std::string_view name) {
+  auto object = read_catalog(view, catalog);
+  if (!object) return object.error();
+  std::optional<std::string> found;
+  const NodeId values{object->header.values};
+  if (!values) return found;
+  XTREE_TRY(visit_values(view, values, [&](std::string_view at, std::string_view value) {
+    if (at == name) found = value;
+    return at != name;
+  }));
+  return found;
+}
+
+Result<void> Catalog::visit_objects(const ReadView& view, NodeId catalog,
+                                    const std::function<void(NodeId)>& visit) {
+  auto object = read_catalog(view, catalog);
+  if (!object) return object.error();
+  visit(catalog);
+  if (object->header.values != 0) visit(NodeId{object->header.values});
+  for (std::size_t i = 0; i < object->header.count; ++i) visit(NodeId{object->record(i).root});
+  return {};
+}
+
+Result<Root> Catalog::read_root(const ReadView& view, NodeId root) {
+  const FrameHeader* frame = view.version(root);
+  if (frame == nullptr) return view.error_or(absent("it does not exist in this state"));
+  if (frame->bytes < sizeof(FrameHeader) + sizeof(Root)) return damaged("a root is too short");
+  Root result;
+  std::memcpy(&result, frame + 1, sizeof(result));
+  if (result.height > kMaxHeight || (result.node == 0) != (result.height == 0)) {
+    return damaged("a root's height is impossible");
+  }
+  return result;
+}
+
+}  // namespace xtree::index

@@ -1,0 +1,102 @@
+// Catalog: the indexes and named values of a database, and what the log's operations do to them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "index/durable_store.h"
+#include "index/engine.h"
+#include "index/operation.h"
+#include "persistence/applier.h"
+#include "persistence/version_store.h"
+#include "xtree/detail/engine.h"
+
+namespace xtree::index {
+
+// An index of the database as its definition stands in the catalog object.
+struct IndexDefinition {
+  std::uint32_t number = 0;      // never used twice
+  std::string name;
+  detail::Schema schema;
+  persistence::NodeId root;      // the object that holds its Root
+};
+
+// The writer's state of an index, and what readers share of it.
+struct DurableTree {
+  IndexDefinition definition;
+  std::unique_ptr<Engine<DurableStore>> engine;
+  Root root;                     // the newest, as the running epoch has it
+  bool root_changed = false;
+};
+
+// The writing half belongs to the committer's leader. It keeps the newest state decoded; each epoch
+// that changes it writes it back to versioned objects: one for the list of indexes, one for the
+// named values, and one per index for its root. So an epoch shows a consistent state of all.
+// The reading half, the static functions, decodes those objects as a view's epoch has them.
+class Catalog final : public persistence::Applier {
+ public:
+  Result<void> attach(persistence::VersionStore& store, persistence::NodeId catalog) override;
+  [[nodiscard]] persistence::NodeId catalog() const noexcept override { return catalog_; }
+  Result<void> check(std::span<const std::byte> operations) override;
+  Result<void> apply(std::span<const std::byte> operations, bool* answers) override;
+  Result<void> finish_epoch() override;
+
+  // Builds the tree of an empty index within the running epoch, and takes it away again in the same
+  // epoch, which is then as if nothing had happened.
+  Result<void> bulk_load(DurableTree& tree, const void* geometry, const void* value,
+                         std::size_t stride, std::size_t count);
+  Result<void> unload(DurableTree& tree);
+
+  // The index of this name, or null; the writer's own call. The tree lives for as long as somebody
+  // holds it; a dropped one is no longer found.
+  [[nodiscard]] std::shared_ptr<DurableTree> find(std::string_view name) const;
+  [[nodiscard]] std::shared_ptr<DurableTree> find(std::uint32_t number) const;
+
+  // The store as the writer uses it; what goes wrong in reading stays in `failure()`.
+  [[nodiscard]] DurableStore writer_store() noexcept;
+  [[nodiscard]] const persistence::ReadFailure& failure() const noexcept { return failure_; }
+
+  static Result<std::vector<IndexDefinition>> read_indexes(const persistence::ReadView& view,
+                                                           persistence::NodeId catalog);
+  static Result<std::optional<std::string>> read_value(const persistence::ReadView& view,
+                                                       persistence::NodeId catalog,
+                                                       std::string_view name);
+  // Calls `visit` with every object that is not a tree node, for those who look for leaks.
+  static Result<void> visit_objects(const persistence::ReadView& view, persistence::NodeId catalog,
+                                    const std::function<void(persistence::NodeId)>& visit);
+  // `not_found` when the index did not exist at the view's epoch.
+  static Result<Root> read_root(const persistence::ReadView& view, persistence::NodeId root);
+
+ private:
+  Result<void> load();
+  Result<void> check_one(const Operation& operation) const;
+  Result<void> apply_one(const Operation& operation, bool& answer);
+  Result<void> create_index(const Operation& operation);
+  Result<void> drop_index(std::uint32_t number);
+  void touch(DurableTree& tree);
+  Result<void> change_tree(DurableTree& tree, const Operation& operation, bool& answer);
+  Result<void> write_indexes();
+  Result<void> write_values();
+  Result<void> write_object(persistence::NodeId& id, std::span<const std::byte> content);
+  Error read_error() const;
+
+  persistence::VersionStore* store_ = nullptr;
+  mutable persistence::ReadFailure failure_;
+  persistence::NodeId catalog_;
+  persistence::NodeId values_id_;
+  std::uint32_t next_number_ = 1;
+  std::map<std::uint32_t, std::shared_ptr<DurableTree>> trees_;
+  std::map<std::string, std::string, std::less<>> values_;
+  std::size_t values_bytes_ = 0;
+  bool indexes_changed_ = false;
+  bool values_changed_ = false;
+  std::vector<DurableTree*> touched_;
+};
+
+}  // namespace xtree::index

@@ -1,0 +1,38 @@
+#include <limits>
+
+#include "index/engine.h"
+
+namespace xtree::index {
+namespace {
+
+// NaN fails every comparison.
+template <class Scalar>
+bool is_finite_box(const Scalar* min, const Scalar* max, std::size_t dimensions) noexcept {
+  constexpr Scalar kLargest = std::numeric_limits<Scalar>::max();
+  bool good = true;
+  for (std::size_t axis = 0; axis < dimensions; ++axis) {
+    good = good && min[axis] >= -kLargest && min[axis] <= max[axis] && max[axis] <= kLargest;
+  }
+  return good;
+}
+
+template <class Scalar>
+bool is_good(const detail::Schema& schema, const void* geometry) noexcept {
+  const auto* min = static_cast<const Scalar*>(geometry);
+  return is_finite_box(min, schema.shape == Shape::points ? min : min + schema.dimensions,
+                       schema.dimensions);
+}
+
+}  // namespace
+
+Result<void> check_geometry(const detail::Schema& schema, const void* geometry) noexcept {
+  const bool good = schema.scalar == detail::ScalarType::float64
+                        ? is_good<double>(schema, geometry)
+                        : is_good<float>(schema, geometry);
+  if (good) [[likely]]
+    return {};
+  return Error(ErrorCode::invalid_argument, "geometry",
+               "a coordinate is NaN or infinite, or a minimum is above its maximum");
+}
+
+}  // namespace xtree::index

@@ -1,0 +1,97 @@
+#include "xtree/database.h"
+
+#include "index/batch_content.h"
+#include "index/database_core.h"
+#include "index/operation.h"
+
+namespace xtree {
+namespace {
+
+// The operations of a batch that may be handed to this database.
+Result<void> check_batch(const detail::OperationList::Content& content, const void* database) {
+  if (content.error) return *content.error;
+  if (content.database != nullptr && content.database != database) {
+    return Error(ErrorCode::invalid_argument, "batch", "its indexes are of another database");
+  }
+  return {};
+}
+
+}  // namespace
+
+Database::Database(std::shared_ptr<detail::DatabaseCore> core) noexcept : core_(std::move(core)) {}
+Database::Database(Database&&) noexcept = default;
+
+Database& Database::operator=(Database&& other) noexcept {
+  std::swap(core_, other.core_);
+  return *this;
+}
+
+Database::~Database() {
+  if (core_) static_cast<void>(core_->close());
+}
+
+Result<Database> Database::open(std::string_view directory, const Options& options) {
+  auto core = detail::DatabaseCore::open(directory, options);
+  if (!core) return core.error();
+  return Database(std::move(core).value());
+}
+
+Result<void> Database::close() { return core_->close(); }
+
+Result<std::shared_ptr<detail::IndexCore>> Database::open_index(std::string_view name,
+                                                                const detail::Schema& schema,
+                                                                const IndexOptions& options) {
+  if (options.mode == Mode::durable) return core_->open_index(name, &schema);
+  if (!index::is_plain_word(name)) {
+    return Error(ErrorCode::invalid_argument, "name", "an index's name is a plain word");
+  }
+  auto core = detail::make_memory_index(schema);
+  if (!core) return core.error();
+  return std::shared_ptr<detail::IndexCore>(std::move(core).value());
+}
+
+Result<std::shared_ptr<detail::IndexCore>> Database::open_index(std::string_view name) {
+  return core_->open_index(name, nullptr);
+}
+
+Result<void> Database::drop_index(std::string_view name) { return core_->drop_index(name); }
+
+Result<std::vector<IndexDescription>> Database::indexes() const { return core_->indexes(); }
+
+Result<void> Database::apply(const Batch& batch) { return apply(batch, core_->durability()); }
+
+Result<void> Database::apply(const Batch& batch, Durability durability) {
+  const auto* content = batch.operations_.content();
+  if (content == nullptr) return core_->check_open();
+  XTREE_TRY(check_batch(*content, core_.get()));
+  return core_->commit(content->operations, content->count, durability, nullptr);
+}
+
+Result<Token> Database::apply_async(const Batch& batch) {
+  const auto* content = batch.operations_.content();
+  if (content == nullptr) return Error(ErrorCode::invalid_argument, "batch", "it is empty");
+  XTREE_TRY(check_batch(*content, core_.get()));
+  return core_->commit_async(content->operations, content->count);
+}
+
+Result<void> Database::wait(Token token) { return core_->wait(token); }
+
+Snapshot Database::snapshot() const { return Snapshot(core_->snapshot()); }
+
+Result<std::optional<std::string>> Database::get(std::string_view name) const {
+  return core_->get(name, nullptr);
+}
+
+Result<void> Database::checkpoint() { return core_->checkpoint(); }
+
+Result<DatabaseStats> Database::stats() const { return core_->stats(); }
+
+Result<void> Database::verify() const { return core_->verify(); }
+
+Result<std::optional<std::string>> Snapshot::get(std::string_view name) const {
+  return core_->database().get(name, core_.get());
+}
+
+std::uint64_t Snapshot::epoch() const noexcept { return core_->pin().epoch(); }
+
+}  // namespace xtree

@@ -1,0 +1,305 @@
+#include "index/database_core.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "index/durable_index.h"
+#include "platform/check.h"
+
+namespace xtree::detail {
+namespace {
+
+using index::Catalog;
+using index::DurableTree;
+using index::OperationKind;
+using persistence::NodeId;
+
+// What a database's directory may hold. Anything else in a directory without a superblock says that
+// it belongs to somebody else.
+bool is_ours(std::string_view name) noexcept {
+  return name == "LOCK" || name == "superblock" || name == "wal" || name == "segments" ||
+         name == "table" || name.starts_with("MANIFEST-");
+}
+
+Error bad_name() {
+  return Error(ErrorCode::invalid_argument, "name",
+               "an index's name is a plain word of at most 64 letters, digits, '_', '-' or '.'");
+}
+
+}  // namespace
+
+SnapshotCore::~SnapshotCore() {
+  pin_ = persistence::SnapshotPin();
+  database_->snapshot_closed();
+}
+
+Reader::Reader(const DatabaseCore& database, const SnapshotCore* snapshot)
+    : guard_(snapshot == nullptr ? database.store().epochs().enter()
+                                 : database.store().epochs().enter(snapshot->pin())),
+      view_(database.store(), guard_.epoch(), failure_) {}
+
+DatabaseCore::DatabaseCore(std::string directory, const Options& options)
+    : directory_(std::move(directory)),
+      files_(options.file_system != nullptr ? *options.file_system : posix_file_system()),
+      durability_(options.durability) {}
+
+DatabaseCore::~DatabaseCore() { static_cast<void>(close()); }
+
+Result<std::shared_ptr<DatabaseCore>> DatabaseCore::open(std::string_view directory,
+                                                         const Options& options) {
+  if (directory.empty()) {
+    return Error(ErrorCode::invalid_argument, "directory", "it has no name");
+  }
+  std::shared_ptr<DatabaseCore> core(new DatabaseCore(std::string(directory), options));
+  XTREE_TRY(core->create_or_check(options.create_if_missing));
+  XTREE_TRY(core->start(options));
+  return core;
+}
+
+// Takes the lock and makes sure that there is a database, an empty one if need be. Nothing is
+// created in a directory that holds what is not ours.
+Result<void> DatabaseCore::create_or_check(bool create_if_missing) {
+  const Error not_ours(ErrorCode::not_a_database, directory_.c_str(),
+                       "it holds something else than an xtree database");
+  auto there = files_.exists(directory_);
+  if (!there) return there.error();
+  if (!*there) {
+    if (!create_if_missing) {
+      return Error(ErrorCode::not_found, directory_.c_str(), "there is no such directory");
+    }
+    XTREE_TRY(files_.make_directory(directory_));
+  }
+  auto names = files_.list(directory_);
+  if (!names) return names.error();
+  const bool has_superblock = std::find(names->begin(), names->end(), "superblock") != names->end();
+  if (!has_superblock) {
+    if (!std::all_of(names->begin(), names->end(), is_ours)) return not_ours;
+    if (!create_if_missing) {
+      return Error(ErrorCode::not_a_database, directory_.c_str(), "there is no superblock in it");
+    }
+  }
+  auto lock = files_.open(directory_ + "/LOCK", OpenMode::create);
+  if (!lock) return lock.error();
+  XTREE_TRY((*lock)->lock());
+  lock_ = std::move(lock).value();
+  auto made = files_.exists(directory_ + "/superblock");  // another may have made it meanwhile
+  if (!made) return made.error();
+  return *made ? Result<void>() : create();
+}
+
+// A database is there once its superblock is. Remains of an attempt that ended before hold nothing;
+// a lost superblock shows by the files that it left behind.
+Result<void> DatabaseCore::create() {
+  for (const char* part : {"/wal", "/segments", "/table"}) {
+    auto there = files_.exists(directory_ + part);
+    if (!there) return there.error();
+    if (!*there) continue;
+    auto names = files_.list(directory_ + part);
+    if (!names) return names.error();
+    if (!names->empty()) {
+      return Error(ErrorCode::corruption, (directory_ + "/superblock").c_str(),
+                   "it is missing, and the database's other files are there");
+    }
+  }
+  auto storage = persistence::Storage::create(files_, directory_);
+  return storage ? Result<void>() : Result<void>(storage.error());
+}
+
+Result<void> DatabaseCore::start(const Options& options) {
+  auto recovered = persistence::recover(files_, directory_, options, catalog_);
+  if (!recovered) return recovered.error();
+  recovered_ = std::move(recovered).value();
+  committer_ = std::make_unique<persistence::Committer>(*recovered_.store, *recovered_.log,
+                                                        catalog_, options, recovered_.next_lsn);
+  checkpointer_ = std::make_unique<persistence::Checkpointer>(
+      *recovered_.storage, *recovered_.store, *recovered_.log, *committer_, catalog_,
+      recovered_.log_generation, options.checkpoint_log_bytes);
+  if (options.background_checkpoints) checkpointer_->start();
+  return {};
+}
+
+Result<void> DatabaseCore::check_open() const {
+  if (!closed_.load(std::memory_order_acquire)) return {};
+  return Error(ErrorCode::closed, directory_.c_str(), "the database was closed");
+}
+
+Result<void> DatabaseCore::close() {
+  if (closed_.exchange(true, std::memory_order_acq_rel)) return {};
+  if (!committer_) return {};  // it never opened
+  checkpointer_->stop();
+  Result<void> result = checkpointer_->run();
+  const Result<void> stopped = committer_->stop();
+  recovered_.log.reset();
+  lock_.reset();
+  return stopped ? result : stopped;
+}
+
+Result<std::shared_ptr<IndexCore>> DatabaseCore::open_index(std::string_view name,
+                                                            const Schema* schema) {
+  XTREE_TRY(check_open());
+  if (!index::is_plain_word(name)) return bad_name();
+  if (schema != nullptr) XTREE_TRY(index::check_schema(*schema));
+  const std::string word(name);
+  const Error absent(ErrorCode::not_found, word.c_str(), "the database has no index of this name");
+  for (;;) {
+    std::shared_ptr<DurableTree> tree;
+    XTREE_TRY(committer_->exclusively([&]() -> Result<void> {
+      tree = catalog_.find(name);
+      return {};
+    }));
+    if (tree) {
+      if (schema != nullptr && !(tree->definition.schema == *schema)) {
+        return Error(ErrorCode::already_exists, word.c_str(),
+                     "the index has other dimensions, scalars, shape or size of value");
+      }
+      return std::shared_ptr<IndexCore>(
+          std::make_shared<index::DurableIndex>(shared_from_this(), std::move(tree)));
+    }
+    if (schema == nullptr) return absent;
+    const std::uint64_t bits = index::encode_schema(*schema);
+    std::vector<std::byte> operation;
+    index::append_operation(operation, OperationKind::create_index, 0, name,
+                            std::as_bytes(std::span(&bits, 1)));
+    const auto made = commit(operation, 1, Durability::strict, nullptr);
+    // Somebody else may have made it since; then it is looked at again.
+    if (!made && made.error().code() != ErrorCode::already_exists) return made.error();
+  }
+}
+
+Result<void> DatabaseCore::drop_index(std::string_view name) {
+  auto found = open_index(name, nullptr);
+  if (!found) return found.error();
+  std::vector<std::byte> operation;
+  index::append_operation(operation, OperationKind::drop_index, (*found)->home().number, {}, {});
+  return commit(operation, 1, Durability::strict, nullptr);
+}
+
+Result<std::vector<IndexDescription>> DatabaseCore::indexes() const {
+  XTREE_TRY(check_open());
+  const Reader reader(*this, nullptr);
+  auto definitions = Catalog::read_indexes(reader.view(), catalog_.catalog());
+  if (!definitions) return definitions.error();
+  std::vector<IndexDescription> descriptions;
+  for (const auto& definition : *definitions) {
+    descriptions.push_back({definition.name, definition.schema});
+  }
+  return descriptions;
+}
+
+Result<void> DatabaseCore::commit(std::span<const std::byte> operations, std::uint32_t count,
+                                  Durability durability, bool* answers) {
+  persistence::CommitRequest request;
+  request.operations = operations;
+  request.count = count;
+  request.durability = durability;
+  request.answers = answers;
+  return committer_->commit(request);
+}
+
+Result<Token> DatabaseCore::commit_async(std::vector<std::byte> operations, std::uint32_t count) {
+  auto ticket = committer_->commit_async(std::move(operations), count, durability_);
+  if (!ticket) return ticket.error();
+  return Token{*ticket};
+}
+
+Result<void> DatabaseCore::wait(Token token) { return committer_->wait(token.ticket); }
+
+Result<bool> DatabaseCore::bulk_load(std::uint32_t number, const void* geometry, const void* value,
+                                     std::size_t stride, std::size_t count) {
+  XTREE_TRY(check_open());
+  bool loaded = false;
+  std::shared_ptr<DurableTree> tree;
+  index::Root empty;
+  const auto build = [&]() -> Result<bool> {
+    tree = catalog_.find(number);
+    if (!tree) return Error(ErrorCode::not_found, "index", "it was dropped");
+    if (tree->root.entries != 0) return false;
+    empty = tree->root;
+    loaded = true;
+    return catalog_.bulk_load(*tree, geometry, value, stride, count);
+  };
+  const auto undo = [&]() -> Result<void> { return catalog_.unload(*tree, empty); };
+  XTREE_TRY(checkpointer_->commit_epoch(build, undo));
+  return loaded;
+}
+
+std::shared_ptr<const SnapshotCore> DatabaseCore::snapshot() const {
+  persistence::SnapshotPin pin = store().epochs().pin();
+  XTREE_CHECK(pin);  // kMaxSlots snapshots are open
+  return std::make_shared<SnapshotCore>(shared_from_this(), std::move(pin));
+}
+
+// A writer that is under way collects when it is done, and so will the next one.
+void DatabaseCore::snapshot_closed() const {
+  if (check_open()) committer_->try_exclusively([this] { store().collect(); });
+}
+
+Result<std::optional<std::string>> DatabaseCore::get(std::string_view name,
+                                                     const SnapshotCore* snapshot) const {
+  XTREE_TRY(check_open());
+  const Reader reader(*this, snapshot);
+  return Catalog::read_value(reader.view(), catalog_.catalog(), name);
+}
+
+Result<void> DatabaseCore::checkpoint() {
+  XTREE_TRY(check_open());
+  return checkpointer_->run();
+}
+
+Result<DatabaseStats> DatabaseCore::stats() const {
+  XTREE_TRY(check_open());
+  DatabaseStats stats;
+  auto listed = indexes();
+  if (!listed) return listed.error();
+  stats.indexes = listed->size();
+  XTREE_TRY(committer_->exclusively([&]() -> Result<void> {
+    store().collect();
+    store().add_stats(stats);
+    return {};
+  }));
+  stats.log_bytes = checkpointer_->log_bytes();
+  stats.checkpoint = recovered_.storage->checkpoint().generation;
+  stats.segment_bytes = recovered_.storage->segment_bytes();
+  stats.live_segment_bytes = recovered_.storage->live_segment_bytes();
+  return stats;
+}
+
+// The nodes of all indexes and the catalog's own objects must be exactly the nodes that live, with
+// the writer held back for as long as it takes to compare.
+Result<void> DatabaseCore::verify() const {
+  XTREE_TRY(check_open());
+  XTREE_TRY(recovered_.storage->verify());
+  return committer_->exclusively([&]() -> Result<void> {
+    const Reader reader(*this, nullptr);
+    return verify_indexes(reader);
+  });
+}
+
+Result<void> DatabaseCore::verify_indexes(const Reader& reader) const {
+  std::unordered_set<std::uint64_t> reached;
+  bool twice = false;
+  const auto reach = [&](std::uint64_t id) { twice = !reached.insert(id).second || twice; };
+  XTREE_TRY(Catalog::visit_objects(reader.view(), catalog_.catalog(),
+                                   [&](NodeId id) { reach(id.bits); }));
+  auto definitions = Catalog::read_indexes(reader.view(), catalog_.catalog());
+  if (!definitions) return definitions.error();
+  for (const auto& definition : *definitions) {
+    auto root = Catalog::read_root(reader.view(), definition.root);
+    if (!root) return root.error();
+    const auto engine = index::make_engine<index::DurableStore>(definition.schema);
+    IndexStats stats;
+    const auto verified =
+        engine->verify(index::DurableView(reader.view()), *root, stats, reach);
+    XTREE_TRY(reader.status());
+    XTREE_TRY(verified);
+  }
+  const Error damaged(ErrorCode::corruption, directory_.c_str(),
+                      twice ? "a node belongs to two places"
+                            : "a node is leaked: no index refers to it");
+  if (twice) return damaged;
+  std::uint64_t live = 0;
+  store().for_each_live([&](NodeId id) { live += reached.contains(id.bits) ? 1 : 0; });
+  return live == reached.size() && live == store().live_handles() ? Result<void>() : damaged;
+}
+
+}  // namespace xtree::detail

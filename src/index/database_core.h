@@ -1,0 +1,111 @@
+// DatabaseCore: an open database. The public Database, its indexes and its snapshots share it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "index/catalog.h"
+#include "persistence/checkpointer.h"
+#include "persistence/committer.h"
+#include "persistence/recovery.h"
+#include "xtree/database.h"
+#include "xtree/options.h"
+
+namespace xtree::detail {
+
+class SnapshotCore {
+ public:
+  SnapshotCore(std::shared_ptr<const DatabaseCore> database, persistence::SnapshotPin pin) noexcept
+      : database_(std::move(database)), pin_(std::move(pin)) {}
+  ~SnapshotCore();
+
+  [[nodiscard]] const DatabaseCore& database() const noexcept { return *database_; }
+  [[nodiscard]] const persistence::SnapshotPin& pin() const noexcept { return pin_; }
+
+ private:
+  std::shared_ptr<const DatabaseCore> database_;
+  persistence::SnapshotPin pin_;
+};
+
+// A reader that has entered: the guard keeps its epoch readable and its frames in place for as long
+// as the reader lives, and `failure` keeps what went wrong.
+class Reader {
+ public:
+  // Enters at the snapshot's epoch, or at the newest published one when it is null.
+  Reader(const DatabaseCore& database, const SnapshotCore* snapshot);
+
+  [[nodiscard]] const persistence::ReadView& view() const noexcept { return view_; }
+  [[nodiscard]] Result<void> status() const { return failure_.status(); }
+
+ private:
+  persistence::ReadFailure failure_;
+  persistence::ReadGuard guard_;
+  persistence::ReadView view_;
+};
+
+class DatabaseCore : public std::enable_shared_from_this<DatabaseCore> {
+ public:
+  static Result<std::shared_ptr<DatabaseCore>> open(std::string_view directory,
+                                                    const Options& options);
+  ~DatabaseCore();
+  DatabaseCore(const DatabaseCore&) = delete;
+  DatabaseCore& operator=(const DatabaseCore&) = delete;
+
+  Result<void> close();
+  // `closed` once the database was closed.
+  [[nodiscard]] Result<void> check_open() const;
+
+  Result<std::shared_ptr<IndexCore>> open_index(std::string_view name, const Schema* schema);
+  Result<void> drop_index(std::string_view name);
+  [[nodiscard]] Result<std::vector<IndexDescription>> indexes() const;
+
+  // One operation or a batch; `answers` as in CommitRequest.
+  Result<void> commit(std::span<const std::byte> operations, std::uint32_t count,
+                      Durability durability, bool* answers);
+  Result<void> commit(std::span<const std::byte> operations, std::uint32_t count, bool* answers) {
+    return commit(operations, count, durability_, answers);
+  }
+  Result<Token> commit_async(std::vector<std::byte> operations, std::uint32_t count);
+  Result<void> wait(Token token);
+  // Builds an empty tree from entries and makes it durable as one step; false when the tree turned
+  // out not to be empty, and nothing was done.
+  Result<bool> bulk_load(std::uint32_t index, const void* geometry, const void* value,
+                         std::size_t stride, std::size_t count);
+
+  [[nodiscard]] std::shared_ptr<const SnapshotCore> snapshot() const;
+  [[nodiscard]] Result<std::optional<std::string>> get(std::string_view name,
+                                                       const SnapshotCore* snapshot) const;
+  Result<void> checkpoint();
+  [[nodiscard]] Result<DatabaseStats> stats() const;
+  [[nodiscard]] Result<void> verify() const;
+
+  [[nodiscard]] Durability durability() const noexcept { return durability_; }
+  [[nodiscard]] persistence::VersionStore& store() const noexcept { return *recovered_.store; }
+  // Frees what only the snapshot that just closed needed, unless a writer is about to do it anyway.
+  void snapshot_closed() const;
+
+ private:
+  DatabaseCore(std::string directory, const Options& options);
+  Result<void> create_or_check(bool create_if_missing);
+  Result<void> create();
+  Result<void> start(const Options& options);
+  Result<void> verify_indexes(const Reader& reader) const;
+
+  const std::string directory_;
+  FileSystem& files_;
+  const Durability durability_;
+  std::atomic<bool> closed_{false};  // set once, before anything is taken down
+
+  std::unique_ptr<File> lock_;
+  index::Catalog catalog_;
+  persistence::Recovered recovered_;
+  std::unique_ptr<persistence::Committer> committer_;
+  std::unique_ptr<persistence::Checkpointer> checkpointer_;
+};
+
+}  // namespace xtree::detail

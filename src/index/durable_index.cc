@@ -1,0 +1,205 @@
+#include "index/durable_index.h"
+
+#include <new>
+#include <numeric>
+
+#include "platform/check.h"
+
+namespace xtree::index {
+namespace {
+
+using detail::Reader;
+using detail::ScanState;
+using detail::SnapshotCore;
+
+// What a query of a durable index keeps in its ScanState: its reader, and the engine's scan.
+struct DurableScan {
+  alignas(64) std::byte engine[kEngineScanBytes];
+  Reader reader;
+
+  DurableScan(const detail::DatabaseCore& database, const SnapshotCore* snapshot)
+      : reader(database, snapshot) {}
+};
+static_assert(sizeof(DurableScan) <= sizeof(ScanState));
+
+DurableScan& scan_in(ScanState& state) noexcept {
+  return *std::launder(reinterpret_cast<DurableScan*>(state.storage));
+}
+
+constexpr std::size_t kBytesPerOperation = 64;  // a first guess for a buffer's size
+
+}  // namespace
+
+std::span<const std::byte> geometry_bytes(const detail::Schema& schema,
+                                          const void* geometry) noexcept {
+  return {static_cast<const std::byte*>(geometry), schema.rows() * schema.scalar_bytes()};
+}
+
+std::span<const std::byte> value_bytes(const detail::Schema& schema, const void* value) noexcept {
+  return {static_cast<const std::byte*>(value), schema.value_bytes};
+}
+
+Result<void> DurableIndex::insert(const void* geometry, const void* value) {
+  XTREE_TRY(check_geometry(schema(), geometry));
+  std::vector<std::byte> operation;
+  append_operation(operation, OperationKind::insert, number(), {},
+                   geometry_bytes(schema(), geometry), value_bytes(schema(), value));
+  return database_->commit(operation, 1, nullptr);
+}
+
+Result<bool> DurableIndex::erase(const void* geometry, const void* value) {
+  XTREE_TRY(check_geometry(schema(), geometry));
+  std::vector<std::byte> operation;
+  append_operation(operation, OperationKind::erase, number(), {},
+                   geometry_bytes(schema(), geometry), value_bytes(schema(), value));
+  bool met = false;
+  XTREE_TRY(database_->commit(operation, 1, &met));
+  return met;
+}
+
+Result<bool> DurableIndex::update(const void* from, const void* to, const void* value) {
+  XTREE_TRY(check_geometry(schema(), from));
+  XTREE_TRY(check_geometry(schema(), to));
+  std::vector<std::byte> operation;
+  append_operation(operation, OperationKind::update, number(), {}, geometry_bytes(schema(), from),
+                   geometry_bytes(schema(), to), value_bytes(schema(), value));
+  bool met = false;
+  XTREE_TRY(database_->commit(operation, 1, &met));
+  return met;
+}
+
+Result<void> DurableIndex::clear() {
+  std::vector<std::byte> operation;
+  append_operation(operation, OperationKind::clear, number(), {}, {});
+  return database_->commit(operation, 1, nullptr);
+}
+
+Result<void> DurableIndex::bulk_load(const void* geometry, const void* value, std::size_t stride,
+                                     std::size_t count) {
+  const auto* at = static_cast<const std::byte*>(geometry);
+  for (std::size_t i = 0; i < count; ++i) XTREE_TRY(check_geometry(schema(), at + i * stride));
+  auto loaded = database_->bulk_load(number(), geometry, value, stride, count);
+  if (!loaded) return loaded.error();
+  return *loaded ? Result<void>() : insert_all(geometry, value, stride, count);
+}
+
+// One batch, in the order that makes good use of the tree's nodes.
+Result<void> DurableIndex::insert_all(const void* geometry, const void* value, std::size_t stride,
+                                      std::size_t count) {
+  if (count > UINT32_MAX) {
+    return Error(ErrorCode::limit_exceeded, "entries", "too many for an index that is not empty");
+  }
+  std::vector<std::uint32_t> order(count);
+  std::iota(order.begin(), order.end(), 0u);
+  XTREE_TRY(tree_->engine->sort_for_insertion(geometry, stride, order));
+  std::vector<std::byte> operations;
+  operations.reserve(count * kBytesPerOperation);
+  for (const std::uint32_t i : order) {
+    const std::size_t offset = i * stride;
+    append_operation(
+        operations, OperationKind::insert, number(), {},
+        geometry_bytes(schema(), static_cast<const std::byte*>(geometry) + offset),
+        value_bytes(schema(), static_cast<const std::byte*>(value) + offset));
+  }
+  return database_->commit(operations, static_cast<std::uint32_t>(count), nullptr);
+}
+
+Result<void> DurableIndex::check_readable(const SnapshotCore* snapshot) const {
+  if (snapshot != nullptr && &snapshot->database() != database_.get()) {
+    return Error(ErrorCode::invalid_argument, "snapshot", "it is of another database");
+  }
+  return database_->check_open();
+}
+
+Result<Root> DurableIndex::find_root(const Reader& reader) const {
+  return Catalog::read_root(reader.view(), tree_->definition.root);
+}
+
+Result<void> DurableIndex::begin_scan(ScanState& state, const SnapshotCore* snapshot,
+                                      const void* window) const {
+  XTREE_TRY(check_readable(snapshot));
+  auto* scan = ::new (static_cast<void*>(state.storage)) DurableScan(*database_, snapshot);
+  auto root = find_root(scan->reader);
+  if (!root) {
+    scan->~DurableScan();
+    return root.error();
+  }
+  tree_->engine->begin_scan(scan->engine, DurableView(scan->reader.view()), *root, window);
+  return {};
+}
+
+bool DurableIndex::next_leaf(ScanState& state, detail::LeafHits& hits) const {
+  return tree_->engine->next_leaf(scan_in(state).engine, hits);
+}
+
+Result<void> DurableIndex::end_scan(ScanState& state) const {
+  DurableScan& scan = scan_in(state);
+  Result<void> status = scan.reader.status();
+  scan.~DurableScan();
+  return status;
+}
+
+Result<std::uint64_t> DurableIndex::count(const SnapshotCore* snapshot, const void* window) const {
+  XTREE_TRY(check_readable(snapshot));
+  const Reader reader(*database_, snapshot);
+  auto root = find_root(reader);
+  if (!root) return root.error();
+  const std::uint64_t hits =
+      tree_->engine->count(DurableView(reader.view()), *root, window);
+  XTREE_TRY(reader.status());
+  return hits;
+}
+
+Result<void> DurableIndex::begin_nearest(ScanState& state, const SnapshotCore* snapshot,
+                                         const void* target, std::uint64_t limit) const {
+  XTREE_TRY(check_readable(snapshot));
+  auto* scan = ::new (static_cast<void*>(state.storage)) DurableScan(*database_, snapshot);
+  auto root = find_root(scan->reader);
+  if (!root) {
+    scan->~DurableScan();
+    return root.error();
+  }
+  tree_->engine->begin_nearest(scan->engine, DurableView(scan->reader.view()), *root, target,
+                               limit);
+  return {};
+}
+
+bool DurableIndex::next_nearest(ScanState& state, detail::NearestHit& hit) const {
+  return tree_->engine->next_nearest(scan_in(state).engine, hit);
+}
+
+Result<void> DurableIndex::end_nearest(ScanState& state) const {
+  DurableScan& scan = scan_in(state);
+  Result<void> ended = tree_->engine->end_nearest(scan.engine);
+  Result<void> status = scan.reader.status();
+  scan.~DurableScan();
+  return status ? ended : status;
+}
+
+Result<std::uint64_t> DurableIndex::size(const SnapshotCore* snapshot) const {
+  XTREE_TRY(check_readable(snapshot));
+  const Reader reader(*database_, snapshot);
+  auto root = find_root(reader);
+  if (!root) return root.error();
+  return root->entries;
+}
+
+Result<IndexStats> DurableIndex::stats(const SnapshotCore* snapshot) const {
+  XTREE_TRY(check_readable(snapshot));
+  const Reader reader(*database_, snapshot);
+  auto root = find_root(reader);
+  if (!root) return root.error();
+  IndexStats stats;
+  const auto verified =
+      tree_->engine->verify(DurableView(reader.view()), *root, stats, [](Ref) {});
+  XTREE_TRY(reader.status());
+  XTREE_TRY(verified);
+  return stats;
+}
+
+Result<void> DurableIndex::verify(const SnapshotCore* snapshot) const {
+  auto stats = this->stats(snapshot);
+  return stats ? Result<void>() : Result<void>(stats.error());
+}
+
+}  // namespace xtree::index

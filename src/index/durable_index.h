@@ -1,0 +1,64 @@
+// DurableIndex: an index of a database behind the interface that the typed shell calls.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "index/catalog.h"
+#include "index/database_core.h"
+#include "xtree/detail/engine.h"
+
+namespace xtree::index {
+
+// Writes become operations for the database's committer. Reads enter at an epoch, find the index's
+// root there, and let the engine walk; what a read needs lies in its ScanState.
+class DurableIndex final : public detail::IndexCore {
+ public:
+  DurableIndex(std::shared_ptr<detail::DatabaseCore> database, std::shared_ptr<DurableTree> tree)
+      : IndexCore(tree->definition.schema),
+        database_(std::move(database)),
+        tree_(std::move(tree)) {}
+
+  Result<void> insert(const void* geometry, const void* value) override;
+  Result<bool> erase(const void* geometry, const void* value) override;
+  Result<bool> update(const void* from, const void* to, const void* value) override;
+  Result<void> bulk_load(const void* geometry, const void* value, std::size_t stride,
+                         std::size_t count) override;
+  Result<void> clear() override;
+
+  Result<void> begin_scan(detail::ScanState& state, const detail::SnapshotCore* snapshot,
+                          const void* window) const override;
+  bool next_leaf(detail::ScanState& state, detail::LeafHits& hits) const override;
+  Result<void> end_scan(detail::ScanState& state) const override;
+  Result<std::uint64_t> count(const detail::SnapshotCore* snapshot,
+                              const void* window) const override;
+
+  Result<void> begin_nearest(detail::ScanState& state, const detail::SnapshotCore* snapshot,
+                             const void* target, std::uint64_t limit) const override;
+  bool next_nearest(detail::ScanState& state, detail::NearestHit& hit) const override;
+  Result<void> end_nearest(detail::ScanState& state) const override;
+
+  Result<std::uint64_t> size(const detail::SnapshotCore* snapshot) const override;
+  Result<IndexStats> stats(const detail::SnapshotCore* snapshot) const override;
+  Result<void> verify(const detail::SnapshotCore* snapshot) const override;
+
+  [[nodiscard]] Home home() const noexcept override { return {database_.get(), number()}; }
+
+ private:
+  [[nodiscard]] std::uint32_t number() const noexcept { return tree_->definition.number; }
+  Result<void> check_readable(const detail::SnapshotCore* snapshot) const;
+  Result<Root> find_root(const detail::Reader& reader) const;
+  Result<void> insert_all(const void* geometry, const void* value, std::size_t stride,
+                          std::size_t count);
+
+  const std::shared_ptr<detail::DatabaseCore> database_;
+  const std::shared_ptr<DurableTree> tree_;
+};
+
+// Bytes of `schema`'s geometry and value, as operations hold them.
+[[nodiscard]] std::span<const std::byte> geometry_bytes(const detail::Schema& schema,
+                                                        const void* geometry) noexcept;
+[[nodiscard]] std::span<const std::byte> value_bytes(const detail::Schema& schema,
+                                                     const void* value) noexcept;
+
+}  // namespace xtree::index

@@ -1,0 +1,56 @@
+// DurableStore: the tree's nodes as versions behind NodeIDs.
+#pragma once
+
+#include <cstddef>
+
+#include "index/node.h"
+#include "index/store.h"
+#include "persistence/version_store.h"
+
+namespace xtree::index {
+
+// What a reader sees at one epoch. The guard that keeps that epoch readable, and the place where a
+// failed read leaves its error, belong to the query and outlive the view.
+class DurableView {
+ public:
+  explicit DurableView(const persistence::ReadView& view) noexcept : view_(view) {}
+
+  [[nodiscard]] const Node* node(Ref ref) const noexcept {
+    return reinterpret_cast<const Node*>(view_.version(persistence::NodeId{ref}));
+  }
+  void prefetch(Ref ref) const noexcept { view_.prefetch(persistence::NodeId{ref}); }
+
+ private:
+  persistence::ReadView view_;
+};
+
+// The writer's side, for the running epoch. A few words, made where it is needed.
+class DurableStore {
+ public:
+  using View = DurableView;
+
+  // `newest` is the writer's own view, of everything so far.
+  DurableStore(persistence::VersionStore& store, const persistence::ReadView& newest) noexcept
+      : store_(store), newest_(newest) {}
+
+  [[nodiscard]] View view() noexcept { return newest_; }
+  [[nodiscard]] bool reserve(std::size_t bytes) noexcept { return store_.reserve(bytes); }
+  [[nodiscard]] Node* create(std::size_t bytes) noexcept {
+    return reinterpret_cast<Node*>(store_.create(bytes));
+  }
+  [[nodiscard]] Node* edit(Ref ref) noexcept {
+    return reinterpret_cast<Node*>(store_.edit(persistence::NodeId{ref}));
+  }
+  [[nodiscard]] Node* resize(Ref ref, std::size_t bytes) noexcept {
+    return reinterpret_cast<Node*>(store_.resize(persistence::NodeId{ref}, bytes));
+  }
+  void destroy(Ref ref) noexcept { store_.destroy(persistence::NodeId{ref}); }
+
+ private:
+  persistence::VersionStore& store_;
+  View newest_;
+};
+
+static_assert(NodeStore<DurableStore>);
+
+}  // namespace xtree::index

@@ -1,0 +1,69 @@
+// Engine: every operation on a tree, for one schema over one kind of store. It is chosen once per
+// index; the code behind it is compiled for the schema's scalar and uses the kernels of its
+// dimensions and of the machine.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "index/node.h"
+#include "index/store.h"
+#include "xtree/detail/engine.h"
+#include "xtree/metrics.h"
+#include "xtree/result.h"
+
+namespace xtree::index {
+
+// `invalid_argument` unless the geometry's scalars are finite and no minimum exceeds its maximum.
+[[nodiscard]] Result<void> check_geometry(const detail::Schema& schema, const void* geometry) noexcept;
+
+// Bytes of ScanState that an engine may use; what is left belongs to the index that calls it.
+inline constexpr std::size_t kEngineScanBytes = 3840;
+
+template <NodeStore Store>
+class Engine {
+ public:
+  using View = typename Store::View;
+
+  virtual ~Engine() = default;
+
+  // Writes. Geometry has been checked. `out_of_memory` changes nothing; any other error, which only
+  // a store that reads from disk can cause, leaves the tree unfit for further writes.
+  virtual Result<void> insert(Store& store, Root& root, const void* geometry,
+                              const void* value) const = 0;
+  virtual Result<bool> erase(Store& store, Root& root, const void* geometry,
+                             const void* value) const = 0;
+  virtual Result<bool> update(Store& store, Root& root, const void* from, const void* to,
+                              const void* value) const = 0;
+  virtual Result<void> clear(Store& store, Root& root) const = 0;
+  // Builds the tree of an empty root from entries that lie `stride` bytes apart.
+  virtual Result<void> bulk_load(Store& store, Root& root, const void* geometry, const void* value,
+                                 std::size_t stride, std::size_t count) const = 0;
+  // The order in which inserting the entries one by one is fastest.
+  virtual Result<void> sort_for_insertion(const void* geometry, std::size_t stride,
+                                          std::span<std::uint32_t> order) const = 0;
+
+  // Reads. A scan lives in kEngineScanBytes at `place`, aligned to 64; false from `next_*` is the
+  // end or a failed view, which the view's owner tells apart. Nearest scans must be ended; their
+  // `end_nearest` reports exhausted memory.
+  virtual void begin_scan(std::byte* place, View view, const Root& root,
+                          const void* window) const = 0;
+  virtual bool next_leaf(std::byte* place, detail::LeafHits& hits) const = 0;
+  virtual std::uint64_t count(View view, const Root& root, const void* window) const = 0;
+  virtual void begin_nearest(std::byte* place, View view, const Root& root, const void* target,
+                             std::uint64_t limit) const = 0;
+  virtual bool next_nearest(std::byte* place, detail::NearestHit& hit) const = 0;
+  virtual Result<void> end_nearest(std::byte* place) const = 0;
+
+  // Checks the whole structure, fills `stats`, and calls `visit` once with each node's reference.
+  virtual Result<void> verify(View view, const Root& root, IndexStats& stats,
+                              const std::function<void(Ref)>& visit) const = 0;
+};
+
+// The engine for a schema that check_schema accepts.
+template <NodeStore Store>
+[[nodiscard]] std::unique_ptr<Engine<Store>> make_engine(const detail::Schema& schema);
+
+}  // namespace xtree::index

@@ -1,0 +1,154 @@
+// The index in memory: a tree over a MemoryStore, with nothing between it and the typed shell but
+// the check of its input.
+
+#include <cstring>
+#include <memory>
+#include <new>
+#include <numeric>
+#include <vector>
+
+#include "index/engine.h"
+#include "index/memory_store.h"
+#include "index/operation.h"
+#include "xtree/detail/engine.h"
+
+namespace xtree {
+namespace index {
+namespace {
+
+using detail::ScanState;
+using detail::SnapshotCore;
+
+static_assert(kEngineScanBytes <= sizeof(ScanState));
+
+class MemoryIndex final : public detail::IndexCore {
+ public:
+  explicit MemoryIndex(const detail::Schema& schema)
+      : IndexCore(schema), engine_(make_engine<MemoryStore>(schema)) {}
+
+  Result<void> insert(const void* geometry, const void* value) override {
+    XTREE_TRY(check_geometry(schema(), geometry));
+    return engine_->insert(store_, root_, geometry, value);
+  }
+  Result<bool> erase(const void* geometry, const void* value) override {
+    XTREE_TRY(check_geometry(schema(), geometry));
+    return engine_->erase(store_, root_, geometry, value);
+  }
+  Result<bool> update(const void* from, const void* to, const void* value) override {
+    XTREE_TRY(check_geometry(schema(), from));
+    XTREE_TRY(check_geometry(schema(), to));
+    return engine_->update(store_, root_, from, to, value);
+  }
+  Result<void> bulk_load(const void* geometry, const void* value, std::size_t stride,
+                         std::size_t count) override {
+    const auto* at = static_cast<const std::byte*>(geometry);
+    for (std::size_t i = 0; i < count; ++i) XTREE_TRY(check_geometry(schema(), at + i * stride));
+    if (root_.entries == 0) {
+      return engine_->bulk_load(store_, root_, geometry, value, stride, count);
+    }
+    return insert_all(geometry, value, stride, count);
+  }
+  Result<void> clear() override { return engine_->clear(store_, root_); }
+
+  Result<void> begin_scan(ScanState& state, const SnapshotCore* snapshot,
+                          const void* window) const override {
+    XTREE_TRY(refuse(snapshot));
+    engine_->begin_scan(state.storage, store_.view(), root_, window);
+    return {};
+  }
+  bool next_leaf(ScanState& state, detail::LeafHits& hits) const override {
+    return engine_->next_leaf(state.storage, hits);
+  }
+  Result<void> end_scan(ScanState&) const override { return {}; }
+  Result<std::uint64_t> count(const SnapshotCore* snapshot, const void* window) const override {
+    XTREE_TRY(refuse(snapshot));
+    return engine_->count(store_.view(), root_, window);
+  }
+
+  Result<void> begin_nearest(ScanState& state, const SnapshotCore* snapshot, const void* target,
+                             std::uint64_t limit) const override {
+    XTREE_TRY(refuse(snapshot));
+    engine_->begin_nearest(state.storage, store_.view(), root_, target, limit);
+    return {};
+  }
+  bool next_nearest(ScanState& state, detail::NearestHit& hit) const override {
+    return engine_->next_nearest(state.storage, hit);
+  }
+  Result<void> end_nearest(ScanState& state) const override {
+    return engine_->end_nearest(state.storage);
+  }
+
+  Result<std::uint64_t> size(const SnapshotCore* snapshot) const override {
+    XTREE_TRY(refuse(snapshot));
+    return root_.entries;
+  }
+  Result<IndexStats> stats(const SnapshotCore* snapshot) const override {
+    XTREE_TRY(refuse(snapshot));
+    IndexStats stats;
+    XTREE_TRY(engine_->verify(store_.view(), root_, stats, [](Ref) {}));
+    return stats;
+  }
+  Result<void> verify(const SnapshotCore* snapshot) const override {
+    XTREE_TRY(refuse(snapshot));
+    IndexStats stats;
+    std::uint64_t reached_bytes = 0;
+    XTREE_TRY(engine_->verify(store_.view(), root_, stats, [&](Ref ref) {
+      reached_bytes += store_.view().node(ref)->frame.bytes;
+    }));
+    if (reached_bytes != stats.node_bytes || store_.nodes() != stats.leaves + stats.directory_nodes) {
+      return Error(ErrorCode::corruption, "index", "a node is leaked: no other refers to it");
+    }
+    return {};
+  }
+
+ private:
+  static Result<void> refuse(const SnapshotCore* snapshot) {
+    if (snapshot == nullptr) return {};
+    return Error(ErrorCode::invalid_argument, "snapshot", "an index in memory has no snapshots");
+  }
+
+  // One by one, in the order that makes good use of the tree's nodes; on failure takes out again
+  // what went in.
+  Result<void> insert_all(const void* geometry, const void* value, std::size_t stride,
+                          std::size_t count) {
+    const auto* geometry_bytes = static_cast<const std::byte*>(geometry);
+    const auto* value_bytes = static_cast<const std::byte*>(value);
+    if (count > UINT32_MAX) {
+      return Error(ErrorCode::limit_exceeded, "entries", "too many for an index that is not empty");
+    }
+    std::vector<std::uint32_t> order(count);
+    std::iota(order.begin(), order.end(), 0u);
+    XTREE_TRY(engine_->sort_for_insertion(geometry, stride, order));
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t offset = order[i] * stride;
+      const Result<void> inserted =
+          engine_->insert(store_, root_, geometry_bytes + offset, value_bytes + offset);
+      if (inserted) continue;
+      while (i-- > 0) {
+        const std::size_t back = order[i] * stride;
+        XTREE_TRY(engine_->erase(store_, root_, geometry_bytes + back, value_bytes + back));
+      }
+      return inserted;
+    }
+    return {};
+  }
+
+  const std::unique_ptr<Engine<MemoryStore>> engine_;
+  MemoryStore store_;
+  Root root_;
+};
+
+}  // namespace
+}  // namespace index
+
+namespace detail {
+
+IndexCore::~IndexCore() = default;
+
+Result<std::unique_ptr<IndexCore>> make_memory_index(const Schema& schema) {
+  XTREE_TRY(index::check_schema(schema));
+  return std::unique_ptr<IndexCore>(std::make_unique<index::MemoryIndex>(schema));
+}
+
+}  // namespace detail
+}  // namespace xtree

@@ -1,0 +1,90 @@
+// MemoryStore: where the nodes of an IN_MEMORY index live. A reference is the node's address.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "index/node.h"
+#include "index/store.h"
+#include "persistence/frame_arena.h"
+
+namespace xtree::index {
+
+// Follows references of a MemoryStore: an address needs no looking up.
+class MemoryView {
+ public:
+  [[nodiscard]] const Node* node(Ref ref) const noexcept {
+    return reinterpret_cast<const Node*>(static_cast<std::uintptr_t>(ref));
+  }
+  void prefetch(Ref ref) const noexcept {
+    const auto* line = reinterpret_cast<const char*>(static_cast<std::uintptr_t>(ref));
+    for (std::size_t i = 0; i < kPrefetchedLines; ++i) __builtin_prefetch(line + 64 * i);
+  }
+
+ private:
+  static constexpr std::size_t kPrefetchedLines = 4;
+};
+
+// Models NodeStore over a FrameArena: changes happen in place, for there is one reader or writer
+// at a time. Nodes that are left when the store dies go with its arena.
+class MemoryStore {
+ public:
+  using View = MemoryView;
+
+  explicit MemoryStore(std::size_t limit_bytes = std::numeric_limits<std::size_t>::max()) noexcept
+      : arena_(limit_bytes) {}
+
+  [[nodiscard]] View view() const noexcept { return {}; }
+
+  [[nodiscard]] bool reserve(std::size_t bytes) noexcept {
+    // Large frames are rounded up by as much as an eighth.
+    return arena_.reserve(bytes + bytes / 8);
+  }
+  [[nodiscard]] Node* create(std::size_t bytes) noexcept {
+    void* memory = arena_.allocate(bytes);
+    if (memory == nullptr) return nullptr;
+    std::memset(memory, 0, bytes);
+    ++nodes_;
+    return name(static_cast<Node*>(memory), bytes);
+  }
+  [[nodiscard]] Node* edit(Ref ref) noexcept { return const_cast<Node*>(view().node(ref)); }
+  [[nodiscard]] Node* resize(Ref ref, std::size_t bytes) noexcept {
+    Node* old = edit(ref);
+    const std::size_t old_bytes = old->frame.bytes;
+    if (old_bytes == bytes) return old;
+    void* memory = arena_.allocate(bytes);
+    if (memory == nullptr) return nullptr;
+    const std::size_t kept = old_bytes < bytes ? old_bytes : bytes;
+    std::memcpy(memory, old, kept);
+    std::memset(static_cast<std::byte*>(memory) + kept, 0, bytes - kept);
+    arena_.release(old, old_bytes);
+    return name(static_cast<Node*>(memory), bytes);
+  }
+  void destroy(Ref ref) noexcept {
+    Node* node = edit(ref);
+    arena_.release(node, node->frame.bytes);
+    --nodes_;
+  }
+
+  // Nodes that exist.
+  [[nodiscard]] std::uint64_t nodes() const noexcept { return nodes_; }
+  // Memory that nodes take now, and what the store holds of the operating system's in all.
+  [[nodiscard]] std::size_t bytes_in_use() const noexcept { return arena_.bytes_in_use(); }
+  [[nodiscard]] std::size_t bytes_mapped() const noexcept { return arena_.bytes_mapped(); }
+
+ private:
+  static Node* name(Node* node, std::size_t bytes) noexcept {
+    node->frame.node_id = reinterpret_cast<std::uintptr_t>(node);
+    node->frame.bytes = static_cast<std::uint32_t>(bytes);
+    return node;
+  }
+
+  persistence::FrameArena arena_;
+  std::uint64_t nodes_ = 0;
+};
+
+static_assert(NodeStore<MemoryStore>);
+
+}  // namespace xtree::index

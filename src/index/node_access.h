@@ -1,0 +1,193 @@
+// Reading and writing the lanes of nodes: where node.h's layout meets the bytes. The caller has
+// made sure that the lane exists.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "index/bounds.h"
+#include "index/node.h"
+
+namespace xtree::index {
+
+inline constexpr std::size_t kRowBytes = detail::kLeafVectorBytes;
+
+template <class Scalar>
+inline constexpr std::size_t kLeafLanes = kRowBytes / sizeof(Scalar);
+
+[[nodiscard]] constexpr std::size_t blocks_for(std::size_t count, std::size_t lanes) noexcept {
+  return (count + lanes - 1) / lanes;
+}
+
+
+
+[[nodiscard]] inline const float* child_lane(const Node& node, const Layout& layout,
+                                             std::size_t index) noexcept {
+  const std::byte* block = node.block(index / kDirectoryLanes, layout.directory_block_bytes);
+  return reinterpret_cast<const float*>(block) + index % kDirectoryLanes;
+}
+[[nodiscard]] inline float* child_lane(Node& node, const Layout& layout,
+                                       std::size_t index) noexcept {
+  return const_cast<float*>(child_lane(static_cast<const Node&>(node), layout, index));
+}
+
+[[nodiscard]] inline Ref child_ref(const Node& node, const Layout& layout,
+                                   std::size_t index) noexcept {
+  const std::byte* block = node.block(index / kDirectoryLanes, layout.directory_block_bytes);
+  const auto* refs = reinterpret_cast<const Ref*>(block + 2 * layout.dimensions * kRowBytes);
+  return refs[index % kDirectoryLanes];
+}
+inline void set_child_ref(Node& node, const Layout& layout, std::size_t index, Ref ref) noexcept {
+  std::byte* block = node.block(index / kDirectoryLanes, layout.directory_block_bytes);
+  auto* refs = reinterpret_cast<Ref*>(block + 2 * layout.dimensions * kRowBytes);
+  refs[index % kDirectoryLanes] = ref;
+}
+
+inline void read_child_box(const Node& node, const Layout& layout, std::size_t index,
+                           FloatBox& box) noexcept {
+  const float* lane = child_lane(node, layout, index);
+  for (std::size_t row = 0; row < 2 * layout.dimensions; ++row) {
+    box.at[row] = lane[row * kDirectoryLanes];
+  }
+}
+inline void set_child_box(Node& node, const Layout& layout, std::size_t index,
+                          const FloatBox& box) noexcept {
+  float* lane = child_lane(node, layout, index);
+  for (std::size_t row = 0; row < 2 * layout.dimensions; ++row) {
+    lane[row * kDirectoryLanes] = box.at[row];
+  }
+}
+
+// Makes a lane free: an empty box, which answers no query, and no reference.
+inline void clear_child(Node& node, const Layout& layout, std::size_t index) noexcept {
+  constexpr float kMost = std::numeric_limits<float>::max();
+  float* lane = child_lane(node, layout, index);
+  for (std::size_t axis = 0; axis < layout.dimensions; ++axis) {
+    lane[axis * kDirectoryLanes] = kMost;
+    lane[(layout.dimensions + axis) * kDirectoryLanes] = -kMost;
+  }
+  set_child_ref(node, layout, index, 0);
+}
+
+// Frees all lanes from `count` to the end of its block.
+inline void clear_children_behind(Node& node, const Layout& layout, std::size_t count) noexcept {
+  for (std::size_t i = count; i % kDirectoryLanes != 0; ++i) clear_child(node, layout, i);
+}
+
+// Adds a child behind the last one; there must be room.
+inline void append_child(Node& node, const Layout& layout, const FloatBox& box, Ref ref) noexcept {
+  const std::size_t index = node.count++;
+  set_child_box(node, layout, index, box);
+  set_child_ref(node, layout, index, ref);
+  if (index % kDirectoryLanes == 0) clear_children_behind(node, layout, index + 1);
+}
+
+// Moves the last child into the place of the one that goes.
+inline void remove_child(Node& node, const Layout& layout, std::size_t index) noexcept {
+  const std::size_t last = --node.count;
+  if (index != last) {
+    FloatBox box;
+    read_child_box(node, layout, last, box);
+    set_child_box(node, layout, index, box);
+    set_child_ref(node, layout, index, child_ref(node, layout, last));
+  }
+  clear_child(node, layout, last);
+}
+
+
+
+template <class Scalar>
+[[nodiscard]] const Scalar* entry_lane(const Node& leaf, const Layout& layout,
+                                       std::size_t index) noexcept {
+  const std::byte* block = leaf.block(index / kLeafLanes<Scalar>, layout.leaf_block_bytes);
+  return reinterpret_cast<const Scalar*>(block) + index % kLeafLanes<Scalar>;
+}
+template <class Scalar>
+[[nodiscard]] Scalar* entry_lane(Node& leaf, const Layout& layout, std::size_t index) noexcept {
+  return const_cast<Scalar*>(entry_lane<Scalar>(static_cast<const Node&>(leaf), layout, index));
+}
+
+template <class Scalar>
+[[nodiscard]] const std::byte* entry_value(const Node& leaf, const Layout& layout,
+                                           std::size_t index) noexcept {
+  const std::byte* block = leaf.block(index / kLeafLanes<Scalar>, layout.leaf_block_bytes);
+  return block + layout.rows * kRowBytes + index % kLeafLanes<Scalar> * layout.value_bytes;
+}
+template <class Scalar>
+[[nodiscard]] std::byte* entry_value(Node& leaf, const Layout& layout,
+                                     std::size_t index) noexcept {
+  return const_cast<std::byte*>(
+      entry_value<Scalar>(static_cast<const Node&>(leaf), layout, index));
+}
+
+// Nearly all values are 8 bytes, which a call of memcpy would cost more than it copies.
+inline void copy_value(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+  if (bytes == 8) {
+    std::memcpy(to, from, 8);
+  } else {
+    std::memcpy(to, from, bytes);
+  }
+}
+
+template <class Scalar>
+void read_geometry(const Node& leaf, const Layout& layout, std::size_t index,
+                   Scalar* geometry) noexcept {
+  const Scalar* lane = entry_lane<Scalar>(leaf, layout, index);
+  for (std::size_t row = 0; row < layout.rows; ++row) geometry[row] = lane[row * kLeafLanes<Scalar>];
+}
+template <class Scalar>
+void set_geometry(Node& leaf, const Layout& layout, std::size_t index,
+                  const Scalar* geometry) noexcept {
+  Scalar* lane = entry_lane<Scalar>(leaf, layout, index);
+  for (std::size_t row = 0; row < layout.rows; ++row) lane[row * kLeafLanes<Scalar>] = geometry[row];
+}
+
+// Frees all lanes from `count` to the end of its block: empty boxes, or points that are no number.
+// The values of free lanes are zero, so that equal trees have equal bytes.
+template <class Scalar>
+void clear_entries_behind(Node& leaf, const Layout& layout, std::size_t count) noexcept {
+  constexpr Scalar kMost = std::numeric_limits<Scalar>::max();
+  const std::size_t first = count % kLeafLanes<Scalar>;
+  if (first == 0) return;
+  Scalar* rows = entry_lane<Scalar>(leaf, layout, count) - first;
+  for (std::size_t row = 0; row < layout.rows; ++row) {
+    const Scalar free = layout.points              ? std::numeric_limits<Scalar>::quiet_NaN()
+                        : row < layout.dimensions ? kMost
+                                                  : -kMost;
+    for (std::size_t lane = first; lane < kLeafLanes<Scalar>; ++lane) {
+      rows[row * kLeafLanes<Scalar> + lane] = free;
+    }
+  }
+  std::memset(entry_value<Scalar>(leaf, layout, count), 0,
+              (kLeafLanes<Scalar> - first) * layout.value_bytes);
+}
+
+// Adds an entry behind the last one; there must be room.
+template <class Scalar>
+void append_entry(Node& leaf, const Layout& layout, const Scalar* geometry,
+                  const std::byte* value) noexcept {
+  const std::size_t index = leaf.count++;
+  set_geometry(leaf, layout, index, geometry);
+  copy_value(entry_value<Scalar>(leaf, layout, index), value, layout.value_bytes);
+  if (index % kLeafLanes<Scalar> == 0) clear_entries_behind<Scalar>(leaf, layout, index + 1);
+}
+
+// Moves the last entry into the place of the one that goes.
+template <class Scalar>
+void remove_entry(Node& leaf, const Layout& layout, std::size_t index) noexcept {
+  const std::size_t last = --leaf.count;
+  if (index != last) {
+    const Scalar* from = entry_lane<Scalar>(leaf, layout, last);
+    Scalar* to = entry_lane<Scalar>(leaf, layout, index);
+    for (std::size_t row = 0; row < layout.rows; ++row) {
+      to[row * kLeafLanes<Scalar>] = from[row * kLeafLanes<Scalar>];
+    }
+    copy_value(entry_value<Scalar>(leaf, layout, index), entry_value<Scalar>(leaf, layout, last),
+               layout.value_bytes);
+  }
+  clear_entries_behind<Scalar>(leaf, layout, last);
+}
+
+}  // namespace xtree::index

@@ -1,0 +1,72 @@
+// Operations: what a write means, in the bytes that the log keeps. design/wal_format.md, "Operations".
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "xtree/detail/engine.h"
+#include "xtree/result.h"
+
+namespace xtree::index {
+
+enum class OperationKind : std::uint8_t {
+  insert = 1,        // geometry, value
+  erase = 2,         // geometry, value
+  update = 3,        // geometry, geometry, value
+  clear = 4,         // nothing
+  put = 5,           // name, value
+  remove = 6,        // name
+  create_index = 7,  // name, schema
+  drop_index = 8,    // nothing
+};
+
+// What precedes every operation's payload.
+struct OperationHeader {
+  OperationKind kind;
+  std::uint8_t name_bytes;      // the name leads the payload
+  std::uint16_t payload_bytes;  // name included
+  std::uint32_t index;          // number of the index; 0 for put and remove
+};
+static_assert(sizeof(OperationHeader) == 8);
+
+// One operation, still in the buffer that it was read from.
+struct Operation {
+  OperationKind kind;
+  std::uint32_t index;
+  std::string_view name;
+  std::span<const std::byte> payload;  // what follows the name
+};
+
+inline constexpr std::size_t kMaxNamedValueBytes = 4096;
+
+// True for a plain word, as config.h defines it.
+[[nodiscard]] bool is_plain_word(std::string_view name) noexcept;
+
+void append_operation(std::vector<std::byte>& bytes, OperationKind kind, std::uint32_t index,
+                      std::string_view name, std::span<const std::byte> first,
+                      std::span<const std::byte> second = {},
+                      std::span<const std::byte> third = {});
+
+// Walks through operations one after the other.
+class OperationReader {
+ public:
+  explicit OperationReader(std::span<const std::byte> bytes) noexcept : bytes_(bytes) {}
+
+  // False at the end; `corruption` when the bytes are not operations. Lengths and names are
+  // checked, payloads only against the buffer: their size is known to the index.
+  Result<bool> next(Operation& operation) noexcept;
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
+// A schema in eight bytes, for create_index and the catalog.
+[[nodiscard]] std::uint64_t encode_schema(const detail::Schema& schema) noexcept;
+[[nodiscard]] Result<detail::Schema> decode_schema(std::uint64_t bits) noexcept;
+// `invalid_argument` naming what is out of range.
+[[nodiscard]] Result<void> check_schema(const detail::Schema& schema) noexcept;
+
+}  // namespace xtree::index

@@ -1,0 +1,28 @@
+// Policy: how full nodes are kept, and when a directory node becomes a supernode. The reasons and
+// the measurements are in design/xtree.md.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "index/node.h"
+
+namespace xtree::index {
+
+// A node but the root that would hold less than this part of its capacity is merged away.
+inline constexpr std::size_t kMinFillPercent = 30;
+// Two nodes are merged when the result is at most this full, so that it is not split again at once;
+// otherwise they share what they have.
+inline constexpr std::size_t kMergedFillPercent = 85;
+// A directory node is not split if its halves would share more than this part of what they cover
+// together: a longer node is cheaper to search than two that nearly every query enters.
+inline constexpr float kMaxOverlap = 0.4f;
+
+inline constexpr std::size_t kDirectoryCapacity = kDirectoryBlocks * kDirectoryLanes;
+
+[[nodiscard]] inline std::size_t min_leaf_entries(const Layout& layout) noexcept {
+  return std::max<std::size_t>(1, layout.leaf_capacity() * kMinFillPercent / 100);
+}
+inline constexpr std::size_t kMinChildren = kDirectoryCapacity * kMinFillPercent / 100;
+
+}  // namespace xtree::index

@@ -1,0 +1,222 @@
+// Scan: walks the leaves that a window reaches. It allocates nothing and reads each node once.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "index/bounds.h"
+#include "index/node.h"
+#include "index/node_access.h"
+#include "index/search_kernels.h"
+#include "index/store.h"
+#include "xtree/detail/engine.h"
+
+namespace xtree::index {
+
+// The bits of the first `count` entries or children of one mask word.
+[[nodiscard]] constexpr std::uint64_t first_of_word(std::size_t count) noexcept {
+  return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
+}
+
+// A window made ready for the kernels. A box inside [max(low_min, high_min), min(low_max,
+// high_max)] has both of its ends there, so everything below it answers; a box that misses that
+// range on one axis (which may be inverted, as for `covers`) holds no answer.
+template <class Scalar>
+class WindowQuery {
+ public:
+  WindowQuery(const Layout& layout, const SearchKernels<Scalar>& kernels,
+              const detail::Window<Scalar>& window) noexcept {
+    bool intersecting = true;
+    for (std::size_t axis = 0; axis < layout.dimensions; ++axis) {
+      const Scalar low = std::max(window.low_min[axis], window.high_min[axis]);
+      const Scalar high = std::min(window.low_max[axis], window.high_max[axis]);
+      directory.reach_low[axis] = round_down(low);
+      directory.reach_high[axis] = round_up(high);
+      directory.inside_low[axis] = round_up(low);
+      directory.inside_high[axis] = round_down(high);
+      exact.low_min[axis] = window.low_min[axis];
+      exact.high_max[axis] = window.high_max[axis];
+      // The ends of a point are one, and so are their bounds.
+      exact.high_min[axis] = layout.points ? low : window.high_min[axis];
+      exact.low_max[axis] = layout.points ? high : window.low_max[axis];
+      intersecting = intersecting && std::isinf(window.low_min[axis]) && window.low_min[axis] < 0 &&
+                     std::isinf(window.high_max[axis]) && window.high_max[axis] > 0;
+    }
+    intersecting = intersecting || layout.points;
+    scan_leaf = intersecting ? kernels.scan_leaf_intersecting : kernels.scan_leaf;
+    count_leaf = intersecting ? kernels.count_leaf_intersecting : kernels.count_leaf;
+  }
+
+  DirectoryWindow directory;
+  detail::Window<Scalar> exact;
+  decltype(SearchKernels<Scalar>::scan_leaf) scan_leaf;
+  decltype(SearchKernels<Scalar>::count_leaf) count_leaf;
+};
+
+// Finds the leaves that a window reaches, one after the other, with a stack of fixed size.
+template <class Scalar, NodeView View>
+class LeafWalk {
+ public:
+  LeafWalk(View view, const Layout& layout, const SearchKernels<Scalar>& kernels, const Root& root,
+           const DirectoryWindow& window) noexcept
+      : view_(view),
+        layout_(layout),
+        scan_children_(kernels.scan_children),
+        window_(window),
+        start_(root.node) {}
+
+  // The next leaf, null at the end or when the view failed. `inside` says that all of its entries
+  // answer; else each has to be tried.
+  [[nodiscard]] const Node* next(bool& inside) noexcept {
+    Ref ref = std::exchange(start_, 0);
+    inside = false;
+    while (ref != 0 || take_child(ref, inside)) {
+      const Node* node = view_.node(ref);
+      if (node == nullptr || depth_ == kMaxHeight) [[unlikely]] {
+        failed_ = true;
+        depth_ = 0;
+        return nullptr;
+      }
+      if (node->level == 0) return node;
+      enter(*node, inside);
+      ref = 0;
+    }
+    return nullptr;
+  }
+
+  [[nodiscard]] bool failed() const noexcept { return failed_; }
+
+ private:
+  // A directory node on the way down, and what is left to do of the chunk that begins at `block`.
+  struct Level {
+    const Node* node;
+    std::uint64_t hits;
+    std::uint64_t inside;
+    std::uint32_t block;
+    bool all_inside;
+  };
+
+  void enter(const Node& node, bool all_inside) noexcept {
+    Level& level = stack_[depth_++];
+    level = {&node, 0, 0, 0, all_inside};
+    look_at_chunk(level);
+  }
+
+  bool take_child(Ref& ref, bool& inside) noexcept {
+    while (depth_ > 0) {
+      Level& level = stack_[depth_ - 1];
+      if (level.hits != 0) {
+        const auto child = static_cast<std::size_t>(std::countr_zero(level.hits));
+        level.hits &= level.hits - 1;
+        inside = (level.inside >> child & 1) != 0;
+        ref = child_ref(*level.node, layout_, level.block * kDirectoryLanes + child);
+        return true;
+      }
+      level.block += kChunkBlocks;
+      if (level.block * kDirectoryLanes < level.node->count) {
+        look_at_chunk(level);
+      } else {
+        --depth_;
+      }
+    }
+    return false;
+  }
+
+  void look_at_chunk(Level& level) noexcept {
+    if (level.all_inside) {
+      level.hits = first_of_word(level.node->count - level.block * kDirectoryLanes);
+      level.inside = level.hits;
+    } else {
+      const ChildMasks masks = scan_children_(*level.node, layout_, window_, level.block);
+      level.hits = masks.hits;
+      level.inside = masks.inside;
+    }
+    for (std::uint64_t rest = level.hits; rest != 0; rest &= rest - 1) {
+      const auto child = static_cast<std::size_t>(std::countr_zero(rest));
+      view_.prefetch(child_ref(*level.node, layout_, level.block * kDirectoryLanes + child));
+    }
+  }
+
+  View view_;
+  const Layout& layout_;
+  decltype(SearchKernels<Scalar>::scan_children) scan_children_;
+  const DirectoryWindow& window_;
+  Ref start_;
+  std::uint32_t depth_ = 0;
+  bool failed_ = false;
+  Level stack_[kMaxHeight];
+};
+
+// The hits of a window, leaf by leaf, in no particular order.
+//
+//   Scan<double, MemoryView> scan(view, layout, kernels, root, window);
+//   for (detail::LeafHits hits; scan.next(hits);) ...
+//   if (scan.failed()) ...
+//
+// It refers to the layout and to nodes of the view, stays where it was made, and may simply be
+// forgotten when it is no longer wanted.
+template <class Scalar, NodeView View>
+class Scan {
+ public:
+  Scan(View view, const Layout& layout, const SearchKernels<Scalar>& kernels, const Root& root,
+       const detail::Window<Scalar>& window) noexcept
+      : layout_(layout),
+        query_(layout, kernels, window),
+        walk_(view, layout, kernels, root, query_.directory) {}
+  Scan(const Scan&) = delete;
+  Scan& operator=(const Scan&) = delete;
+
+  // The next leaf that has hits; false at the end or when the view failed.
+  [[nodiscard]] bool next(detail::LeafHits& hits) noexcept {
+    bool inside = false;
+    while (const Node* leaf = walk_.next(inside)) {
+      for (std::uint64_t& word : hits.mask) word = 0;
+      if (inside) {
+        for (std::size_t i = 0; i * 64 < leaf->count; ++i) {
+          hits.mask[i] = first_of_word(leaf->count - i * 64);
+        }
+      } else if (!query_.scan_leaf(*leaf, layout_, query_.exact, hits.mask)) {
+        continue;
+      }
+      hits.blocks = leaf->block(0, layout_.leaf_block_bytes);
+      hits.block_bytes = layout_.leaf_block_bytes;
+      return true;
+    }
+    return false;
+  }
+
+  // Whether the view could not follow a reference: the hits so far are not all.
+  [[nodiscard]] bool failed() const noexcept { return walk_.failed(); }
+
+ private:
+  const Layout& layout_;
+  WindowQuery<Scalar> query_;
+  LeafWalk<Scalar, View> walk_;
+};
+
+struct Count {
+  std::uint64_t hits = 0;
+  bool failed = false;  // the view could not follow a reference
+};
+
+// The number of hits of a window. Leaves that lie inside the window are not looked at.
+template <class Scalar, NodeView View>
+[[nodiscard]] Count count_hits(View view, const Layout& layout,
+                               const SearchKernels<Scalar>& kernels, const Root& root,
+                               const detail::Window<Scalar>& window) noexcept {
+  const WindowQuery<Scalar> query(layout, kernels, window);
+  LeafWalk<Scalar, View> walk(view, layout, kernels, root, query.directory);
+  Count count;
+  bool inside = false;
+  while (const Node* leaf = walk.next(inside)) {
+    count.hits += inside ? leaf->count : query.count_leaf(*leaf, layout, query.exact);
+  }
+  count.failed = walk.failed();
+  return count;
+}
+
+}  // namespace xtree::index

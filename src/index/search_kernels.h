@@ -1,0 +1,84 @@
+// SearchKernels: the small functions that look at whole nodes for queries, one table of them for
+// each schema and instruction set, chosen once per index.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "index/isa.h"
+#include "index/node.h"
+#include "xtree/detail/engine.h"
+
+namespace xtree::index {
+
+// Children of a directory node are looked at in chunks of one 64-bit mask.
+inline constexpr std::size_t kChunkBlocks = 4;
+inline constexpr std::size_t kChunkChildren = kChunkBlocks * kDirectoryLanes;
+static_assert(kChunkChildren == 64);
+
+// What a window asks of the boxes in directory nodes, which are floats rounded outward: a subtree
+// may hold hits when its box reaches the window on each axis, and holds nothing else when it lies
+// inside. The first pair is rounded towards more hits, the second towards fewer.
+struct DirectoryWindow {
+  float reach_low[kMaxDimensions];    // max >= reach_low
+  float reach_high[kMaxDimensions];   // min <= reach_high
+  float inside_low[kMaxDimensions];   // min >= inside_low
+  float inside_high[kMaxDimensions];  // max <= inside_high
+};
+
+// Bit i says it of the i-th child of a chunk. Only children that hit are tried for `inside`.
+struct ChildMasks {
+  std::uint64_t hits;
+  std::uint64_t inside;
+};
+
+// The box from which nearest queries measure.
+struct NearestTarget {
+  double min[kMaxDimensions];
+  double max[kMaxDimensions];
+  bool point;  // min == max
+};
+
+// How the distances of a node's boxes to a target are squared and added: in double, axis by axis,
+// in the same order for directory nodes and leaves and for every instruction set. Each step is
+// monotone, so that a directory box is never farther than what it encloses, rounding included.
+template <class Scalar>
+struct SearchKernels {
+  using Window = detail::Window<Scalar>;
+
+  ChildMasks (*scan_children)(const Node& node, const Layout& layout, const DirectoryWindow& window,
+                              std::uint32_t first_block) noexcept;
+
+  // Fill the mask words up to the leaf's count and say whether any bit is set. `intersecting` is
+  // for windows that bound only high_min and low_max, as those of points always do.
+  bool (*scan_leaf)(const Node& node, const Layout& layout, const Window& window,
+                    std::uint64_t* mask) noexcept;
+  bool (*scan_leaf_intersecting)(const Node& node, const Layout& layout, const Window& window,
+                                 std::uint64_t* mask) noexcept;
+  // The number of hits.
+  std::uint32_t (*count_leaf)(const Node& node, const Layout& layout,
+                              const Window& window) noexcept;
+  std::uint32_t (*count_leaf_intersecting)(const Node& node, const Layout& layout,
+                                           const Window& window) noexcept;
+
+  // Squared distances of a chunk's children, and a mask of those that are not above the limit;
+  // what is above it may hold any value above it. There is room for a whole chunk of distances,
+  // aligned to 64 bytes.
+  std::uint64_t (*measure_children)(const Node& node, const Layout& layout,
+                                    const NearestTarget& target, std::uint32_t first_block,
+                                    double limit, double* distances) noexcept;
+  // The same for the entries of a leaf; says whether any is not above the limit.
+  bool (*measure_leaf)(const Node& node, const Layout& layout, const NearestTarget& target,
+                       double limit, double* distances, std::uint64_t* mask) noexcept;
+  // The first of `count` distances that is not above any other. It may write behind the last.
+  std::uint32_t (*least_distance)(double* distances, std::uint32_t count) noexcept;
+};
+
+// The kernels for a schema. The instruction set must be supported.
+template <class Scalar>
+[[nodiscard]] SearchKernels<Scalar> make_search_kernels(const Layout& layout, Isa isa) noexcept;
+
+extern template SearchKernels<float> make_search_kernels(const Layout& layout, Isa isa) noexcept;
+extern template SearchKernels<double> make_search_kernels(const Layout& layout, Isa isa) noexcept;
+
+}  // namespace xtree::index

@@ -1,0 +1,191 @@
+// Tree: the X-tree's write path over any store.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "index/node_access.h"
+#include "index/policy.h"
+#include "index/split.h"
+#include "index/store.h"
+#include "index/write_kernels.h"
+#include "platform/check.h"
+#include "xtree/result.h"
+
+namespace xtree::index {
+
+// Changes the tree that begins at a Root. It holds references only, so it may be made for one
+// operation or kept for many; the tree's state is all in the root and the store's nodes.
+//
+//   Tree<double, MemoryStore> tree(layout, write_kernels<double>(layout, best_isa()), store, root);
+//   XTREE_TRY(tree.insert(geometry, value));
+//
+// Geometry is `layout.rows` finite scalars with no minimum above its maximum; values are
+// `layout.value_bytes` bytes. `out_of_memory` leaves the tree as it was. `io_error` says that the
+// store could not read a node; the tree may then be half changed.
+//
+// Every box of a directory node is the union of its child's boxes, rounded outward and no larger;
+// nodes but the root are filled as policy.h says. design/xtree.md has the algorithms' sources.
+template <class Scalar, NodeStore Store>
+class Tree {
+ public:
+  Tree(const Layout& layout, const WriteKernels<Scalar>& kernels, Store& store,
+       Root& root) noexcept
+      : layout_(layout), kernels_(kernels), store_(store), root_(root), splitter_(layout, kernels) {}
+
+  Result<void> insert(const Scalar* geometry, const std::byte* value);
+  // Takes out one entry that equals geometry and value; false when there is none.
+  Result<bool> erase(const Scalar* geometry, const std::byte* value);
+  // Moves one entry; false, and nothing changed, when there is none at `from`.
+  Result<bool> update(const Scalar* from, const Scalar* to, const std::byte* value);
+  Result<void> clear();
+
+ private:
+  using View = typename Store::View;
+
+  // The way from the root to a leaf, by level.
+  struct Step {
+    Ref ref;
+    const Node* node;
+    std::uint32_t index;  // of the child on the way; of the entry in a leaf
+    bool covers;          // the child's box held the new entry before it came
+  };
+  struct Path {
+    Step at[kMaxHeight];
+  };
+  // What a split hands to the level above.
+  struct Halves {
+    Ref left;
+    Ref right;
+    FloatBox left_box;
+    FloatBox right_box;
+  };
+  enum class Found : std::uint8_t { yes, no, unreadable };
+
+  static Error out_of_memory() noexcept {
+    return {ErrorCode::out_of_memory, "index", "there is no memory for its nodes"};
+  }
+  static Error unreadable() noexcept {
+    return {ErrorCode::io_error, "index", "a node cannot be read"};
+  }
+
+  // insert.h
+  Result<void> plant(const Scalar* geometry, const std::byte* value);
+  [[nodiscard]] bool descend(const FloatBox& box, Path& path) const noexcept;
+  Result<void> append(Path& path, const FloatBox& box, const Scalar* geometry,
+                      const std::byte* value);
+  Result<void> split_insert(Path& path, const FloatBox& box, const Scalar* geometry,
+                            const std::byte* value);
+  [[nodiscard]] bool prepare_split(const Path& path) noexcept;
+  [[nodiscard]] bool split_leaf(Path& path, const Scalar* geometry, const std::byte* value,
+                                Halves& halves);
+  [[nodiscard]] bool split_directory(Path& path, std::uint32_t level, Halves& halves, bool& whole);
+  [[nodiscard]] bool plant_root(const Halves& halves);
+  [[nodiscard]] bool grow_boxes(Path& path, std::uint32_t level, const FloatBox& box);
+
+  // erase.h
+  [[nodiscard]] Found find(const Scalar* geometry, const std::byte* value, const FloatBox& box,
+                           Path& path) const noexcept;
+  [[nodiscard]] bool find_in_leaf(const Scalar* geometry, const std::byte* value,
+                                  Step& step) const noexcept;
+  [[nodiscard]] std::size_t erase_bytes(const Path& path) const noexcept;
+  [[nodiscard]] bool prepare_erase(const Path& path) noexcept;
+  [[nodiscard]] bool remove_found(Path& path, const FloatBox& box);
+  [[nodiscard]] bool settle(Path& path, const FloatBox& box);
+  [[nodiscard]] bool dissolve(Path& path, std::uint32_t level);
+  [[nodiscard]] bool merge(Path& path, std::uint32_t level, std::size_t sibling);
+  [[nodiscard]] bool share(Path& path, std::uint32_t level, std::size_t sibling);
+  [[nodiscard]] bool trim(Path& path, std::uint32_t level);
+  [[nodiscard]] bool tighten(Path& path, std::uint32_t level, const FloatBox& removed);
+  [[nodiscard]] bool lower_root();
+
+  // Both.
+  [[nodiscard]] std::size_t lanes_at(std::uint32_t level) const noexcept {
+    return level == 0 ? kLeafLanes<Scalar> : kDirectoryLanes;
+  }
+  [[nodiscard]] std::size_t bytes_at(std::uint32_t level, std::size_t blocks) const noexcept {
+    return level == 0 ? layout_.leaf_bytes(blocks) : layout_.directory_bytes(blocks);
+  }
+  [[nodiscard]] std::size_t blocks_at(std::uint32_t level, std::size_t count) const noexcept {
+    const std::size_t blocks = blocks_for(count, lanes_at(level));
+    return level == 0 ? std::max<std::size_t>(blocks, 1) : std::max(blocks, kDirectoryBlocks);
+  }
+  void box_of(const Node& node, FloatBox& box) const noexcept {
+    if (node.level == 0) {
+      kernels_.leaf_box(node, layout_, box);
+    } else {
+      kernels_.directory_box(node, layout_, box);
+    }
+  }
+  [[nodiscard]] Node* create(std::uint32_t level, std::size_t blocks) noexcept;
+  [[nodiscard]] Node* resize(Path& path, std::uint32_t level, std::size_t blocks) noexcept;
+  [[nodiscard]] Node* edit(Step& step) noexcept;
+  void fill(Node& node, std::span<const Lane> lanes) noexcept;
+  void append_all(Node& node, std::span<const Lane> lanes) noexcept;
+
+  const Layout& layout_;
+  const WriteKernels<Scalar>& kernels_;
+  Store& store_;
+  Root& root_;
+  Splitter<Scalar> splitter_;
+};
+
+template <class Scalar, NodeStore Store>
+Node* Tree<Scalar, Store>::create(std::uint32_t level, std::size_t blocks) noexcept {
+  Node* node = store_.create(bytes_at(level, blocks));
+  if (node == nullptr) return nullptr;
+  node->level = static_cast<std::uint16_t>(level);
+  node->blocks = static_cast<std::uint16_t>(blocks);
+  return node;
+}
+
+template <class Scalar, NodeStore Store>
+Node* Tree<Scalar, Store>::edit(Step& step) noexcept {
+  Node* node = store_.edit(step.ref);
+  if (node != nullptr) step.node = node;
+  return node;
+}
+
+// Gives a node of the path room for so many blocks, and its parent the reference if that changes.
+template <class Scalar, NodeStore Store>
+Node* Tree<Scalar, Store>::resize(Path& path, std::uint32_t level, std::size_t blocks) noexcept {
+  Step& step = path.at[level];
+  Node* node = store_.resize(step.ref, bytes_at(level, blocks));
+  if (node == nullptr) return nullptr;
+  node->blocks = static_cast<std::uint16_t>(blocks);
+  step.node = node;
+  if (node->frame.node_id == step.ref) return node;
+  step.ref = node->frame.node_id;
+  if (level + 1 == root_.height) {
+    root_.node = step.ref;
+    return node;
+  }
+  Node* parent = edit(path.at[level + 1]);
+  if (parent == nullptr) return nullptr;
+  set_child_ref(*parent, layout_, path.at[level + 1].index, step.ref);
+  return node;
+}
+
+template <class Scalar, NodeStore Store>
+void Tree<Scalar, Store>::append_all(Node& node, std::span<const Lane> lanes) noexcept {
+  if (node.level == 0) {
+    append_lanes<Scalar>(node, leaf_shape(layout_), lanes);
+    clear_entries_behind<Scalar>(node, layout_, node.count);
+  } else {
+    append_lanes<float>(node, directory_shape(layout_), lanes);
+    clear_children_behind(node, layout_, node.count);
+  }
+}
+
+// Replaces what the node holds; there must be room.
+template <class Scalar, NodeStore Store>
+void Tree<Scalar, Store>::fill(Node& node, std::span<const Lane> lanes) noexcept {
+  node.count = 0;
+  append_all(node, lanes);
+}
+
+}  // namespace xtree::index
+
+#include "index/tree_erase.h"
+#include "index/tree_insert.h"

@@ -1,0 +1,194 @@
+// Insertion into a Tree: choosing a leaf, splitting what overflows, and growing the boxes above.
+#pragma once
+
+#include "index/tree.h"
+
+namespace xtree::index {
+
+template <class Scalar, NodeStore Store>
+Result<void> Tree<Scalar, Store>::insert(const Scalar* geometry, const std::byte* value) {
+  if (root_.node == 0) return plant(geometry, value);
+  FloatBox box;
+  round_outward(geometry, layout_.points, layout_.dimensions, box);
+  Path path;
+  if (!descend(box, path)) return unreadable();
+  if (path.at[0].node->count < layout_.leaf_capacity()) return append(path, box, geometry, value);
+  return split_insert(path, box, geometry, value);
+}
+
+// The first entry of an empty tree.
+template <class Scalar, NodeStore Store>
+Result<void> Tree<Scalar, Store>::plant(const Scalar* geometry, const std::byte* value) {
+  if (!store_.reserve(layout_.leaf_bytes(1))) return out_of_memory();
+  Node* leaf = create(0, 1);
+  if (leaf == nullptr) return out_of_memory();
+  append_entry(*leaf, layout_, geometry, value);
+  root_.node = leaf->frame.node_id;
+  root_.entries = 1;
+  root_.height = 1;
+  return {};
+}
+
+// Goes down to the leaf that takes the box with least harm. Reads only.
+template <class Scalar, NodeStore Store>
+bool Tree<Scalar, Store>::descend(const FloatBox& box, Path& path) const noexcept {
+  const View view = store_.view();
+  Ref ref = root_.node;
+  for (std::uint32_t level = root_.height; level-- > 0;) {
+    Step& step = path.at[level];
+    step.ref = ref;
+    step.node = view.node(ref);
+    if (step.node == nullptr) return false;
+    if (level == 0) break;
+    const Choice choice = kernels_.choose(*step.node, layout_, box);
+    step.index = choice.index;
+    step.covers = choice.covers;
+    ref = child_ref(*step.node, layout_, choice.index);
+    view.prefetch(ref);
+  }
+  return true;
+}
+
+// Adds the entry to a leaf that has room, if need be in one more block.
+template <class Scalar, NodeStore Store>
+Result<void> Tree<Scalar, Store>::append(Path& path, const FloatBox& box, const Scalar* geometry,
+                                         const std::byte* value) {
+  const Node& old = *path.at[0].node;
+  const bool full = old.count == old.blocks * kLeafLanes<Scalar>;
+  std::size_t bytes = old.frame.bytes + (full ? layout_.leaf_block_bytes : 0);
+  for (std::uint32_t level = 1; level < root_.height && !path.at[level].covers; ++level) {
+    bytes += path.at[level].node->frame.bytes;
+  }
+  if (!store_.reserve(bytes)) return out_of_memory();
+  Node* leaf = full ? resize(path, 0, old.blocks + 1u) : edit(path.at[0]);
+  if (leaf == nullptr) return unreadable();
+  append_entry(*leaf, layout_, geometry, value);
+  ++root_.entries;
+  if (!grow_boxes(path, 1, box)) return unreadable();
+  return {};
+}
+
+// Widens the boxes on the path from `level` up until one holds the new box already.
+template <class Scalar, NodeStore Store>
+bool Tree<Scalar, Store>::grow_boxes(Path& path, std::uint32_t level, const FloatBox& box) {
+  for (; level < root_.height && !path.at[level].covers; ++level) {
+    Node* node = edit(path.at[level]);
+    if (node == nullptr) return false;
+    FloatBox grown;
+    read_child_box(*node, layout_, path.at[level].index, grown);
+    unite(grown, box, layout_.dimensions);
+    set_child_box(*node, layout_, path.at[level].index, grown);
+  }
+  return true;
+}
+
+// Makes sure of all memory that splitting the leaf, and what overflows above it, can take.
+template <class Scalar, NodeStore Store>
+bool Tree<Scalar, Store>::prepare_split(const Path& path) noexcept {
+  std::size_t bytes = 4 * layout_.leaf_bytes(layout_.max_leaf_blocks);
+  std::size_t lanes = path.at[0].node->count + 1;
+  std::size_t copied = path.at[0].node->frame.bytes;
+  bool splits = true;
+  for (std::uint32_t level = 1; level < root_.height; ++level) {
+    const Node& node = *path.at[level].node;
+    splits = splits && node.count == node.blocks * kDirectoryLanes;
+    bytes += node.frame.bytes;
+    if (!splits) continue;
+    bytes += 3 * layout_.directory_bytes(node.blocks + 1u);
+    lanes = std::max<std::size_t>(lanes, node.count + 1);
+    copied = std::max<std::size_t>(copied, node.frame.bytes);
+  }
+  bytes += layout_.directory_bytes(kDirectoryBlocks);
+  return splitter_.prepare(lanes, copied + splitter_.extra_bytes()) && store_.reserve(bytes);
+}
+
+template <class Scalar, NodeStore Store>
+Result<void> Tree<Scalar, Store>::split_insert(Path& path, const FloatBox& box,
+                                               const Scalar* geometry, const std::byte* value) {
+  if (!prepare_split(path)) return out_of_memory();
+  Halves halves;
+  if (!split_leaf(path, geometry, value, halves)) return unreadable();
+  ++root_.entries;
+  for (std::uint32_t level = 1; level < root_.height; ++level) {
+    Step& step = path.at[level];
+    Node* node = edit(step);
+    if (node == nullptr) return unreadable();
+    set_child_ref(*node, layout_, step.index, halves.left);
+    set_child_box(*node, layout_, step.index, halves.left_box);
+    bool whole = true;
+    if (node->count < node->blocks * kDirectoryLanes) {
+      append_child(*node, layout_, halves.right_box, halves.right);
+    } else if (!split_directory(path, level, halves, whole)) {
+      return unreadable();
+    }
+    if (!whole) continue;
+    if (!grow_boxes(path, level + 1, box)) return unreadable();
+    return {};
+  }
+  if (!plant_root(halves)) return unreadable();
+  return {};
+}
+
+template <class Scalar, NodeStore Store>
+bool Tree<Scalar, Store>::plant_root(const Halves& halves) {
+  XTREE_CHECK(root_.height < kMaxHeight);
+  Node* node = create(root_.height, kDirectoryBlocks);
+  if (node == nullptr) return false;
+  append_child(*node, layout_, halves.left_box, halves.left);
+  append_child(*node, layout_, halves.right_box, halves.right);
+  root_.node = node->frame.node_id;
+  ++root_.height;
+  return true;
+}
+
+// The leaf keeps its handle and the left entries; a new one takes the right.
+template <class Scalar, NodeStore Store>
+bool Tree<Scalar, Store>::split_leaf(Path& path, const Scalar* geometry, const std::byte* value,
+                                     Halves& halves) {
+  splitter_.begin();
+  const Node* sources[] = {splitter_.copy(*path.at[0].node), splitter_.entry(geometry, value)};
+  const Sides sides = splitter_.split_leaf(sources);
+  Node* right = create(0, blocks_at(0, sides.right.size()));
+  if (right == nullptr) return false;
+  fill(*right, sides.right);
+  Node* left = resize(path, 0, blocks_at(0, sides.left.size()));
+  if (left == nullptr) return false;
+  fill(*left, sides.left);
+  halves.left = left->frame.node_id;
+  halves.right = right->frame.node_id;
+  box_of(*left, halves.left_box);
+  box_of(*right, halves.right_box);
+  return true;
+}
+
+// Splits a full directory node that is to take the right half of a child too, or, where its sides
+// would overlap too much, makes it a longer node and leaves it `whole`.
+template <class Scalar, NodeStore Store>
+bool Tree<Scalar, Store>::split_directory(Path& path, std::uint32_t level, Halves& halves,
+                                          bool& whole) {
+  splitter_.begin();
+  const Node& node = *path.at[level].node;
+  const Node* sources[] = {splitter_.copy(node),
+                           splitter_.child(halves.right_box, halves.right)};
+  const Sides sides = splitter_.split_directory(sources);
+  whole = sides.overlap > kMaxOverlap && node.blocks < kMaxSupernodeBlocks;
+  if (whole) {
+    Node* longer = resize(path, level, node.blocks + 1u);
+    if (longer == nullptr) return false;
+    append_child(*longer, layout_, halves.right_box, halves.right);
+    return true;
+  }
+  Node* right = create(level, blocks_at(level, sides.right.size()));
+  if (right == nullptr) return false;
+  fill(*right, sides.right);
+  Node* left = resize(path, level, blocks_at(level, sides.left.size()));
+  if (left == nullptr) return false;
+  fill(*left, sides.left);
+  halves.left = left->frame.node_id;
+  halves.right = right->frame.node_id;
+  box_of(*left, halves.left_box);
+  box_of(*right, halves.right_box);
+  return true;
+}
+
+}  // namespace xtree::index

@@ -1,0 +1,67 @@
+// TreeShape: how many nodes of which fill hold a given number of entries.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+#include "index/node.h"
+
+namespace xtree::index {
+
+// The shape of a packed tree: as few nodes as possible on each level, and nearly the same number of
+// entries below all nodes of one parent. So every node but the root is at least half full.
+class TreeShape {
+ public:
+  explicit TreeShape(const Layout& layout) noexcept : leaf_capacity_(layout.leaf_capacity()) {}
+
+  // The level of the root over `count` entries.
+  [[nodiscard]] std::uint32_t root_level(std::size_t count) const noexcept {
+    std::uint32_t level = 0;
+    while (capacity(level) < count) ++level;
+    return level;
+  }
+
+  // The number of children of a node on `level`, not a leaf, that has `count` entries below it.
+  [[nodiscard]] std::size_t children(std::size_t count, std::uint32_t level) const noexcept {
+    const std::size_t below = capacity(level - 1);
+    return count / below + (count % below != 0 ? 1 : 0);
+  }
+
+  // What the first `some` of `children` equal nodes hold of `count` entries.
+  [[nodiscard]] static constexpr std::size_t share(std::size_t count, std::size_t some,
+                                                   std::size_t children) noexcept {
+    return count / children * some + count % children * some / children;
+  }
+
+  // The bytes of all nodes of a tree of `count` entries whose root is on `level`.
+  [[nodiscard]] std::size_t bytes(const Layout& layout, std::size_t count,
+                                  std::uint32_t level) const noexcept {
+    if (level == 0) {
+      return layout.leaf_bytes((count + layout.leaf_lanes - 1) / layout.leaf_lanes);
+    }
+    std::size_t sum = layout.directory_bytes(kDirectoryBlocks);
+    const std::size_t nodes = children(count, level);
+    for (std::size_t i = 0; i < nodes; ++i) {
+      sum += bytes(layout, share(count, i + 1, nodes) - share(count, i, nodes), level - 1);
+    }
+    return sum;
+  }
+
+ private:
+  static constexpr std::size_t kFanout = kDirectoryBlocks * kDirectoryLanes;
+
+  // The most entries below a node on `level`.
+  [[nodiscard]] std::size_t capacity(std::uint32_t level) const noexcept {
+    std::size_t entries = leaf_capacity_;
+    for (; level > 0; --level) {
+      if (entries > std::numeric_limits<std::size_t>::max() / kFanout) return entries;
+      entries *= kFanout;
+    }
+    return entries;
+  }
+
+  std::size_t leaf_capacity_;
+};
+
+}  // namespace xtree::index

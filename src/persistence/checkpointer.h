@@ -1,0 +1,103 @@
+// Checkpointer: writes the nodes that changed, so that the log behind them can go.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "persistence/applier.h"
+#include "persistence/committer.h"
+#include "persistence/storage.h"
+#include "persistence/version_store.h"
+#include "wal/writer.h"
+#include "xtree/result.h"
+
+namespace xtree::persistence {
+
+// A checkpoint cuts the history between two groups, while no group is under way: from there on the
+// log goes into a new file, and the versions that the cut's epoch sees stay until they are written.
+// Writing them runs beside readers and writers. One superblock flip ends it. Until then nothing
+// that an earlier checkpoint needs has been touched, so a failure changes nothing but time.
+// design/recovery.md, "Checkpoints".
+class Checkpointer {
+ public:
+  // `log_bytes` is the log that recovery found behind the last checkpoint.
+  Checkpointer(Storage& storage, VersionStore& store, wal::LogWriter& log, Committer& committer,
+               const Applier& applier, std::uint64_t log_bytes, std::uint64_t threshold_bytes);
+  ~Checkpointer();
+  Checkpointer(const Checkpointer&) = delete;
+  Checkpointer& operator=(const Checkpointer&) = delete;
+
+  // Takes one now, after the one that is being taken, if any. Nothing is written when nothing has
+  // changed since the last one.
+  Result<void> run();
+
+  // Makes an epoch durable by a checkpoint instead of the log: `change` does it within a new epoch
+  // and says whether there was anything to do; the epoch is published once the checkpoint holds it.
+  // When the checkpoint fails, `undo` takes the change back within the same epoch. Writers wait.
+  template <class Change, class Undo>
+  Result<void> commit_epoch(Change&& change, Undo&& undo);
+
+  // A thread takes checkpoints from now on, each time the log has grown by the threshold.
+  void start();
+  // Ends the thread, after the checkpoint that it is taking.
+  void stop();
+
+  // Bytes of log behind the last checkpoint.
+  [[nodiscard]] std::uint64_t log_bytes() const noexcept;
+  [[nodiscard]] const Checkpoint& newest() const noexcept { return storage_.checkpoint(); }
+
+ private:
+  // What a cut fixes of a checkpoint, and what it started from.
+  struct Plan {
+    Cut cut;
+    Checkpoint checkpoint;
+    std::uint64_t cut_bytes = 0;
+  };
+
+  [[nodiscard]] bool needed() const noexcept;
+  Result<Plan> cut_locked();
+  Result<void> write(const Plan& plan, std::vector<TableEntry>& changes);
+  Result<void> store_plan(Plan& plan, std::vector<TableEntry>& changes);
+  Result<void> finish_locked(Plan& plan, const std::vector<TableEntry>& changes,
+                             const Result<void>& stored);
+  void watch();
+
+  Storage& storage_;
+  VersionStore& store_;
+  wal::LogWriter& log_;
+  Committer& committer_;
+  const Applier& applier_;
+  const std::uint64_t replayed_bytes_;
+  const std::uint64_t threshold_bytes_;
+
+  std::mutex running_;                          // held while a checkpoint is being taken
+  std::atomic<std::uint64_t> cut_bytes_{0};     // log bytes before the last checkpoint's cut
+  std::thread thread_;
+};
+
+template <class Change, class Undo>
+Result<void> Checkpointer::commit_epoch(Change&& change, Undo&& undo) {
+  const std::lock_guard lock(running_);
+  return committer_.exclusively([&]() -> Result<void> {
+    XTREE_TRY(committer_.health());
+    store_.begin_epoch();
+    Result<bool> changed = change();
+    if (!changed || !*changed) {
+      store_.publish();
+      return changed ? Result<void>() : Result<void>(changed.error());
+    }
+    auto plan = cut_locked();
+    if (!plan) return plan.error();
+    std::vector<TableEntry> changes;
+    const Result<void> stored = store_plan(*plan, changes);
+    const Result<void> finished = finish_locked(*plan, changes, stored);
+    if (!stored) XTREE_TRY(undo());
+    store_.publish();
+    return finished;
+  });
+}
+
+}  // namespace xtree::persistence

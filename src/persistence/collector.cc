@@ -1,0 +1,167 @@
+#include "persistence/collector.h"
+
+#include <algorithm>
+
+#include "persistence/version_chain.h"
+#include "platform/check.h"
+
+namespace xtree::persistence {
+namespace {
+
+void sort_and_unite(std::vector<std::uint64_t>& epochs) {
+  std::ranges::sort(epochs);
+  epochs.erase(std::ranges::unique(epochs).begin(), epochs.end());
+}
+
+// Whether one of these ascending epochs lies in [birth, retire); if so, `newest` is at least the
+// greatest such.
+bool newest_within(const std::vector<std::uint64_t>& epochs, std::uint64_t birth,
+                   std::uint64_t retire, std::uint64_t& newest) noexcept {
+  const auto behind = std::ranges::lower_bound(epochs, retire);
+  if (behind == epochs.begin() || behind[-1] < birth) return false;
+  newest = std::max(newest, behind[-1]);
+  return true;
+}
+
+}  // namespace
+
+void Collector::retire(NodeId id, FrameHeader* frame, std::uint64_t epoch) {
+  XTREE_DCHECK(retired_.empty() || retired_.back().retire <= epoch);
+  retired_.push_back({id, frame, epoch});
+  ++versions_;
+  if (frame != nullptr) version_bytes_ += frame->bytes;
+}
+
+void Collector::discard(FrameHeader* frame) {
+  waiting_bytes_ += frame->bytes;
+  waiting_.push_back({frame, epochs_.clock() + 1});
+}
+
+bool Collector::collect(std::size_t budget) {
+  if (versions_ == 0 && waiting_.empty()) return false;
+  steps_ = 0;
+  // Before the pins: a pin that the scans miss was made when this epoch, or a later one, was the
+  // published one, and needs nothing that has retired by then.
+  const std::uint64_t published = epochs_.published();
+  refresh_pins();
+  while (!retired_.empty() && retired_.front().retire <= published) {
+    file(retired_.front());
+    retired_.pop_front();
+  }
+  steps_ = 0;
+  examine_released(budget);
+  const bool more_to_free = free_waiting(budget);
+  return !released_.empty() || more_to_free;
+}
+
+void Collector::refresh_pins() {
+  former_.swap(guards_);
+  guards_.clear();
+  const std::uint64_t changes = epochs_.snapshot_changes();
+  const bool changed = changes != snapshot_changes_;
+  if (changed) {
+    former_.insert(former_.end(), snapshots_.begin(), snapshots_.end());
+    snapshots_.clear();
+    epochs_.add_snapshots(snapshots_);
+    sort_and_unite(snapshots_);
+    snapshot_changes_ = changes;
+  }
+  // Guards after snapshots: a reader enters at a snapshot's epoch before the snapshot closes, so
+  // whoever finds the snapshot closed finds the reader.
+  epochs_.add_guards(guards_);
+  sort_and_unite(guards_);
+  for (const std::uint64_t epoch : former_) {
+    if (!is_pinned(epoch)) let_go(epoch);
+  }
+}
+
+bool Collector::is_pinned(std::uint64_t epoch) const noexcept {
+  return std::ranges::binary_search(snapshots_, epoch) ||
+         std::ranges::binary_search(guards_, epoch);
+}
+
+void Collector::let_go(std::uint64_t epoch) {
+  const auto holding = std::ranges::lower_bound(held_, epoch, {}, &Holding::epoch);
+  if (holding == held_.end() || holding->epoch != epoch) return;
+  released_.push_back(std::move(holding->versions));
+  held_.erase(holding);
+}
+
+void Collector::file(const Version& version) {
+  const std::uint64_t birth = version.frame == nullptr ? 0 : version.frame->birth;
+  std::uint64_t newest = 0;
+  const bool by_snapshot = newest_within(snapshots_, birth, version.retire, newest);
+  const bool by_guard = newest_within(guards_, birth, version.retire, newest);
+  if (!by_snapshot && !by_guard) {
+    unlink(version);
+    return;
+  }
+  auto holding = std::ranges::lower_bound(held_, newest, {}, &Holding::epoch);
+  if (holding == held_.end() || holding->epoch != newest) {
+    holding = held_.insert(holding, Holding{newest, {}});
+  }
+  holding->versions.push_back(version);
+}
+
+// Takes a version out of its chain, wherever in it it stands. The slot of an ended node is recycled
+// with its last version.
+void Collector::unlink(const Version& version) {
+  --versions_;
+  if (version.frame == nullptr) {
+    FrameHeader* loaded = loader_.free_slot(version.id);
+    if (loaded != nullptr) discard(loaded);
+    return;
+  }
+  version_bytes_ -= version.frame->bytes;
+  FrameHeader* const older = older_version(version.frame);
+  const ObjectTable::Lookup found = table_.look_up(version.id);
+  XTREE_CHECK(found.state == ObjectTable::State::resident);
+  if (found.frame != version.frame) {
+    FrameHeader* newer = found.frame;
+    for (FrameHeader* next = older_version(newer); next != version.frame;
+         next = older_version(newer)) {
+      XTREE_CHECK(next != nullptr);
+      newer = next;
+      ++steps_;
+    }
+    link_older(newer, older);
+  } else if (older != nullptr) {
+    table_.relink_ended(version.id, older);
+  } else {
+    XTREE_CHECK(found.ended);
+    table_.free(version.id);
+  }
+  discard(version.frame);
+}
+
+void Collector::examine_released(std::size_t budget) {
+  while (!released_.empty() && steps_ < budget) {
+    std::vector<Version>& versions = released_.back();
+    if (versions.empty()) {
+      released_.pop_back();
+      continue;
+    }
+    const Version version = versions.back();
+    versions.pop_back();
+    ++steps_;
+    file(version);
+  }
+}
+
+// The clock moves after the unlinking and before the look at the readers; that order is the proof
+// that a reader who is not seen, or who shows the new time, cannot reach what was unlinked.
+bool Collector::free_waiting(std::size_t budget) {
+  if (waiting_.empty()) return false;
+  if (waiting_.back().stamp > epochs_.clock()) epochs_.advance_clock();
+  const std::uint64_t oldest = epochs_.oldest_stamp();
+  for (std::size_t freed = 0; !waiting_.empty() && waiting_.front().stamp <= oldest; ++freed) {
+    if (freed == budget) return true;
+    FrameHeader* const frame = waiting_.front().frame;
+    waiting_bytes_ -= frame->bytes;
+    waiting_.pop_front();
+    frames_.release(frame);
+  }
+  return false;
+}
+
+}  // namespace xtree::persistence

@@ -1,0 +1,94 @@
+// Collector: gives back the versions that no reader can ask for any more.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "persistence/epoch.h"
+#include "persistence/frame_pool.h"
+#include "persistence/node_loader.h"
+#include "persistence/object_table.h"
+
+namespace xtree::persistence {
+
+// A version holds for the epochs [birth, retire). Once `retire` is published it is garbage exactly
+// when no pinned epoch lies in its interval. One that is not garbage is filed under the newest
+// pinned epoch that needs it, and is looked at again when that pin is gone and not before: new pins
+// are always of later epochs, so what a thousand snapshots hold costs a commit nothing.
+//
+// Garbage is unlinked at once. Its memory is reused only after a grace period: when every reader
+// that may be standing on it has left (design/concurrency.md, "The grace period").
+//
+// All of it belongs to the writer.
+class Collector {
+ public:
+  Collector(EpochRegistry& epochs, ObjectTable& table, FramePool& frames,
+            NodeLoader& loader) noexcept
+      : epochs_(epochs), table_(table), frames_(frames), loader_(loader) {}
+
+  // `epoch`, which grows from call to call, is the first one that does without this version. A null
+  // frame stands for a node that was only on disk when it ended.
+  void retire(NodeId id, FrameHeader* frame, std::uint64_t epoch);
+  // Takes a frame that no slot and no other frame refers to any more.
+  void discard(FrameHeader* frame);
+
+  // Looks at what was retired since the last time, and at no more than `budget` versions that have
+  // lost the pin that held them; gives back at most as many frames. True when there is more that
+  // could be done now.
+  bool collect(std::size_t budget);
+
+  // Superseded versions that are still linked, and their bytes in memory.
+  [[nodiscard]] std::size_t versions() const noexcept { return versions_; }
+  [[nodiscard]] std::size_t version_bytes() const noexcept { return version_bytes_; }
+  // Frames that wait for readers to leave.
+  [[nodiscard]] std::size_t waiting_bytes() const noexcept { return waiting_bytes_; }
+
+ private:
+  struct Version {
+    NodeId id;
+    FrameHeader* frame;
+    std::uint64_t retire;
+  };
+  // The versions that one pinned epoch needs and no newer one.
+  struct Holding {
+    std::uint64_t epoch;
+    std::vector<Version> versions;
+  };
+  struct Waiting {
+    FrameHeader* frame;
+    std::uint64_t stamp;  // readers that entered when the clock showed this cannot reach it
+  };
+
+  void refresh_pins();
+  [[nodiscard]] bool is_pinned(std::uint64_t epoch) const noexcept;
+  void let_go(std::uint64_t epoch);
+  void file(const Version& version);
+  void unlink(const Version& version);
+  void examine_released(std::size_t budget);
+  [[nodiscard]] bool free_waiting(std::size_t budget);
+
+  EpochRegistry& epochs_;
+  ObjectTable& table_;
+  FramePool& frames_;
+  NodeLoader& loader_;
+
+  std::deque<Version> retired_;   // not looked at yet, by `retire`
+  std::vector<Holding> held_;     // ascending by epoch; every epoch is in one of the two lists below
+  std::vector<std::vector<Version>> released_;  // what lost its pin
+  std::deque<Waiting> waiting_;                 // ascending by stamp
+
+  // The pinned epochs as last seen, ascending, without repetitions.
+  std::vector<std::uint64_t> snapshots_;
+  std::vector<std::uint64_t> guards_;
+  std::vector<std::uint64_t> former_;  // scratch
+  std::uint64_t snapshot_changes_ = 0;
+
+  std::size_t versions_ = 0;
+  std::size_t version_bytes_ = 0;
+  std::size_t waiting_bytes_ = 0;
+  std::size_t steps_ = 0;  // taken by this call of `collect`
+};
+
+}  // namespace xtree::persistence

@@ -1,0 +1,138 @@
+// EpochRegistry: which epochs readers may still ask for, and which readers are inside.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "persistence/pin_slots.h"
+#include "xtree/result.h"
+
+namespace xtree::persistence {
+
+class EpochRegistry;
+
+// Keeps one epoch readable until it is destroyed: what a snapshot is made of. It does not keep
+// memory from being reused, so whoever follows references enters with a ReadGuard as well; a
+// version that was found stays where it is while the pin lives. Move-only; one thread at a time.
+class SnapshotPin {
+ public:
+  SnapshotPin() = default;
+  SnapshotPin(SnapshotPin&& other) noexcept
+      : registry_(std::exchange(other.registry_, nullptr)), slot_(other.slot_),
+        epoch_(other.epoch_) {}
+  SnapshotPin& operator=(SnapshotPin&& other) noexcept {
+    std::swap(registry_, other.registry_);
+    std::swap(slot_, other.slot_);
+    std::swap(epoch_, other.epoch_);
+    return *this;
+  }
+  ~SnapshotPin();
+
+  // False for a default-made or moved-from pin, and when kMaxSlots pins are open.
+  explicit operator bool() const noexcept { return registry_ != nullptr; }
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
+
+ private:
+  friend class EpochRegistry;
+  SnapshotPin(EpochRegistry* registry, PinSlot* slot, std::uint64_t epoch) noexcept
+      : registry_(registry), slot_(slot), epoch_(epoch) {}
+
+  EpochRegistry* registry_ = nullptr;
+  PinSlot* slot_ = nullptr;
+  std::uint64_t epoch_ = 0;
+};
+
+// A reader that is inside: its epoch stays readable, and no frame that it can come across is
+// reused. For the time of a query or a cursor; a guard that stays holds back all memory that is
+// unlinked after it entered. Move-only; one thread at a time.
+class ReadGuard {
+ public:
+  ReadGuard() = default;
+  ReadGuard(ReadGuard&& other) noexcept
+      : slot_(std::exchange(other.slot_, nullptr)), epoch_(other.epoch_) {}
+  ReadGuard& operator=(ReadGuard&& other) noexcept {
+    std::swap(slot_, other.slot_);
+    std::swap(epoch_, other.epoch_);
+    return *this;
+  }
+  // Release: everything that the reader read happens before a scan that finds the slot free.
+  ~ReadGuard() {
+    if (slot_ != nullptr) slot_->pinned.store(0, std::memory_order_release);
+  }
+
+  // False for a default-made or moved-from guard, and when kMaxSlots readers are inside.
+  explicit operator bool() const noexcept { return slot_ != nullptr; }
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
+
+ private:
+  friend class EpochRegistry;
+  ReadGuard(PinSlot* slot, std::uint64_t epoch) noexcept : slot_(slot), epoch_(epoch) {}
+
+  PinSlot* slot_ = nullptr;
+  std::uint64_t epoch_ = 0;
+};
+
+// Any thread opens and closes pins and guards; publishing is ordered by the caller; scans belong to
+// the collector. design/concurrency.md, "Pins" and "The grace period", has the argument.
+class EpochRegistry {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<EpochRegistry>> create(std::uint64_t published);
+
+  EpochRegistry(const EpochRegistry&) = delete;
+  EpochRegistry& operator=(const EpochRegistry&) = delete;
+
+  // The newest epoch that readers may enter. It orders everything written for that epoch before
+  // everything that a reader does who learnt of it here.
+  [[nodiscard]] std::uint64_t published() const noexcept {
+    return published_.load(std::memory_order_seq_cst);
+  }
+  void publish(std::uint64_t epoch) noexcept {
+    published_.store(epoch, std::memory_order_seq_cst);
+  }
+
+  [[nodiscard]] SnapshotPin pin() noexcept;
+  [[nodiscard]] ReadGuard enter() noexcept;
+  // Enters at the epoch of a pin that is open; the guard may outlive the pin.
+  [[nodiscard]] ReadGuard enter(const SnapshotPin& pin) noexcept;
+
+  // Changes whenever a snapshot pin was opened or closed; read it before `add_snapshots`.
+  [[nodiscard]] std::uint64_t snapshot_changes() const noexcept {
+    return snapshot_changes_.load(std::memory_order_seq_cst);
+  }
+  // Append the epochs that are pinned, in no order, with repetitions.
+  void add_snapshots(std::vector<std::uint64_t>& epochs) const;
+  void add_guards(std::vector<std::uint64_t>& epochs) const;
+
+  // The reclamation clock. What is unlinked now is out of reach for readers who enter once the
+  // clock shows more than it does now.
+  [[nodiscard]] std::uint64_t clock() const noexcept {
+    return clock_.load(std::memory_order_relaxed);
+  }
+  void advance_clock() noexcept { clock_.fetch_add(1, std::memory_order_seq_cst); }
+  // Every reader that is inside entered when the clock showed this or more. Called after
+  // `advance_clock`.
+  [[nodiscard]] std::uint64_t oldest_stamp() const noexcept;
+
+ private:
+  friend class SnapshotPin;
+  EpochRegistry(PinSlots snapshots, PinSlots guards, std::uint64_t published) noexcept;
+  void close(PinSlot* slot) noexcept;
+
+  PinSlots snapshots_;
+  PinSlots guards_;
+  // On lines of their own: readers poll the first two, snapshots write the last two.
+  alignas(64) std::atomic<std::uint64_t> published_;
+  alignas(64) std::atomic<std::uint64_t> clock_ = 0;
+  alignas(64) std::atomic<std::uint64_t> snapshot_changes_ = 0;
+  std::atomic<std::size_t> snapshot_hint_ = 0;
+};
+
+inline SnapshotPin::~SnapshotPin() {
+  if (registry_ != nullptr) registry_->close(slot_);
+}
+
+}  // namespace xtree::persistence

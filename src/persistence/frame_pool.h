@@ -1,0 +1,57 @@
+// FramePool: the arena of a version store, shared by the writer and by readers that load nodes.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <mutex>
+
+#include "persistence/frame.h"
+#include "persistence/frame_arena.h"
+
+namespace xtree::persistence {
+
+// A FrameArena behind a mutex that is held for an allocation and no longer. What the writer has
+// reserved stays its own, however much readers load meanwhile.
+class FramePool {
+ public:
+  // The writer's allocations until its next `reserve` come to at most `bytes`, each rounded up to
+  // FrameArena::allocation_bytes, and will succeed; false when there is not so much memory.
+  [[nodiscard]] bool reserve(std::size_t bytes) noexcept {
+    const std::lock_guard lock(mutex_);
+    reserved_ = arena_.reserve(bytes) ? bytes : 0;
+    return reserved_ == bytes;
+  }
+  // The writer's allocation; null when memory is exhausted and none was reserved.
+  [[nodiscard]] void* allocate(std::size_t bytes) noexcept {
+    const std::lock_guard lock(mutex_);
+    reserved_ -= std::min(reserved_, FrameArena::allocation_bytes(bytes));
+    return arena_.allocate(bytes);
+  }
+  // Anyone's allocation, which leaves the writer its reservation.
+  [[nodiscard]] void* allocate_beside_writer(std::size_t bytes) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (!arena_.reserve(reserved_ + FrameArena::allocation_bytes(bytes))) return nullptr;
+    return arena_.allocate(bytes);
+  }
+  void release(void* frame, std::size_t bytes) noexcept {
+    const std::lock_guard lock(mutex_);
+    arena_.release(frame, bytes);
+  }
+  void release(FrameHeader* frame) noexcept { release(frame, frame->bytes); }
+
+  [[nodiscard]] std::size_t bytes_in_use() const noexcept {
+    const std::lock_guard lock(mutex_);
+    return arena_.bytes_in_use();
+  }
+  [[nodiscard]] std::size_t bytes_mapped() const noexcept {
+    const std::lock_guard lock(mutex_);
+    return arena_.bytes_mapped();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  FrameArena arena_;          // guarded by mutex_, as is what follows
+  std::size_t reserved_ = 0;  // what the writer may still count on
+};
+
+}  // namespace xtree::persistence

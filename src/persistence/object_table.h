@@ -1,0 +1,157 @@
+// ObjectTable: from a NodeID to the newest version of its node, in one load.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "persistence/frame.h"
+#include "persistence/node_id.h"
+#include "persistence/storage.h"
+#include "platform/memory.h"
+#include "xtree/result.h"
+
+namespace xtree::persistence {
+
+// Three parallel arrays in reserved address space, with one element for each handle:
+//
+//   hot    where the newest version is, and the tag of the slot's present life: all that readers of
+//          resident nodes touch (8 bytes)
+//   cold   where the last checkpoint put the node (16 bytes)
+//   side   the epoch that ended a destroyed node, or the next slot of the free list (8 bytes,
+//          touched for such slots only)
+//
+// A hot word is `frame << 16 | tag`. Frames are aligned to 64 bytes, so six bits of the address are
+// zero; the lowest of them, `kEnded`, marks a node that was destroyed and that older epochs may
+// still need. A word without an address belongs to a node that is only on disk, or to a free slot,
+// which holds the tag of its next life. Zero, the state of untouched memory, matches no NodeID.
+//
+// Readers call `word` and `look_up` at any time, from any thread. Everything else that changes hot
+// and side words belongs to the writer, and `fill` to whoever holds the handle's load lock; cold
+// words belong to the checkpointer, and loaders read them under that lock (node_loader.h).
+// design/concurrency.md, "Slots".
+class ObjectTable {
+ public:
+  // Handles per shard in this build; a NodeID has room for 2^42.
+  static constexpr unsigned kShardSlotBits = 26;
+  static constexpr std::uint64_t kShardSlots = std::uint64_t{1} << kShardSlotBits;
+  static constexpr std::uint16_t kLastTag = 0xffff;
+
+  enum class State : std::uint8_t { stale, cold, resident };
+  struct Lookup {
+    State state = State::stale;
+    bool ended = false;             // destroyed at `end_epoch`
+    FrameHeader* frame = nullptr;   // the newest version there is in memory
+    std::uint64_t end_epoch = 0;
+  };
+
+  [[nodiscard]] static Result<ObjectTable> create();
+
+  // The hot word of the id's slot. Acquire: whoever sees a frame's address sees the frame's header,
+  // and pairs with the release stores in `set_frame`, `end`, `relink_ended` and `fill`.
+  [[nodiscard]] std::uint64_t word(NodeId id) const noexcept {
+    return std::atomic_ref(hot_[index(id)]).load(std::memory_order_acquire);
+  }
+  // Says that the word belongs to this life of the slot and that the node was not destroyed. The
+  // frame may still be null.
+  [[nodiscard]] static constexpr bool is_plain(std::uint64_t word, NodeId id) noexcept {
+    return (word & kTagAndFlags) == id.tag();
+  }
+  [[nodiscard]] static FrameHeader* frame_of(std::uint64_t plain_word) noexcept {
+    return reinterpret_cast<FrameHeader*>(plain_word >> kTagBits);
+  }
+  [[nodiscard]] Lookup look_up(NodeId id) const noexcept;
+  void prefetch(NodeId id) const noexcept { __builtin_prefetch(&hot_[index(id)]); }
+
+  // A new life of a slot of this shard, without a frame yet; a null NodeID when the shard is full.
+  [[nodiscard]] NodeId allocate(unsigned shard) noexcept;
+  void set_frame(NodeId id, FrameHeader* frame) noexcept;
+  // The node ends at `epoch`; `newest`, which may be null when it is only on disk, stays reachable
+  // for older epochs.
+  void end(NodeId id, FrameHeader* newest, std::uint64_t epoch) noexcept;
+  // Another newest version of a node that has ended.
+  void relink_ended(NodeId id, FrameHeader* newest) noexcept;
+  // Ends this life of the slot: no NodeID that was given out resolves to it any more. A slot that
+  // has used up its tags is set aside for ever.
+  void free(NodeId id) noexcept;
+  // Publishes what was read from disk, and keeps the mark of an ended node.
+  void fill(NodeId id, FrameHeader* frame) noexcept;
+
+  // What the last checkpoint holds for the id's handle, possibly of an earlier life; its `id` is
+  // zero when there is nothing.
+  [[nodiscard]] TableEntry on_disk(NodeId id) const noexcept;
+  void set_on_disk(const TableEntry& entry) noexcept;
+  void clear_on_disk(NodeId id) noexcept;
+
+  // Takes over a checkpoint's entry, before any other use; entries come by ascending handle.
+  // `corruption` when the entry makes no sense.
+  Result<void> restore(const TableEntry& entry);
+
+  [[nodiscard]] std::uint64_t live() const noexcept { return live_; }
+  // Calls `visit(NodeId)` for every node that has not been destroyed. The writer's business.
+  template <class Visit>
+  void for_each_live(Visit&& visit) const {
+    for (unsigned shard = 0; shard < kShards; ++shard) {
+      for (std::uint32_t slot = 0; slot < shards_[shard].used; ++slot) {
+        if (const NodeId id = live_id(shard, slot)) visit(id);
+      }
+    }
+  }
+
+ private:
+  static constexpr std::uint64_t kEnded = std::uint64_t{1} << kTagBits;
+  static constexpr std::uint64_t kTagAndFlags = kFrameAlignment * kEnded - 1;
+  static constexpr std::uint64_t kFree = std::uint64_t{1} << 63;  // in a side word
+  static constexpr std::uint32_t kNoSlot = 0xffffffff;
+
+  // A TableEntry without its handle, in 16 bytes.
+  struct Cold {
+    std::uint32_t segment;
+    std::uint16_t slot;
+    std::uint16_t tag;            // of the life that the image belongs to; 0 when there is none
+    std::uint32_t checksum;
+    std::uint32_t bytes_and_class;  // image bytes << 8 | size class
+  };
+  static_assert(sizeof(Cold) == 16);
+  static_assert(kMaxFrameBytes < (std::size_t{1} << 24));
+
+  struct Shard {
+    std::uint32_t used = 0;           // slots that have been given out or restored, from 0 on
+    std::uint32_t free_list = kNoSlot;
+  };
+
+  ObjectTable(platform::ReservedRange hot, platform::ReservedRange cold,
+              platform::ReservedRange side) noexcept;
+
+  // Folds shard and slot together without a branch, a mask or a directory: the low 32 bits of the
+  // handle, xor the handle shifted down by 16, which puts the shard's bits where a slot below 2^26
+  // has none. For one shard that is a permutation which moves no slot by more than 8 KiB of hot
+  // words. Every 64-bit pattern gives an index inside the reservation.
+  [[nodiscard]] static constexpr std::uint32_t index(NodeId id) noexcept {
+    static_assert(kSlotBits - kTagBits == kShardSlotBits && kShardBits + kShardSlotBits == 32);
+    return static_cast<std::uint32_t>(id.bits >> kTagBits) ^
+           static_cast<std::uint32_t>(id.bits >> 2 * kTagBits);
+  }
+  [[nodiscard]] static constexpr NodeId name(unsigned shard, std::uint32_t slot,
+                                             std::uint16_t tag) noexcept {
+    return NodeId::make(std::uint64_t{shard} << kSlotBits | slot, tag);
+  }
+  [[nodiscard]] NodeId live_id(unsigned shard, std::uint32_t slot) const noexcept;
+  void push_free(unsigned shard, std::uint32_t slot, std::uint16_t last_tag) noexcept;
+  void store_word(NodeId id, std::uint64_t word) noexcept {
+    std::atomic_ref(hot_[index(id)]).store(word, std::memory_order_release);
+  }
+
+  platform::ReservedRange hot_range_;
+  platform::ReservedRange cold_range_;
+  platform::ReservedRange side_range_;
+  std::uint64_t* hot_;
+  Cold* cold_;
+  std::uint64_t* side_;
+  std::array<Shard, kShards> shards_ = {};
+  std::uint64_t live_ = 0;
+};
+
+}  // namespace xtree::persistence

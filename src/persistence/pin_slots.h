@@ -1,0 +1,67 @@
+// PinSlots: where readers say what they read.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "platform/memory.h"
+#include "xtree/result.h"
+
+namespace xtree::persistence {
+
+// One reader's line. Nobody else writes it while it is claimed.
+struct alignas(64) PinSlot {
+  std::atomic<std::uint64_t> pinned;  // the pinned epoch plus 1; 0 while the slot is free
+  std::atomic<std::uint64_t> stamp;   // what the reclamation clock showed when the reader entered
+};
+static_assert(sizeof(PinSlot) == 64 && std::atomic<std::uint64_t>::is_always_lock_free);
+
+// Slots, each on a cache line of its own, that any thread claims with one compare-and-swap and
+// gives back with one store. No thread owns a slot beyond that, so threads may come and go. A scan
+// reads a window of the slots, a power of two that doubles when a claim finds its surroundings
+// taken and never shrinks.
+//
+// Every access that decides what may be reclaimed is sequentially consistent;
+// design/concurrency.md, "Pins".
+class PinSlots {
+ public:
+  static constexpr std::size_t kFirstWindow = 64;
+  static constexpr std::size_t kMaxSlots = std::size_t{1} << 20;
+
+  [[nodiscard]] static Result<PinSlots> create();
+  PinSlots(PinSlots&& other) noexcept
+      : range_(std::move(other.range_)), window_(other.window_.load(std::memory_order_relaxed)) {}
+  PinSlots& operator=(PinSlots&&) = delete;
+
+  // Claims a free slot, preferably the one numbered `hint` modulo the window, and pins `epoch` in
+  // the same step. Null when the slots are used up.
+  [[nodiscard]] PinSlot* claim(std::size_t hint, std::uint64_t epoch) noexcept;
+  [[nodiscard]] std::size_t number(const PinSlot* slot) const noexcept {
+    return static_cast<std::size_t>(slot - slots());
+  }
+
+  // Calls `visit(epoch, slot)` for every slot that was seen claimed.
+  template <class Visit>
+  void for_each_pinned(Visit&& visit) const {
+    const std::size_t window = window_.load(std::memory_order_seq_cst);
+    for (std::size_t i = 0; i < window; ++i) {
+      const std::uint64_t pinned = slots()[i].pinned.load(std::memory_order_seq_cst);
+      if (pinned != 0) visit(pinned - 1, slots()[i]);
+    }
+  }
+
+ private:
+  static constexpr std::size_t kProbes = 16;
+
+  explicit PinSlots(platform::ReservedRange range) noexcept : range_(std::move(range)) {}
+  [[nodiscard]] PinSlot* slots() const noexcept {
+    return reinterpret_cast<PinSlot*>(range_.data());
+  }
+
+  platform::ReservedRange range_;
+  std::atomic<std::size_t> window_ = kFirstWindow;
+};
+
+}  // namespace xtree::persistence

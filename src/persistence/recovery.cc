@@ -1,0 +1,63 @@
+#include "persistence/recovery.h"
+
+#include <algorithm>
+
+#include "wal/reader.h"
+
+namespace xtree::persistence {
+namespace {
+
+Result<void> apply_group(VersionStore& store, Applier& applier,
+                         std::span<const std::byte> operations) {
+  store.begin_epoch();
+  XTREE_TRY(applier.check(operations));
+  XTREE_TRY(applier.apply(operations, nullptr));
+  XTREE_TRY(applier.finish_epoch());
+  store.publish();
+  store.collect();
+  return {};
+}
+
+Result<void> attach(VersionStore& store, Applier& applier, NodeId catalog) {
+  store.begin_epoch();
+  XTREE_TRY(applier.attach(store, catalog));
+  store.publish();
+  return {};
+}
+
+}  // namespace
+
+std::string log_directory(const std::string& directory) { return directory + "/wal"; }
+
+Result<Recovered> recover(FileSystem& files, const std::string& directory, const Options& options,
+                          Applier& applier) {
+  Recovered recovered;
+  auto storage = Storage::open(files, directory, true);
+  if (!storage) return storage.error();
+  recovered.storage = std::move(storage).value();
+  const Checkpoint& checkpoint = recovered.storage->checkpoint();
+
+  auto store = VersionStore::create(*recovered.storage, checkpoint.epoch);
+  if (!store) return store.error();
+  recovered.store = std::move(store).value();
+  for (const TableEntry& entry : recovered.storage->take_table()) {
+    XTREE_TRY(recovered.store->restore(entry));
+  }
+  XTREE_TRY(attach(*recovered.store, applier, checkpoint.catalog));
+
+  const auto replay = [&](const wal::GroupInfo& group, std::span<const std::byte> operations) {
+    recovered.replayed_operations += group.operations;
+    recovered.replayed_bytes += operations.size();
+    return apply_group(*recovered.store, applier, operations);
+  };
+  auto end = wal::replay_log(files, log_directory(directory),
+                             {checkpoint.log_file, checkpoint.log_offset},
+                             checkpoint.log_generation, checkpoint.next_lsn, replay);
+  if (!end) return end.error();
+  auto log = wal::LogWriter::create(files, log_directory(directory), *end, options.log_file_bytes);
+  if (!log) return log.error();
+  recovered.log = std::move(log).value();
+  return recovered;
+}
+
+}  // namespace xtree::persistence

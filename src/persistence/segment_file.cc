@@ -1,0 +1,64 @@
+#include "persistence/segment_file.h"
+
+#include <utility>
+
+#include "persistence/committed_file.h"
+#include "platform/check.h"
+
+namespace xtree::persistence {
+
+std::string SegmentFiles::path(std::uint32_t number) const {
+  return segment_path(directory_, number);
+}
+
+Result<std::shared_ptr<File>> SegmentFiles::open(std::uint32_t number) const {
+  const std::lock_guard lock(mutex_);
+  if (const auto place = open_.find(number); place != open_.end()) return place->second;
+  auto file = open_committed(files_, path(number), OpenMode::read);
+  if (!file) return file.error();
+  if (open_.size() >= kMaxOpenFiles) {
+    // Whoever is using the handle keeps it alive until it is done.
+    auto victim = open_.upper_bound(evicted_);
+    if (victim == open_.end()) victim = open_.begin();
+    evicted_ = victim->first;
+    open_.erase(victim);
+  }
+  std::shared_ptr<File> handle(std::move(*file));
+  open_.emplace(number, handle);
+  return handle;
+}
+
+Result<void> SegmentFiles::read(DiskAddress address, std::span<std::byte> image) const {
+  auto file = open(address.segment);
+  if (!file) return file.error();
+  return read_committed(**file, path(address.segment), offset(address), image);
+}
+
+Result<void> SegmentFiles::write(DiskAddress address, std::span<const std::byte> bytes) {
+  XTREE_CHECK(bytes.size() % kSectorBytes == 0 &&
+              bytes.size() <= slot_bytes(address.size_class));
+  auto place = unsynced_.find(address.segment);
+  if (place == unsynced_.end()) {
+    auto file = files_.open(path(address.segment), OpenMode::create);
+    if (!file) return file.error();
+    place = unsynced_.emplace(address.segment, std::move(*file)).first;
+  }
+  return place->second->write_at(offset(address), bytes);
+}
+
+Result<void> SegmentFiles::sync() {
+  for (const auto& [number, file] : unsynced_) XTREE_TRY(file->sync());
+  unsynced_.clear();
+  return {};
+}
+
+Result<void> SegmentFiles::remove(std::uint32_t number) {
+  unsynced_.erase(number);
+  {
+    const std::lock_guard lock(mutex_);
+    open_.erase(number);
+  }
+  return files_.remove(path(number));
+}
+
+}  // namespace xtree::persistence

@@ -1,0 +1,54 @@
+// SegmentFiles: the files that hold node images, opened when they are first needed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+
+#include "persistence/segment_allocator.h"
+#include "xtree/platform.h"
+
+namespace xtree::persistence {
+
+// A segment file is its slots and nothing else: design/file_format.md, "Segments". `read` may be
+// called from any thread at any time, everything else from one thread at a time.
+class SegmentFiles {
+ public:
+  // Handles kept open for readers. For the writes of a checkpoint files are opened anew, and who
+  // writes has to sync before they are more than this.
+  static constexpr std::size_t kMaxOpenFiles = 256;
+
+  SegmentFiles(FileSystem& files, std::string directory) noexcept
+      : files_(files), directory_(std::move(directory)) {}
+
+  Result<void> read(DiskAddress address, std::span<std::byte> image) const;
+  // Makes the file when it is not there. `bytes` are whole sectors.
+  Result<void> write(DiskAddress address, std::span<const std::byte> bytes);
+  // Syncs the files written since the last success. When this fails nothing is known about them.
+  Result<void> sync();
+  Result<void> remove(std::uint32_t number);
+  // Files that `sync` would sync.
+  [[nodiscard]] std::size_t unsynced() const noexcept { return unsynced_.size(); }
+
+  [[nodiscard]] std::string path(std::uint32_t number) const;
+  static std::uint64_t offset(DiskAddress address) noexcept {
+    return address.slot * std::uint64_t{slot_bytes(address.size_class)};
+  }
+
+ private:
+  Result<std::shared_ptr<File>> open(std::uint32_t number) const;
+
+  FileSystem& files_;
+  std::string directory_;
+  // Guards the two members below it: readers open files too.
+  mutable std::mutex mutex_;
+  mutable std::map<std::uint32_t, std::shared_ptr<File>> open_;
+  mutable std::uint32_t evicted_ = 0;  // eviction goes round by number
+  std::map<std::uint32_t, std::unique_ptr<File>> unsynced_;
+};
+
+}  // namespace xtree::persistence

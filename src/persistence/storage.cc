@@ -1,0 +1,402 @@
+#include "persistence/storage.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include "persistence/committed_file.h"
+#include "platform/check.h"
+#include "platform/crc32c.h"
+
+namespace xtree::persistence {
+
+namespace {
+
+std::string parent_of(std::string_view directory) {
+  while (directory.size() > 1 && directory.ends_with('/')) directory.remove_suffix(1);
+  const std::size_t slash = directory.rfind('/');
+  if (slash == std::string_view::npos) return ".";
+  return std::string(directory.substr(0, slash == 0 ? 1 : slash));
+}
+
+bool names_segment(const Manifest& manifest, std::uint64_t number) {
+  return std::ranges::binary_search(manifest.segments, number, {}, &SegmentInfo::number);
+}
+
+bool names_table(const Manifest& manifest, std::uint64_t number) {
+  return std::ranges::binary_search(manifest.table_files, number, {}, &TableFileInfo::number);
+}
+
+bool is_generation(const Manifest& manifest, std::uint64_t number) {
+  return manifest.checkpoint.generation == number;
+}
+
+// A base costs as much as it is large, so deltas may first grow to half of it.
+bool should_fold(const std::vector<TableFileInfo>& table_files, std::size_t changes) {
+  if (table_files.empty() || table_files.size() == kMaxTableFiles) return true;
+  std::uint64_t entries = changes;
+  for (std::size_t i = 1; i < table_files.size(); ++i) entries += table_files[i].entries;
+  return entries > table_files.front().entries / 2;
+}
+
+}  // namespace
+
+std::uint32_t image_checksum(std::span<const std::byte> image) noexcept {
+  XTREE_CHECK(image.size() >= sizeof(FrameHeader));
+  FrameHeader header;
+  std::memcpy(&header, image.data(), sizeof header);
+  header.previous = nullptr;
+  header.checksum = 0;
+  return platform::crc32c(image.subspan(sizeof header),
+                          platform::crc32c(std::as_bytes(std::span(&header, 1))));
+}
+
+Storage::Storage(Private, FileSystem& files, std::string directory, bool writable)
+    : files_(files),
+      directory_(std::move(directory)),
+      writable_(writable),
+      segments_(files, directory_) {}
+
+Result<std::unique_ptr<Storage>> Storage::create(FileSystem& files, std::string directory) {
+  XTREE_TRY(files.make_directory(directory));
+  const auto exists = files.exists(directory + "/superblock");
+  if (!exists) return exists.error();
+  if (*exists) {
+    return Error(ErrorCode::already_exists, directory.c_str(), "there is a database already");
+  }
+  // A process that died may have made the directory without syncing its parent.
+  XTREE_TRY(files.sync_directory(parent_of(directory)));
+  for (const std::string_view part : {kSegmentsDirectory, kTableDirectory}) {
+    XTREE_TRY(files.make_directory(std::string(directory).append(part)));
+  }
+  auto storage = std::make_unique<Storage>(Private(), files, std::move(directory), true);
+  storage->manifest_.checkpoint.generation = 1;
+  const auto superblock = storage->write_manifest(storage->manifest_);
+  if (!superblock) return superblock.error();
+  storage->superblock_ = *superblock;
+  XTREE_TRY(storage->confirm_superblock());
+  return storage;
+}
+
+Result<std::unique_ptr<Storage>> Storage::open(FileSystem& files, std::string directory,
+                                               bool writable) {
+  auto storage = std::make_unique<Storage>(Private(), files, std::move(directory), writable);
+  const auto superblocks = read_superblocks(files, storage->directory_);
+  if (!superblocks) return superblocks.error();
+  XTREE_TRY(storage->load(*superblocks));
+  if (writable) storage->remove_orphans();
+  return storage;
+}
+
+Result<void> Storage::load(const Superblocks& superblocks) {
+  superblock_ = superblocks.newest;
+  auto manifest = read_manifest(files_, directory_, superblock_);
+  if (!manifest) return manifest.error();
+  manifest_ = std::move(*manifest);
+  auto table = read_table(manifest_);
+  if (!table) return table.error();
+  table_ = std::move(*table);
+  XTREE_TRY(load_allocator());
+  if (writable_ && superblocks.older) XTREE_TRY(protect_older(*superblocks.older));
+  count_bytes();
+  return {};
+}
+
+// Builds the allocator's state from the table: what is not referred to is free.
+Result<void> Storage::load_allocator() {
+  allocator_.set_next_segment(manifest_.next_segment);
+  for (const SegmentInfo& info : manifest_.segments) {
+    if (!allocator_.add(info)) {
+      return corruption(manifest_path(directory_, superblock_.generation), -1,
+                        "a segment in the list is impossible");
+    }
+  }
+  for (const TableEntry& entry : table_) {
+    if (entry.address && !allocator_.take(entry.address)) {
+      return corruption(segments_.path(entry.address.segment),
+                        static_cast<std::int64_t>(SegmentFiles::offset(entry.address)),
+                        "the table refers to a slot twice, or to one that is not there");
+    }
+  }
+  live_bytes_.store(allocator_.taken_bytes(), std::memory_order_relaxed);
+  return {};
+}
+
+// Takes the slots that only the older checkpoint refers to. It stands in for the newest one, which
+// is whole; so an older one that is damaged is of no use to anybody, and is left alone.
+Result<void> Storage::protect_older(const Superblock& older) {
+  auto manifest = read_manifest(files_, directory_, older);
+  auto table = manifest ? read_table(*manifest) : manifest.error();
+  if (!table) {
+    if (table.error().code() == ErrorCode::corruption) return {};
+    return table.error();
+  }
+  auto newer = table_.begin();
+  for (const TableEntry& entry : *table) {
+    while (newer != table_.end() && newer->id.handle() < entry.id.handle()) ++newer;
+    const bool same = newer != table_.end() && newer->id.handle() == entry.id.handle() &&
+                      newer->address == entry.address;
+    if (entry.address && !same && allocator_.take(entry.address)) {
+      retired_.push_back(entry.address);
+    }
+  }
+  older_superblock_ = older;
+  older_manifest_ = std::move(*manifest);
+  return {};
+}
+
+Result<std::vector<TableEntry>> Storage::read_table(const Manifest& manifest) const {
+  std::vector<TableEntry> table;
+  std::vector<TableEntry> delta;
+  for (const TableFileInfo& info : manifest.table_files) {
+    const bool is_base = &info == &manifest.table_files.front();
+    XTREE_TRY(read_table_file(files_, table_path(directory_, info.number), info,
+                              is_base ? table : delta));
+    if (!is_base) merge_table(table, delta);
+  }
+  return table;
+}
+
+// What crashed and failed checkpoints left behind. A file that cannot be removed now does no harm:
+// its number is written from scratch if it is used again, and the next open tries again.
+void Storage::remove_orphans() {
+  remove_orphans_in(directory_, kManifestPrefix, is_generation);
+  remove_orphans_in(std::string(directory_).append(kSegmentsDirectory), "", names_segment);
+  remove_orphans_in(std::string(directory_).append(kTableDirectory), "", names_table);
+}
+
+void Storage::remove_orphans_in(const std::string& directory, std::string_view prefix,
+                                bool (*is_named)(const Manifest&, std::uint64_t)) {
+  const auto names = files_.list(directory);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    const auto number = number_in_name(name, prefix);
+    if (!number || is_named(manifest_, *number) ||
+        (older_manifest_ && is_named(*older_manifest_, *number))) {
+      continue;
+    }
+    static_cast<void>(files_.remove(directory + "/" + name));
+  }
+}
+
+std::uint64_t Storage::oldest_needed_log_file() const noexcept {
+  const std::uint64_t newest = manifest_.checkpoint.log_file;
+  return older_manifest_ ? std::min(newest, older_manifest_->checkpoint.log_file) : newest;
+}
+
+Result<void> Storage::read(const TableEntry& entry, std::span<std::byte> image) const {
+  XTREE_CHECK(entry.address && is_valid(entry) && image.size() == entry.bytes);
+  XTREE_TRY(segments_.read(entry.address, image));
+  FrameHeader header;
+  std::memcpy(&header, image.data(), sizeof header);
+  const char* wrong = nullptr;
+  if (image_checksum(image) != entry.checksum || header.checksum != entry.checksum ||
+      header.previous != nullptr) {
+    wrong = "a node is damaged: its checksum is not the one in the table";
+  } else if (header.node_id != entry.id.bits || header.bytes != entry.bytes) {
+    wrong = "another node is in the place of this one";
+  }
+  if (wrong == nullptr) return {};
+  return corruption(segments_.path(entry.address.segment),
+                    static_cast<std::int64_t>(SegmentFiles::offset(entry.address)), wrong);
+}
+
+Result<void> Storage::require_writable() const {
+  if (!writable_) {
+    return Error(ErrorCode::read_only, directory_.c_str(), "the database was opened for reading");
+  }
+  if (poisoned_) {
+    return Error(ErrorCode::poisoned, directory_.c_str(),
+                 "an earlier checkpoint failed to reach the disk; reopen the database");
+  }
+  return {};
+}
+
+Result<void> Storage::poison_on_failure(Result<void> result) {
+  if (!result) poisoned_ = true;
+  return result;
+}
+
+Result<TableEntry> Storage::write(NodeId id, std::span<const std::byte> image) {
+  XTREE_CHECK(id && image.size() >= kFrameAlignment && image.size() % kFrameAlignment == 0 &&
+              image.size() <= kMaxFrameBytes);
+  XTREE_TRY(require_writable());
+  const std::size_t sectors = (image.size() + kSectorBytes - 1) / kSectorBytes;
+  if (scratch_.size() < sectors) scratch_.resize(sectors);
+  const auto bytes = std::as_writable_bytes(std::span(scratch_).first(sectors));
+  std::memcpy(bytes.data(), image.data(), image.size());
+  std::memset(bytes.data() + image.size(), 0, bytes.size() - image.size());
+  FrameHeader header;
+  std::memcpy(&header, image.data(), sizeof header);
+  XTREE_CHECK(header.node_id == id.bits && header.bytes == image.size());
+  header.previous = nullptr;
+  header.checksum = image_checksum(image);
+  std::memcpy(bytes.data(), &header, sizeof header);
+
+  const auto address = allocator_.allocate(size_class_for(image.size()));
+  if (!address) {
+    return Error(ErrorCode::limit_exceeded, directory_.c_str(), "there are too many segments");
+  }
+  written_.push_back(*address);
+  if (segments_.unsynced() == SegmentFiles::kMaxOpenFiles) {
+    XTREE_TRY(poison_on_failure(segments_.sync()));
+  }
+  XTREE_TRY(segments_.write(*address, bytes));
+  return TableEntry{id, *address, header.checksum, header.bytes};
+}
+
+void Storage::release(const TableEntry& old) {
+  if (!old.address) return;
+  XTREE_CHECK(allocator_.taken(old.address));
+  released_.push_back(old.address);
+}
+
+void Storage::abandon() {
+  for (const DiskAddress address : written_) allocator_.free(address);
+  written_.clear();
+  released_.clear();
+}
+
+Result<void> Storage::commit(const Checkpoint& next, std::span<const TableEntry> changes) {
+  XTREE_TRY(require_writable());
+  check_changes(changes);
+  XTREE_TRY(sync_segments());
+  Manifest manifest;
+  manifest.checkpoint = next;
+  manifest.checkpoint.generation = superblock_.generation + 1;
+  manifest.next_table = manifest_.next_table;
+  XTREE_TRY(write_table(manifest, changes));
+  const auto superblock = write_manifest(manifest);
+  if (!superblock) return superblock.error();
+  XTREE_TRY(confirm_superblock());
+  XTREE_TRY(poison_on_failure(flip_superblock(files_, directory_, *superblock)));
+  finish(std::move(manifest), *superblock);
+  return {};
+}
+
+void Storage::check_changes(std::span<const TableEntry> changes) const {
+  std::size_t live = 0;
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    XTREE_CHECK(is_valid(changes[i]));
+    XTREE_CHECK(i == 0 || changes[i - 1].id.handle() < changes[i].id.handle());
+    if (changes[i].address) ++live;
+  }
+  XTREE_CHECK(live == written_.size());
+}
+
+Result<void> Storage::sync_segments() {
+  XTREE_TRY(poison_on_failure(segments_.sync()));
+  // Segments without a slot in use leave the database. Those that no manifest has named yet are
+  // from a checkpoint that was abandoned, and no open would find out that they are not needed.
+  const bool has_new_files = allocator_.next_segment() != manifest_.next_segment;
+  for (const std::uint32_t number : allocator_.drop_empty()) {
+    if (number >= manifest_.next_segment) static_cast<void>(segments_.remove(number));
+  }
+  if (!has_new_files) return {};
+  return poison_on_failure(
+      files_.sync_directory(std::string(directory_).append(kSegmentsDirectory)));
+}
+
+// The table files of the next checkpoint: those of the newest one and a delta, or all of it anew.
+Result<void> Storage::write_table(Manifest& next, std::span<const TableEntry> changes) {
+  next.table_files = manifest_.table_files;
+  if (changes.empty()) return {};
+  std::vector<TableEntry> base;
+  if (should_fold(manifest_.table_files, changes.size())) {
+    auto table = read_table(manifest_);
+    if (!table) return table.error();
+    base = std::move(*table);
+    merge_table(base, changes);
+    changes = base;
+    next.table_files.clear();
+  }
+  auto file = open_new(files_, table_path(directory_, next.next_table));
+  if (!file) return file.error();
+  const auto info = write_table_file(**file, next.next_table, changes);
+  if (!info) return info.error();
+  XTREE_TRY(poison_on_failure((*file)->sync()));
+  next.table_files.push_back(*info);
+  ++next.next_table;
+  return poison_on_failure(
+      files_.sync_directory(std::string(directory_).append(kTableDirectory)));
+}
+
+Result<Superblock> Storage::write_manifest(Manifest& next) {
+  next.segments = allocator_.segments();
+  next.next_segment = allocator_.next_segment();
+  Superblock superblock;
+  const std::vector<std::byte> bytes = encode_manifest(next, superblock);
+  auto file = open_new(files_, manifest_path(directory_, superblock.generation));
+  if (!file) return file.error();
+  XTREE_TRY((*file)->write_at(0, bytes));
+  XTREE_TRY(poison_on_failure((*file)->sync()));
+  XTREE_TRY(poison_on_failure(files_.sync_directory(directory_)));
+  return superblock;
+}
+
+// Before the first flip after an open: the newest slot may have been read from the system's cache,
+// left there by a process that died or whose sync failed, while the disk still has the slot's
+// former contents. The flip overwrites the other slot, and then there might be no valid one.
+// Writing the newest slot again in its place would put it at risk, so the whole file is replaced.
+Result<void> Storage::confirm_superblock() {
+  if (superblock_is_durable_) return {};
+  auto copy = write_superblock_copy(files_, directory_, {superblock_, older_superblock_});
+  if (!copy) return copy.error();
+  XTREE_TRY(poison_on_failure(install_superblock_copy(files_, directory_, **copy)));
+  superblock_is_durable_ = true;
+  return {};
+}
+
+// The flip is done: `next` is the newest checkpoint, and what only the one two before it needed is
+// free.
+void Storage::finish(Manifest next, const Superblock& superblock) {
+  std::uint64_t live = live_bytes_.load(std::memory_order_relaxed);
+  for (const DiskAddress address : written_) live += slot_bytes(address.size_class);
+  for (const DiskAddress address : released_) live -= slot_bytes(address.size_class);
+  live_bytes_.store(live, std::memory_order_relaxed);
+  for (const DiskAddress address : retired_) allocator_.free(address);
+  retired_ = std::move(released_);
+  released_.clear();
+  written_.clear();
+  if (older_manifest_) remove_files_of(*older_manifest_);
+  older_superblock_ = superblock_;
+  older_manifest_ = std::move(manifest_);
+  superblock_ = superblock;
+  manifest_ = std::move(next);
+  count_bytes();
+}
+
+// Removes what `old` refers to and `manifest_`, the one after it, does not; numbers do not come
+// back. What cannot be removed is an orphan for the next open.
+void Storage::remove_files_of(const Manifest& old) {
+  for (const SegmentInfo& info : old.segments) {
+    if (!names_segment(manifest_, info.number)) {
+      static_cast<void>(segments_.remove(info.number));
+    }
+  }
+  for (const TableFileInfo& info : old.table_files) {
+    if (!names_table(manifest_, info.number)) {
+      static_cast<void>(files_.remove(table_path(directory_, info.number)));
+    }
+  }
+  static_cast<void>(files_.remove(manifest_path(directory_, old.checkpoint.generation)));
+}
+
+void Storage::count_bytes() noexcept {
+  segment_bytes_.store(allocator_.segment_bytes(), std::memory_order_relaxed);
+}
+
+Result<void> Storage::verify() const {
+  const auto table = read_table(manifest_);
+  if (!table) return table.error();
+  std::vector<std::byte> image;
+  for (const TableEntry& entry : *table) {
+    if (!entry.address) continue;
+    image.resize(entry.bytes);
+    XTREE_TRY(read(entry, image));
+  }
+  return {};
+}
+
+}  // namespace xtree::persistence

@@ -1,0 +1,138 @@
+#include "persistence/superblock.h"
+
+#include <cstring>
+#include <span>
+#include <string>
+
+#include "persistence/committed_file.h"
+#include "platform/check.h"
+#include "platform/crc32c.h"
+
+namespace xtree::persistence {
+
+namespace {
+
+constexpr char kMagic[8] = {'X', 'T', 'R', 'E', 'E', 'S', 'B', '\n'};
+
+// design/file_format.md, "Superblock".
+struct Block {
+  char magic[8];
+  std::uint32_t format;
+  std::uint32_t reserved0;
+  std::uint64_t generation;
+  std::uint64_t manifest_bytes;
+  std::uint32_t manifest_checksum;
+  std::byte reserved1[kSuperblockBytes - 40];
+  std::uint32_t checksum;
+};
+static_assert(sizeof(Block) == kSuperblockBytes && offsetof(Block, generation) == 16);
+static_assert(offsetof(Block, manifest_bytes) == 24 && offsetof(Block, manifest_checksum) == 32);
+static_assert(offsetof(Block, checksum) == kSuperblockBytes - 4);
+
+std::uint32_t checksum_of(const Block& block) noexcept {
+  return platform::crc32c(std::as_bytes(std::span(&block, 1)).first(offsetof(Block, checksum)));
+}
+
+std::string superblock_path(std::string_view directory) {
+  return std::string(directory).append("/superblock");
+}
+
+std::string copy_path(std::string_view directory) {
+  return std::string(directory).append("/superblock.new");
+}
+
+std::uint64_t offset_of(std::uint64_t generation) noexcept {
+  return kSuperblockOffsets[generation % kSuperblockOffsets.size()];
+}
+
+// The slot's contents; nothing when it is not what was written there, as after a torn write.
+Result<std::optional<Superblock>> read_slot(File& file, const std::string& path,
+                                            std::uint64_t offset) {
+  Block block;
+  const auto count = file.read_at(offset, std::as_writable_bytes(std::span(&block, 1)));
+  if (!count) return count.error();
+  if (*count != sizeof block || std::memcmp(block.magic, kMagic, sizeof kMagic) != 0 ||
+      block.checksum != checksum_of(block)) {
+    return std::optional<Superblock>();
+  }
+  if (block.format > kFormatVersion) {
+    return Error(ErrorCode::newer_format, path.c_str(),
+                 "written by a newer version of the library");
+  }
+  // A valid block in the other slot's place got there by a misdirected write.
+  if (block.format == 0 || block.generation == 0 || offset_of(block.generation) != offset) {
+    return std::optional<Superblock>();
+  }
+  return std::optional(
+      Superblock{block.generation, block.manifest_bytes, block.manifest_checksum});
+}
+
+}  // namespace
+
+std::array<std::byte, kSuperblockBytes> encode_superblock(const Superblock& superblock) noexcept {
+  Block block = {};
+  std::memcpy(block.magic, kMagic, sizeof kMagic);
+  block.format = kFormatVersion;
+  block.generation = superblock.generation;
+  block.manifest_bytes = superblock.manifest_bytes;
+  block.manifest_checksum = superblock.manifest_checksum;
+  block.checksum = checksum_of(block);
+  std::array<std::byte, kSuperblockBytes> bytes;
+  std::memcpy(bytes.data(), &block, sizeof block);
+  return bytes;
+}
+
+Result<Superblocks> read_superblocks(FileSystem& files, std::string_view directory) {
+  const std::string path = superblock_path(directory);
+  auto file = files.open(path, OpenMode::read);
+  if (!file) return file.error();
+  std::optional<Superblock> slots[kSuperblockOffsets.size()];
+  for (std::size_t i = 0; i < kSuperblockOffsets.size(); ++i) {
+    auto slot = read_slot(**file, path, kSuperblockOffsets[i]);
+    if (!slot) return slot.error();
+    slots[i] = *slot;
+  }
+  if (!slots[0] && !slots[1]) {
+    return corruption(path, static_cast<std::int64_t>(kSuperblockOffsets[0]),
+                      "neither this slot of the superblock nor the other one is valid");
+  }
+  const bool second = !slots[0] || (slots[1] && slots[1]->generation > slots[0]->generation);
+  Superblocks result{*slots[second ? 1 : 0], slots[second ? 0 : 1]};
+  // Generations that do not follow each other mean that a write of a slot was lost. What the older
+  // one names may have been reused since.
+  if (result.older && result.older->generation + 1 != result.newest.generation) {
+    result.older.reset();
+  }
+  return result;
+}
+
+Result<std::unique_ptr<File>> write_superblock_copy(FileSystem& files, std::string_view directory,
+                                                    const Superblocks& superblocks) {
+  auto file = open_new(files, copy_path(directory));
+  if (!file) return file;
+  // The file gets its full size, so that a slot is never beyond its end.
+  XTREE_TRY((*file)->truncate(kSuperblockOffsets.back() + kSuperblockBytes));
+  if (superblocks.older) {
+    XTREE_TRY((*file)->write_at(offset_of(superblocks.older->generation),
+                                encode_superblock(*superblocks.older)));
+  }
+  XTREE_TRY((*file)->write_at(offset_of(superblocks.newest.generation),
+                              encode_superblock(superblocks.newest)));
+  return file;
+}
+
+Result<void> install_superblock_copy(FileSystem& files, std::string_view directory, File& copy) {
+  XTREE_TRY(copy.sync());
+  XTREE_TRY(files.rename(copy_path(directory), superblock_path(directory)));
+  return files.sync_directory(directory);
+}
+
+Result<void> flip_superblock(FileSystem& files, std::string_view directory,
+                             const Superblock& next) {
+  auto file = open_committed(files, superblock_path(directory), OpenMode::read_write);
+  if (!file) return file.error();
+  XTREE_TRY((*file)->write_at(offset_of(next.generation), encode_superblock(next)));
+  return (*file)->sync();
+}
+
+}  // namespace xtree::persistence

@@ -1,0 +1,29 @@
+#include "platform/memory.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+
+#include "platform/check.h"
+
+namespace xtree::platform {
+
+Result<ReservedRange> ReservedRange::create(std::size_t bytes, HugePages huge_pages) {
+  XTREE_CHECK(bytes > 0);
+  void* address = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (address == MAP_FAILED) {
+    return Error(ErrorCode::out_of_memory, errno, "memory", "cannot reserve address space");
+  }
+  if (huge_pages == HugePages::yes) {
+    // A system without huge pages refuses, and the range is as good as before.
+    static_cast<void>(::madvise(address, bytes, MADV_HUGEPAGE));
+  }
+  return ReservedRange(static_cast<std::byte*>(address), bytes);
+}
+
+ReservedRange::~ReservedRange() {
+  if (data_ != nullptr) XTREE_CHECK(::munmap(data_, bytes_) == 0);
+}
+
+}  // namespace xtree::platform

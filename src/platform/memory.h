@@ -1,0 +1,46 @@
+// Address space that is reserved at once and becomes memory page by page, as it is touched.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "xtree/result.h"
+
+namespace xtree::platform {
+
+enum class HugePages : std::uint8_t { no, yes };
+
+// Owns zeroed pages at an address that never moves. Reserving costs nothing until pages are
+// touched, so tables are reserved at the largest size that they may ever have; the memory that was
+// touched stays until the range is destroyed. Move-only; a moved-from range is empty.
+class ReservedRange {
+ public:
+  // `out_of_memory` when the system has no such range. Huge pages are a wish: fewer misses in the
+  // translation buffer, for memory in steps of 2 MiB.
+  [[nodiscard]] static Result<ReservedRange> create(std::size_t bytes,
+                                                    HugePages huge_pages = HugePages::no);
+
+  ReservedRange() = default;
+  ReservedRange(ReservedRange&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+  ReservedRange& operator=(ReservedRange&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ReservedRange(const ReservedRange&) = delete;
+  ReservedRange& operator=(const ReservedRange&) = delete;
+  ~ReservedRange();
+
+  [[nodiscard]] std::byte* data() const noexcept { return data_; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+
+ private:
+  ReservedRange(std::byte* data, std::size_t bytes) noexcept : data_(data), bytes_(bytes) {}
+
+  std::byte* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace xtree::platform

@@ -1,0 +1,261 @@
+// The operating system's files behind the seam of xtree/platform.h.
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "xtree/platform.h"
+
+namespace xtree {
+
+File::~File() = default;
+FileSystem::~FileSystem() = default;
+
+namespace {
+
+// What a call was to do decides what a refusal means.
+enum class Intent : std::uint8_t { read, write };
+
+Error system_error(int error, const std::string& path, const char* text, Intent intent) noexcept {
+  ErrorCode code = ErrorCode::io_error;
+  switch (error) {
+    case ENOENT:
+      code = ErrorCode::not_found;
+      break;
+    case ENOSPC:
+    case EDQUOT:
+      code = ErrorCode::no_space;
+      break;
+    case EROFS:
+    case EACCES:
+    case EPERM:
+      if (intent == Intent::write) code = ErrorCode::read_only;
+      break;
+    default:
+      break;
+  }
+  return {code, error, path.c_str(), text};
+}
+
+// Repeats a system call that a signal interrupted before it did anything.
+template <class Call>
+auto uninterrupted(Call call) noexcept {
+  auto result = call();
+  while (result == -1 && errno == EINTR) result = call();
+  return result;
+}
+
+// Owns a file descriptor.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) noexcept : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() {
+    // Nothing is lost with the result: what matters has been synced, and even a close that was
+    // interrupted has let go of the descriptor.
+    if (number_ >= 0) ::close(number_);
+  }
+  [[nodiscard]] int get() const noexcept { return number_; }
+
+ private:
+  int number_;
+};
+
+// A path as the system wants it. A zero byte would silently name another file.
+Result<std::string> checked(std::string_view path) {
+  std::string copy(path);
+  if (copy.empty() || copy.find('\0') != std::string::npos) {
+    return Error(ErrorCode::invalid_argument, copy.c_str(), "not a path");
+  }
+  return copy;
+}
+
+// Opens above the standard streams: a program that closed them would otherwise print into a file
+// of the database.
+Result<Descriptor> open_descriptor(const std::string& path, int flags, Intent intent) {
+  constexpr int kFirstFree = 3;
+  Descriptor opened(
+      uninterrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, 0644); }));
+  if (opened.get() < 0) return system_error(errno, path, "cannot open", intent);
+  if (opened.get() >= kFirstFree) return opened;
+  Descriptor higher(::fcntl(opened.get(), F_DUPFD_CLOEXEC, kFirstFree));
+  if (higher.get() < 0) return system_error(errno, path, "cannot open", intent);
+  return higher;
+}
+
+class PosixFile final : public File {
+ public:
+  PosixFile(Descriptor descriptor, std::string path) noexcept
+      : descriptor_(std::move(descriptor)), path_(std::move(path)) {}
+
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> bytes) override {
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+      const auto count = uninterrupted([&] {
+        return ::pread(descriptor_.get(), bytes.data() + done, bytes.size() - done,
+                       static_cast<off_t>(offset + done));
+      });
+      if (count < 0) return system_error(errno, path_, "cannot read", Intent::read);
+      if (count == 0) break;
+      done += static_cast<std::size_t>(count);
+    }
+    return done;
+  }
+
+  Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+      const auto count = uninterrupted([&] {
+        return ::pwrite(descriptor_.get(), bytes.data() + done, bytes.size() - done,
+                        static_cast<off_t>(offset + done));
+      });
+      if (count < 0) return system_error(errno, path_, "cannot write", Intent::write);
+      // A write that makes no progress would go on for ever.
+      if (count == 0) return system_error(EIO, path_, "cannot write", Intent::write);
+      done += static_cast<std::size_t>(count);
+    }
+    return {};
+  }
+
+  Result<void> sync() override {
+    if (uninterrupted([&] { return ::fdatasync(descriptor_.get()); }) != 0) {
+      return system_error(errno, path_, "cannot sync", Intent::write);
+    }
+    return {};
+  }
+
+  Result<void> truncate(std::uint64_t bytes) override {
+    const auto size = static_cast<off_t>(bytes);
+    if (uninterrupted([&] { return ::ftruncate(descriptor_.get(), size); }) != 0) {
+      return system_error(errno, path_, "cannot truncate", Intent::write);
+    }
+    return {};
+  }
+
+  Result<std::uint64_t> size() override {
+    struct stat status {};
+    if (::fstat(descriptor_.get(), &status) != 0) {
+      return system_error(errno, path_, "cannot read the size", Intent::read);
+    }
+    return static_cast<std::uint64_t>(status.st_size);
+  }
+
+  // flock and not fcntl: a lock of the latter kind would be granted twice within one process.
+  Result<void> lock() override {
+    if (uninterrupted([&] { return ::flock(descriptor_.get(), LOCK_EX | LOCK_NB); }) == 0) {
+      return {};
+    }
+    if (errno == EWOULDBLOCK) {
+      return Error(ErrorCode::locked, path_.c_str(), "another database object has it open");
+    }
+    return system_error(errno, path_, "cannot lock", Intent::read);
+  }
+
+ private:
+  Descriptor descriptor_;
+  std::string path_;
+};
+
+class PosixFileSystem final : public FileSystem {
+ public:
+  Result<std::unique_ptr<File>> open(std::string_view path, OpenMode mode) override {
+    auto name = checked(path);
+    if (!name) return name.error();
+    int flags = O_RDONLY;
+    if (mode != OpenMode::read) flags = O_RDWR;
+    if (mode == OpenMode::create) flags |= O_CREAT;
+    auto opened =
+        open_descriptor(*name, flags, mode == OpenMode::read ? Intent::read : Intent::write);
+    if (!opened) return opened.error();
+    return std::unique_ptr<File>(std::make_unique<PosixFile>(*std::move(opened), *std::move(name)));
+  }
+
+  Result<bool> exists(std::string_view path) override {
+    auto name = checked(path);
+    if (!name) return name.error();
+    struct stat status {};
+    if (::stat(name->c_str(), &status) == 0) return true;
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    return system_error(errno, *name, "cannot look up", Intent::read);
+  }
+
+  Result<std::vector<std::string>> list(std::string_view directory) override {
+    auto name = checked(directory);
+    if (!name) return name.error();
+    const std::unique_ptr<DIR, Closer> stream(::opendir(name->c_str()));
+    if (stream == nullptr) return system_error(errno, *name, "cannot list", Intent::read);
+    std::vector<std::string> names;
+    for (;;) {
+      // The end and a failure look alike but for errno.
+      errno = 0;
+      const dirent* entry = ::readdir(stream.get());
+      if (entry == nullptr) break;
+      const std::string_view found = entry->d_name;
+      if (found != "." && found != "..") names.emplace_back(found);
+    }
+    if (errno != 0) return system_error(errno, *name, "cannot list", Intent::read);
+    return names;
+  }
+
+  Result<void> make_directory(std::string_view path) override {
+    auto name = checked(path);
+    if (!name) return name.error();
+    if (::mkdir(name->c_str(), 0755) == 0) return {};
+    const int error = errno;
+    struct stat status {};
+    if (error == EEXIST && ::stat(name->c_str(), &status) == 0) {
+      if (S_ISDIR(status.st_mode)) return {};
+      return Error(ErrorCode::already_exists, name->c_str(), "not a directory");
+    }
+    return system_error(error, *name, "cannot make the directory", Intent::write);
+  }
+
+  Result<void> remove(std::string_view path) override {
+    auto name = checked(path);
+    if (!name) return name.error();
+    if (::unlink(name->c_str()) == 0) return {};
+    return system_error(errno, *name, "cannot remove", Intent::write);
+  }
+
+  Result<void> rename(std::string_view from, std::string_view to) override {
+    auto source = checked(from);
+    if (!source) return source.error();
+    auto target = checked(to);
+    if (!target) return target.error();
+    if (::rename(source->c_str(), target->c_str()) == 0) return {};
+    return system_error(errno, *source, "cannot rename", Intent::write);
+  }
+
+  Result<void> sync_directory(std::string_view path) override {
+    auto name = checked(path);
+    if (!name) return name.error();
+    auto opened = open_descriptor(*name, O_RDONLY | O_DIRECTORY, Intent::read);
+    if (!opened) return opened.error();
+    if (uninterrupted([&] { return ::fsync(opened->get()); }) == 0) return {};
+    return system_error(errno, *name, "cannot sync the directory", Intent::write);
+  }
+
+ private:
+  struct Closer {
+    void operator()(DIR* stream) const noexcept { ::closedir(stream); }
+  };
+};
+
+}  // namespace
+
+FileSystem& posix_file_system() noexcept {
+  // Never destroyed: databases may be closed by destructors that run after those of this file.
+  alignas(PosixFileSystem) static std::byte storage[sizeof(PosixFileSystem)];
+  static FileSystem& instance = *::new (static_cast<void*>(storage)) PosixFileSystem;
+  return instance;
+}
+
+}  // namespace xtree

@@ -1,0 +1,122 @@
+// The bytes of log files: design/wal_format.md.
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <type_traits>
+
+namespace xtree::wal {
+
+// Groups begin on blocks of this size, so that a torn write can never reach a synced group.
+inline constexpr std::uint64_t kBlockBytes = 4096;
+inline constexpr std::uint32_t kLogFormatVersion = 1;
+
+// A place in the log. File 0 stands for the time before the first file, which is file 1.
+struct LogPosition {
+  std::uint64_t file = 0;
+  std::uint64_t offset = 0;
+  friend auto operator<=>(const LogPosition&, const LogPosition&) noexcept = default;
+};
+
+// What the log says of a group beside its payload. The operations of a group have the sequence
+// numbers from `first_lsn` on.
+struct GroupInfo {
+  std::uint64_t first_lsn = 0;
+  std::uint32_t operations = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t time_us = 0;  // microseconds since 1970
+};
+
+// The first bytes of a file. Section "File header" of design/wal_format.md.
+struct FileHeader {
+  std::uint64_t magic = 0;
+  std::uint32_t format_version = 0;
+  std::uint32_t reserved = 0;
+  std::uint64_t file = 0;
+  std::uint64_t generation = 0;
+  std::uint64_t first_lsn = 0;               // of the first group in this file
+  std::uint64_t predecessor_file = 0;        // the file that this one continues
+  std::uint64_t predecessor_offset = 0;      // where that one ended
+  std::uint64_t predecessor_generation = 0;
+  std::uint64_t carried_end = 0;             // the groups before it were synced before this header
+  std::uint64_t file_bytes = 0;              // the file was synced at this size
+  std::uint32_t reserved_too = 0;
+  std::uint32_t header_crc = 0;              // of all bytes before this field
+};
+static_assert(sizeof(FileHeader) == 88);
+static_assert(offsetof(FileHeader, format_version) == 8);
+static_assert(offsetof(FileHeader, file) == 16);
+static_assert(offsetof(FileHeader, generation) == 24);
+static_assert(offsetof(FileHeader, first_lsn) == 32);
+static_assert(offsetof(FileHeader, predecessor_file) == 40);
+static_assert(offsetof(FileHeader, predecessor_offset) == 48);
+static_assert(offsetof(FileHeader, predecessor_generation) == 56);
+static_assert(offsetof(FileHeader, carried_end) == 64);
+static_assert(offsetof(FileHeader, file_bytes) == 72);
+static_assert(offsetof(FileHeader, header_crc) == 84);
+static_assert(std::is_trivially_copyable_v<FileHeader>);
+
+// How a group came into its file.
+enum class GroupOrigin : std::uint32_t {
+  appended = 1,  // by a commit, after the file's header had been synced
+  carried = 2,   // copied from an older file, and synced before this file's header was written
+};
+
+// The first bytes of a group. Section "Group header" of design/wal_format.md.
+struct GroupHeader {
+  std::uint64_t magic = 0;
+  std::uint32_t format_version = 0;
+  std::uint32_t operations = 0;
+  std::uint64_t file = 0;
+  std::uint64_t offset = 0;         // where in the file this group begins
+  std::uint64_t generation = 0;
+  std::uint64_t first_lsn = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t durable_lsn = 0;    // all operations below it were synced when this was written
+  std::uint64_t time_us = 0;
+  std::uint64_t payload_bytes = 0;
+  std::uint32_t payload_crc = 0;
+  GroupOrigin origin = GroupOrigin::appended;
+  std::uint32_t reserved = 0;
+  std::uint32_t header_crc = 0;     // of all bytes before this field
+};
+static_assert(sizeof(GroupHeader) == 96);
+static_assert(offsetof(GroupHeader, format_version) == 8);
+static_assert(offsetof(GroupHeader, operations) == 12);
+static_assert(offsetof(GroupHeader, file) == 16);
+static_assert(offsetof(GroupHeader, offset) == 24);
+static_assert(offsetof(GroupHeader, generation) == 32);
+static_assert(offsetof(GroupHeader, first_lsn) == 40);
+static_assert(offsetof(GroupHeader, epoch) == 48);
+static_assert(offsetof(GroupHeader, durable_lsn) == 56);
+static_assert(offsetof(GroupHeader, time_us) == 64);
+static_assert(offsetof(GroupHeader, payload_bytes) == 72);
+static_assert(offsetof(GroupHeader, payload_crc) == 80);
+static_assert(offsetof(GroupHeader, origin) == 84);
+static_assert(offsetof(GroupHeader, header_crc) == 92);
+static_assert(std::is_trivially_copyable_v<GroupHeader>);
+
+// The first group of a file follows the header's block.
+inline constexpr std::uint64_t kFirstGroupOffset = kBlockBytes;
+
+constexpr std::uint64_t whole_blocks(std::uint64_t bytes) noexcept {
+  return (bytes + kBlockBytes - 1) & ~(kBlockBytes - 1);
+}
+// What a group with such a payload takes in its file.
+constexpr std::uint64_t group_bytes(std::uint64_t payload_bytes) noexcept {
+  return whole_blocks(sizeof(GroupHeader) + payload_bytes);
+}
+
+// Writes a header to the front of `to`, with magic, version and checksum filled in.
+void encode(FileHeader header, std::span<std::byte> to) noexcept;
+void encode(GroupHeader header, std::span<std::byte> to) noexcept;
+
+// The header at the front of `from`; nothing when there are too few bytes, when they are no
+// header, or when the checksum is wrong. The header of a file may be of a newer format.
+std::optional<FileHeader> decode_file_header(std::span<const std::byte> from) noexcept;
+std::optional<GroupHeader> decode_group_header(std::span<const std::byte> from) noexcept;
+
+}  // namespace xtree::wal

@@ -1,0 +1,235 @@
+#include "wal/writer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "platform/check.h"
+#include "platform/crc32c.h"
+#include "wal/log_file.h"
+
+namespace xtree::wal {
+namespace {
+
+// Files grow by zeros in steps of this size, so that a small log stays small and no commit waits
+// for a whole file to be written.
+constexpr std::uint64_t kZeroStepBytes = std::uint64_t{1} << 20;
+constexpr std::size_t kMostSpares = 2;
+// Above this, the buffer of an unusually large group is given back.
+constexpr std::size_t kKeptBufferBytes = std::size_t{4} << 20;
+
+}  // namespace
+
+Result<std::unique_ptr<LogWriter>> LogWriter::create(FileSystem& file_system,
+                                                     std::string directory, const LogEnd& after,
+                                                     std::uint64_t file_bytes) {
+  if (file_bytes < 2 * kBlockBytes || file_bytes > std::uint64_t{1} << 40) {
+    return Error(ErrorCode::invalid_argument, "file_bytes", "not a size for a log file");
+  }
+  auto writer = std::make_unique<LogWriter>(Key{}, file_system, std::move(directory),
+                                            whole_blocks(file_bytes));
+  XTREE_TRY(writer->make_directory());
+  XTREE_TRY(writer->begin(after));
+  return writer;
+}
+
+Result<void> LogWriter::make_directory() {
+  const auto exists = file_system_.exists(directory_);
+  if (!exists) return exists.error();
+  if (*exists) return {};
+  XTREE_TRY(file_system_.make_directory(directory_));
+  // Without this the log could vanish in a power loss together with its directory.
+  const std::size_t slash = directory_.find_last_of('/');
+  if (slash == std::string::npos) return file_system_.sync_directory(".");
+  return file_system_.sync_directory(slash == 0 ? "/" : directory_.substr(0, slash));
+}
+
+Result<void> LogWriter::begin(const LogEnd& after) {
+  auto files = list_log_files(file_system_, directory_);
+  if (!files) return files.error();
+  if (!files->empty() && files->back() > after.highest_file) {
+    const std::string path = log_file_path(directory_, files->back());
+    return Error(ErrorCode::already_exists, path.c_str(), "the log goes on in this file");
+  }
+  older_ = *std::move(files);
+  generation_ = after.generation + 1;
+  next_lsn_ = after.proven_lsn;
+  durable_lsn_ = after.proven_lsn;
+  XTREE_TRY(open_file(after.highest_file + 1));
+  XTREE_TRY(carry_over(after));
+  XTREE_TRY(commit_header({.first_lsn = after.proven_lsn,
+                           .predecessor_file = after.proven.file,
+                           .predecessor_offset = after.proven.offset,
+                           .predecessor_generation = after.proven_generation,
+                           .carried_end = offset_}));
+  durable_lsn_ = next_lsn_;
+  appended_bytes_ = 0;
+  return {};
+}
+
+// Nothing says that the last groups of the old file are on disk. To sync that file would not do:
+// if an earlier sync of it had failed, the system takes its pages for clean, and would report
+// success without writing them. So they are written again, to other blocks.
+Result<void> LogWriter::carry_over(const LogEnd& after) {
+  if (after.unproven_offset == after.end.offset) return {};
+  auto from = LogFileReader::open(file_system_, directory_, after.end.file);
+  if (!from) return from.error();
+  for (std::uint64_t offset = after.unproven_offset; offset < after.end.offset;) {
+    const auto group = from->read_group(offset);
+    if (!group) return group.error();
+    if (!*group || (*group)->header.first_lsn != next_lsn_) {
+      return from->corruption(offset, "the log changed after it was replayed");
+    }
+    GroupHeader header = (*group)->header;
+    header.origin = GroupOrigin::carried;
+    XTREE_TRY(write_group(header, (*group)->payload));
+    offset += group_bytes(header.payload_bytes);
+  }
+  return {};
+}
+
+Result<void> LogWriter::append(const GroupInfo& info, std::span<const std::byte> payload) {
+  if (failure_) return poisoned();
+  XTREE_CHECK(info.operations > 0 && info.first_lsn == next_lsn_);
+  const std::uint64_t bytes = group_bytes(payload.size());
+  if (offset_ > kFirstGroupOffset && offset_ + bytes > file_bytes_) {
+    XTREE_TRY(remember(next_file()));
+  }
+  return remember(write_group({.operations = info.operations,
+                               .first_lsn = info.first_lsn,
+                               .epoch = info.epoch,
+                               .time_us = info.time_us,
+                               .payload_bytes = payload.size(),
+                               .payload_crc = platform::crc32c(payload),
+                               .origin = GroupOrigin::appended},
+                              payload));
+}
+
+Result<void> LogWriter::sync() {
+  if (failure_) return poisoned();
+  return remember(sync_groups());
+}
+
+Result<LogPosition> LogWriter::roll() {
+  if (failure_) return poisoned();
+  if (offset_ > kFirstGroupOffset) XTREE_TRY(remember(next_file()));
+  return position();
+}
+
+Result<void> LogWriter::release_before(std::uint64_t file) {
+  if (failure_) return poisoned();
+  // The writer's own file is not among the older ones, so it stays whatever the caller says.
+  while (!older_.empty() && older_.front() < file) {
+    if (spares_.size() < kMostSpares) {
+      spares_.push_back(older_.front());
+    } else {
+      const auto removed = file_system_.remove(log_file_path(directory_, older_.front()));
+      if (!removed && removed.error().code() != ErrorCode::not_found) return removed.error();
+    }
+    older_.erase(older_.begin());
+  }
+  return {};
+}
+
+Result<void> LogWriter::sync_groups() {
+  if (durable_lsn_ == next_lsn_) return {};
+  XTREE_TRY(file_->sync());
+  durable_lsn_ = next_lsn_;
+  return {};
+}
+
+Result<void> LogWriter::next_file() {
+  // The next file's header vouches for all of this one.
+  XTREE_TRY(sync_groups());
+  const LogPosition predecessor = position();
+  older_.push_back(number_);
+  XTREE_TRY(open_file(number_ + 1));
+  return commit_header({.first_lsn = next_lsn_,
+                        .predecessor_file = predecessor.file,
+                        .predecessor_offset = predecessor.offset,
+                        .predecessor_generation = generation_,
+                        .carried_end = offset_});
+}
+
+// Opens a new or a released file as file `number`. Its header is still that of another file.
+Result<void> LogWriter::open_file(std::uint64_t number) {
+  const std::string path = log_file_path(directory_, number);
+  const bool recycled = !spares_.empty();
+  if (recycled) {
+    XTREE_TRY(file_system_.rename(log_file_path(directory_, spares_.back()), path));
+    spares_.pop_back();
+  }
+  auto opened = file_system_.open(path, recycled ? OpenMode::read_write : OpenMode::create);
+  if (!opened) return opened.error();
+  file_ = *std::move(opened);
+  const auto bytes = file_->size();
+  if (!bytes) return bytes.error();
+  written_bytes_ = *bytes;
+  if (written_bytes_ > file_bytes_) {
+    XTREE_TRY(file_->truncate(file_bytes_));
+    written_bytes_ = file_bytes_;
+  }
+  number_ = number;
+  offset_ = kFirstGroupOffset;
+  return extend_to(kFirstGroupOffset);
+}
+
+// The header makes the file a part of the log, so all that it speaks of is synced before it, and
+// it is synced together with the file's name before a commit can rely on it.
+Result<void> LogWriter::commit_header(FileHeader header) {
+  XTREE_TRY(file_->sync());
+  header.file = number_;
+  header.generation = generation_;
+  header.file_bytes = written_bytes_;
+  buffer_.assign(kBlockBytes, std::byte{0});
+  encode(header, buffer_);
+  XTREE_TRY(file_->write_at(0, buffer_));
+  XTREE_TRY(file_->sync());
+  return file_system_.sync_directory(directory_);
+}
+
+Result<void> LogWriter::write_group(GroupHeader header, std::span<const std::byte> payload) {
+  const std::uint64_t bytes = group_bytes(payload.size());
+  header.file = number_;
+  header.offset = offset_;
+  header.generation = generation_;
+  header.durable_lsn = durable_lsn_;
+  buffer_.resize(bytes);
+  encode(header, buffer_);
+  const std::size_t used = sizeof header + payload.size();
+  if (!payload.empty()) std::memcpy(buffer_.data() + sizeof header, payload.data(), payload.size());
+  std::memset(buffer_.data() + used, 0, bytes - used);
+
+  XTREE_TRY(extend_to(offset_ + bytes));
+  XTREE_TRY(file_->write_at(offset_, buffer_));
+  offset_ += bytes;
+  next_lsn_ += header.operations;
+  appended_bytes_ += bytes;
+  if (buffer_.size() > kKeptBufferBytes) buffer_ = {};
+  return {};
+}
+
+// A block that was written before is made durable at half the price of a new one.
+Result<void> LogWriter::extend_to(std::uint64_t end) {
+  if (end <= written_bytes_) return {};
+  const std::uint64_t goal = std::max(end, std::min(file_bytes_, written_bytes_ + kZeroStepBytes));
+  const std::vector<std::byte> zeros(std::min(goal - written_bytes_, kZeroStepBytes));
+  while (written_bytes_ < goal) {
+    const std::uint64_t count = std::min<std::uint64_t>(zeros.size(), goal - written_bytes_);
+    XTREE_TRY(file_->write_at(written_bytes_, std::span(zeros).first(count)));
+    written_bytes_ += count;
+  }
+  return {};
+}
+
+Result<void> LogWriter::remember(Result<void> result) {
+  if (!result) failure_ = result.error();
+  return result;
+}
+
+Error LogWriter::poisoned() const {
+  const std::string text = std::string("an earlier failure stopped the log: ") + failure_->message();
+  return {ErrorCode::poisoned, failure_->place(), text.c_str()};
+}
+
+}  // namespace xtree::wal

@@ -1,0 +1,109 @@
+// Writing the log: groups in order, files in a chain, each file ready before it is used.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "wal/format.h"
+#include "wal/reader.h"
+#include "xtree/platform.h"
+
+namespace xtree::wal {
+
+// Appends groups to the log of one directory. It begins a new file and a new recovery generation;
+// what earlier writers left is never written to again.
+//
+//   auto end = replay_log(files, "db/wal", from, generation, first_lsn, apply);
+//   auto writer = LogWriter::create(files, "db/wal", *end, 16 << 20);
+//   (*writer)->append({.first_lsn = (*writer)->next_lsn(), .operations = 1, ...}, payload);
+//   (*writer)->sync();
+//
+// Calls exclude one another; the caller holds its commit lock. After the first `append`, `sync` or
+// `roll` that fails the writer is poisoned: nobody knows then what the disk holds, and every later
+// call fails with `poisoned` and the first failure's text. A new writer, after a new replay, is
+// the way on.
+class LogWriter {
+ public:
+  // Goes on where `after`, which a replay of this directory returned, says that the log ends; a
+  // default LogEnd in an empty directory begins a log. Groups that nothing proves to have been
+  // synced are copied into the new file. `file_bytes` is the size of a file, in whole blocks.
+  // The directory is made if it is not there. `already_exists` when there are files that the
+  // replay did not see.
+  static Result<std::unique_ptr<LogWriter>> create(FileSystem& file_system, std::string directory,
+                                                   const LogEnd& after, std::uint64_t file_bytes);
+
+  LogWriter(const LogWriter&) = delete;
+  LogWriter& operator=(const LogWriter&) = delete;
+
+  // Writes a group, whose first operation is number `next_lsn()` and which has at least one. It
+  // is durable after the next `sync`. When the file has no room left, the next one is begun;
+  // a group that is longer than a file gets a longer file.
+  Result<void> append(const GroupInfo& info, std::span<const std::byte> payload);
+
+  // Returns once everything that was appended would survive power loss.
+  Result<void> sync();
+
+  // Syncs, and begins a new file unless this one is still empty; returns where the next group will
+  // begin. All that stands before lies in files with lower numbers.
+  Result<LogPosition> roll();
+
+  // Nobody needs the files before `file` any more. A few are kept to be written again, which
+  // spares the file system the search for blocks; the others are removed. Does not poison the
+  // writer when it fails.
+  Result<void> release_before(std::uint64_t file);
+
+  // The end of the log. A replay may begin here, also when the next group goes to another file.
+  [[nodiscard]] LogPosition position() const noexcept { return {number_, offset_}; }
+  [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
+  [[nodiscard]] std::uint64_t next_lsn() const noexcept { return next_lsn_; }
+  // All operations below it have been synced.
+  [[nodiscard]] std::uint64_t durable_lsn() const noexcept { return durable_lsn_; }
+  // What this writer has appended so far, in bytes of its files.
+  [[nodiscard]] std::uint64_t appended_bytes() const noexcept { return appended_bytes_; }
+
+ private:
+  struct Key {};
+
+ public:
+  LogWriter(Key, FileSystem& file_system, std::string directory, std::uint64_t file_bytes) noexcept
+      : file_system_(file_system), directory_(std::move(directory)), file_bytes_(file_bytes) {}
+
+ private:
+  Result<void> make_directory();
+  Result<void> begin(const LogEnd& after);
+  Result<void> carry_over(const LogEnd& after);
+  Result<void> sync_groups();
+  Result<void> next_file();
+  Result<void> open_file(std::uint64_t number);
+  Result<void> commit_header(FileHeader header);
+  Result<void> write_group(GroupHeader header, std::span<const std::byte> payload);
+  Result<void> extend_to(std::uint64_t end);
+  Result<void> remember(Result<void> result);
+  [[nodiscard]] Error poisoned() const;
+
+  FileSystem& file_system_;
+  std::string directory_;
+  std::uint64_t file_bytes_;
+  std::uint64_t generation_ = 0;
+
+  std::unique_ptr<File> file_;
+  std::uint64_t number_ = 0;
+  std::uint64_t offset_ = 0;         // where the next group goes
+  std::uint64_t written_bytes_ = 0;  // the size of the file: zeros lie behind `offset_`
+
+  std::uint64_t next_lsn_ = 1;
+  std::uint64_t durable_lsn_ = 1;
+  std::uint64_t appended_bytes_ = 0;
+
+  std::vector<std::uint64_t> older_;   // files before this one, sorted
+  std::vector<std::uint64_t> spares_;  // released files that wait to be renamed
+  std::vector<std::byte> buffer_;      // one group as it goes to disk
+  std::optional<Error> failure_;
+};
+
+}  // namespace xtree::wal

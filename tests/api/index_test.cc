@@ -1,0 +1,188 @@
+#include "xtree/index.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <iterator>
+#include <ranges>
+#include <set>
+#include <vector>
+
+namespace xtree {
+namespace {
+
+struct Place {
+  char name[52];
+  std::int32_t population;
+  std::uint64_t id;
+};
+static_assert(sizeof(Place) == 64);
+
+TEST(Index, IsEmptyAtFirst) {
+  Index<2> index;
+  EXPECT_EQ(index.size().value(), 0u);
+  EXPECT_EQ(index.count(everything()).value(), 0u);
+  EXPECT_EQ(index.stats().value().height, 0u);
+  EXPECT_TRUE(index.verify());
+  EXPECT_EQ(index.count(nearest(Point<2>{0, 0}, 5)).value(), 0u);
+  EXPECT_FALSE(index.erase({{0, 0}, {1, 1}}, 1).value());
+  EXPECT_FALSE(index.update({{0, 0}, {1, 1}}, {{2, 2}, {3, 3}}, 1).value());
+  EXPECT_TRUE(index.clear());
+}
+
+TEST(Index, FindsWhatWasPutIn) {
+  Index<2> index;
+  ASSERT_TRUE(index.insert({{0, 0}, {1, 1}}, 42));
+  ASSERT_TRUE(index.insert(Point<2>{5, 5}, 43));
+  const Box<2> window{{1, 1}, {2, 2}};
+  std::vector<Index<2>::Hit> hits;
+  ASSERT_TRUE(index.collect(intersects(window), hits));
+  ASSERT_EQ(hits.size(), 1u);
+  EXPECT_EQ(hits[0].value, 42u);
+  EXPECT_EQ(hits[0].box, (Box<2>{{0, 0}, {1, 1}}));
+  EXPECT_TRUE(index.erase(Point<2>{5, 5}, 43).value());
+  EXPECT_EQ(index.size().value(), 1u);
+}
+
+TEST(Index, CursorIsAnInputRange) {
+  Index<2> index;
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(index.insert(Point<2>{i, i}, i));
+  auto hits = index.query(nearest(Point<2>{0, 0}));
+  static_assert(std::ranges::input_range<decltype(hits)>);
+  std::vector<std::uint64_t> first;
+  for (const auto& hit : hits | std::views::take(5)) first.push_back(hit.value);
+  EXPECT_EQ(first, (std::vector<std::uint64_t>{0, 1, 2, 3, 4}));
+}
+
+TEST(Index, NearestGoesOnWhereItWasLeft) {
+  Index<1> index;
+  for (int i = 0; i < 500; ++i) ASSERT_TRUE(index.insert(Point<1>{i}, i));
+  auto hits = index.query(nearest(Point<1>{-1}));
+  auto at = hits.begin();
+  for (std::uint64_t i = 0; i < 500; ++i, ++at) {
+    ASSERT_NE(at, hits.end());
+    ASSERT_EQ(at->value, i);
+    ASSERT_EQ(at->distance, static_cast<double>(i) + 1);
+  }
+  EXPECT_EQ(at, hits.end());
+  EXPECT_TRUE(hits.status());
+}
+
+TEST(Index, HoldsValuesOfAnySizeUpToTheLimit) {
+  Index<2, std::uint8_t> bytes;
+  Index<3, float, float> floats;
+  PointIndex<2, Place> places;
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_TRUE(bytes.insert(Point<2>{i, 0}, static_cast<std::uint8_t>(i)));
+    ASSERT_TRUE(floats.insert(Point<3, float>{i, 0, 0}, static_cast<float>(i) / 4));
+    Place place{};
+    place.name[0] = static_cast<char>('a' + i % 26);
+    place.population = -i;
+    place.id = static_cast<std::uint64_t>(i) << 40;
+    ASSERT_TRUE(places.insert({i, i}, place));
+  }
+  EXPECT_TRUE(bytes.verify());
+  EXPECT_TRUE(floats.verify());
+  EXPECT_TRUE(places.verify());
+  for (const auto& hit : bytes.query(intersects(Point<2>{299, 0}))) {
+    EXPECT_EQ(hit.value, static_cast<std::uint8_t>(299));
+  }
+  for (const auto& hit : floats.query(nearest(Point<3, float>{7, 0, 0}, 1))) {
+    EXPECT_EQ(hit.value, 1.75f);
+  }
+  std::size_t seen = 0;
+  for (const auto& hit : places.query(intersects(Point<2>{27, 27}))) {
+    EXPECT_EQ(hit.value.name[0], 'b');
+    EXPECT_EQ(hit.value.population, -27);
+    EXPECT_EQ(hit.value.id, std::uint64_t{27} << 40);
+    ++seen;
+  }
+  EXPECT_EQ(seen, 1u);
+}
+
+TEST(Index, HoldsThirtyTwoDimensions) {
+  Index<32> index;
+  std::multiset<std::uint64_t> expected;
+  for (int i = 0; i < 2000; ++i) {
+    Box<32> box;
+    for (std::size_t d = 0; d < 32; ++d) {
+      box.min[d] = (i * 31 + static_cast<int>(d) * 17) % 100;
+      box.max[d] = box.min[d] + 40;
+    }
+    ASSERT_TRUE(index.insert(box, i));
+    if (box.min[31] <= 10) expected.insert(i);
+  }
+  Box<32> window;
+  for (std::size_t d = 0; d < 32; ++d) window.max[d] = d == 31 ? 10 : 1000;
+  std::multiset<std::uint64_t> found;
+  for (const auto& hit : index.query(intersects(window))) found.insert(hit.value);
+  EXPECT_EQ(found, expected);
+  EXPECT_TRUE(index.verify());
+}
+
+TEST(Index, KeepsEqualEntriesApart) {
+  Index<2> index;
+  const Box<2> box{{1, 1}, {2, 2}};
+  for (int i = 0; i < 700; ++i) ASSERT_TRUE(index.insert(box, 9));
+  EXPECT_EQ(index.count(covers(Point<2>{1.5, 1.5})).value(), 700u);
+  for (std::uint64_t left = 700; left > 0; --left) {
+    ASSERT_EQ(index.size().value(), left);
+    ASSERT_TRUE(index.erase(box, 9).value());
+  }
+  EXPECT_FALSE(index.erase(box, 9).value());
+  EXPECT_EQ(index.size().value(), 0u);
+  EXPECT_TRUE(index.verify());
+}
+
+TEST(Index, TakesNegativeZeroForZero) {
+  Index<2> index;
+  ASSERT_TRUE(index.insert({{-0.0, 0}, {0.0, 1}}, 1));
+  EXPECT_EQ(index.count(intersects(Point<2>{0.0, 0.5})).value(), 1u);
+  EXPECT_TRUE(index.erase({{0.0, -0.0}, {-0.0, 1}}, 1).value());
+}
+
+TEST(Index, TellsNeighbouringDoublesApart) {
+  PointIndex<1> index;
+  const double near = 16777216.0;
+  ASSERT_TRUE(index.insert({near}, 1));
+  ASSERT_TRUE(index.insert({near + 1}, 2));
+  ASSERT_TRUE(index.insert({std::nextafter(near, 0.0)}, 3));
+  for (const auto& hit : index.query(intersects(Point<1>{near}))) EXPECT_EQ(hit.value, 1u);
+  EXPECT_EQ(index.count(intersects(Point<1>{near})).value(), 1u);
+}
+
+TEST(Index, AsksSatisfiesOnlyAboutEntriesInTheWindow) {
+  Index<2> index;
+  for (int i = 0; i < 400; ++i) ASSERT_TRUE(index.insert(Point<2>{i, 0}, i));
+  std::uint64_t asked = 0;
+  const auto even = [&asked](const auto& hit) {
+    ++asked;
+    return hit.value % 2 == 0;
+  };
+  const Box<2> window{{100, 0}, {109, 0}};
+  EXPECT_EQ(index.count(within(window) && satisfies(even)).value(), 5u);
+  EXPECT_EQ(asked, 10u);
+}
+
+TEST(Index, BulkLoadAddsToWhatIsThere) {
+  using Points = PointIndex<2>;
+  Points index;
+  ASSERT_TRUE(index.insert({-1, -1}, 1));
+  std::vector<Points::Entry> entries;
+  for (int i = 0; i < 5000; ++i) entries.push_back({{i % 71, i / 71}, std::uint64_t(i) + 2});
+  ASSERT_TRUE(index.bulk_load(entries));
+  ASSERT_TRUE(index.bulk_load({}));
+  EXPECT_EQ(index.size().value(), 5001u);
+  EXPECT_EQ(index.count(intersects(Point<2>{-1, -1})).value(), 1u);
+  EXPECT_TRUE(index.verify());
+}
+
+TEST(Index, MovesAlongWithItsObject) {
+  Index<2> index;
+  ASSERT_TRUE(index.insert({{0, 0}, {1, 1}}, 42));
+  Index<2> other = std::move(index);
+  EXPECT_EQ(other.size().value(), 1u);
+}
+
+}  // namespace
+}  // namespace xtree

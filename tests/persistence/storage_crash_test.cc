@@ -1,0 +1,124 @@
+#include <gtest/gtest.h>
+
+#include "persistence/simulated_files.h"
+#include "persistence/storage.h"
+#include "persistence/storage_model.h"
+
+namespace xtree::test {
+namespace {
+
+constexpr const char* kDirectory = "db";
+
+TEST(StorageCrash, WhileCreatingLeavesNoDatabaseOrAllOfIt) {
+  const std::uint64_t seed = test_seed("Storage create crash");
+  std::size_t made = 0;
+  for (std::uint64_t run = 0; run < 400; ++run) {
+    SCOPED_TRACE(seed + run);
+    Random random(seed + run);
+    SimulatedFiles files;
+    bool created = false;
+    for (int attempt = 0; attempt < 3 && !created; ++attempt) {
+      files.fail_from(random.below(20));
+      created = Storage::create(files, kDirectory).has_value();
+      files.cut_power(random);
+      auto storage = Storage::open(files, kDirectory, true);
+      if (!storage) {
+        ASSERT_FALSE(created);
+        ASSERT_EQ(storage.error().code(), ErrorCode::not_found) << storage.error().message();
+        continue;
+      }
+      ++made;
+      created = true;
+      ASSERT_EQ((*storage)->checkpoint().generation, 1u);
+      ASSERT_EQ(difference(**storage, {}), "");
+      const NodeId id = NodeId::make(0, 1);
+      const TableEntry entry = (*storage)->write(id, random_image(id, 64, random)).value();
+      (*storage)->commit(some_checkpoint(2), std::span(&entry, 1)).value();
+    }
+  }
+  EXPECT_GT(made, 100u);
+}
+
+// Takes checkpoints until the power fails, or a sync; then looks at what a new process finds.
+class Life {
+ public:
+  Life(std::uint64_t seed, bool syncs_fail) : random_(seed), syncs_fail_(syncs_fail) {
+    storage_ = Storage::create(files_, kDirectory).value();
+  }
+
+  void live() {
+    for (int crash = 0; crash < 8; ++crash) {
+      run_until_failure();
+      if (testing::Test::HasFatalFailure()) return;
+      reopen();
+      if (testing::Test::HasFatalFailure()) return;
+    }
+  }
+
+ private:
+  void run_until_failure() {
+    const std::uint64_t calm = random_.below(4);
+    for (std::uint64_t n = 0;; ++n) {
+      if (n == calm) {
+        files_.fail_from(random_.below(30));
+        if (syncs_fail_) {
+          files_.stop_failing();
+          files_.fail_once(SimulatedFiles::Kind::sync, random_.below(10));
+        }
+      }
+      next_ = newest_;
+      std::vector<TableEntry> changes;
+      const std::uint64_t generation = storage_->checkpoint().generation;
+      if (!write_random_changes(*storage_, next_, changes, random_)) return;
+      if (!storage_->commit(some_checkpoint(generation + 1), changes)) return;
+      newest_ = next_;
+      ASSERT_EQ(storage_->checkpoint().generation, generation + 1);
+    }
+  }
+
+  // What was committed is there, or what was about to be.
+  void reopen() {
+    const std::uint64_t generation = storage_->checkpoint().generation;
+    storage_.reset();
+    files_.stop_failing();
+    if (!syncs_fail_ || random_.one_in(2)) files_.cut_power(random_);
+    auto storage = Storage::open(files_, kDirectory, true);
+    ASSERT_TRUE(storage) << storage.error().message();
+    storage_ = std::move(*storage);
+    const std::uint64_t found = storage_->checkpoint().generation;
+    if (found == generation + 1) newest_ = next_;
+    ASSERT_TRUE(found == generation || found == generation + 1) << found << " of " << generation;
+    ASSERT_EQ(difference(*storage_, newest_), "");
+    ASSERT_TRUE(storage_->verify());
+  }
+
+  Random random_;
+  const bool syncs_fail_;
+  SimulatedFiles files_;
+  std::unique_ptr<Storage> storage_;
+  Contents newest_;
+  Contents next_;
+};
+
+TEST(StorageCrash, LosesNoCheckpointWhenThePowerFails) {
+  const std::uint64_t seed = test_seed("Storage power cut");
+  for (std::uint64_t run = 0; run < (kSanitized ? 60 : 400); ++run) {
+    SCOPED_TRACE(seed + run);
+    Life(seed + run, false).live();
+    ASSERT_FALSE(testing::Test::HasFatalFailure());
+  }
+}
+
+// After a failed sync a process may start again on what the system's cache shows and the disk does
+// not have, and lose power later. It may then fall back to what the disk had, but not to less.
+TEST(StorageCrash, LosesNoCheckpointWhenASyncFailsBefore) {
+  const std::uint64_t seed = test_seed("Storage failed sync");
+  for (std::uint64_t run = 0; run < (kSanitized ? 60 : 400); ++run) {
+    SCOPED_TRACE(seed + run);
+    Life(seed + run, true).live();
+    ASSERT_FALSE(testing::Test::HasFatalFailure());
+  }
+}
+
+}  // namespace
+}  // namespace xtree::test

@@ -1,0 +1,387 @@
+#include "persistence/storage.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include "persistence/committed_file.h"
+#include "persistence/simulated_files.h"
+#include "persistence/storage_model.h"
+#include "support/temporary_directory.h"
+
+namespace xtree::test {
+namespace {
+
+using persistence::Checkpoint;
+using persistence::DiskAddress;
+using Kind = SimulatedFiles::Kind;
+
+constexpr const char* kDirectory = "db";
+
+// One node with a given image, committed.
+TableEntry commit_node(Storage& storage, NodeId id, std::span<const std::byte> image,
+                       const TableEntry& old = {}) {
+  storage.release(old);
+  const TableEntry entry = storage.write(id, image).value();
+  storage.commit(some_checkpoint(storage.checkpoint().generation + 1), std::span(&entry, 1))
+      .value();
+  return entry;
+}
+
+TEST(Storage, KeepsNodesOnTheOperatingSystemsFiles) {
+  TemporaryDirectory directory;
+  Random random(1);
+  const NodeId id = NodeId::make(7, 3);
+  const auto image = random_image(id, 4096 + 64, random);
+  Checkpoint next = some_checkpoint(5);
+  next.catalog = id;
+  {
+    auto storage = Storage::create(posix_file_system(), directory / "db").value();
+    EXPECT_EQ(storage->checkpoint().generation, 1u);
+    EXPECT_TRUE(storage->take_table().empty());
+    const TableEntry entry = storage->write(id, image).value();
+    const std::vector<TableEntry> changes = {entry, {NodeId::make(9, 1), {}, 0, 0}};
+    storage->commit(next, changes).value();
+  }
+  auto storage = Storage::open(posix_file_system(), directory / "db", false).value();
+  next.generation = 2;
+  EXPECT_EQ(storage->checkpoint(), next);
+  const auto table = storage->take_table();
+  ASSERT_EQ(table.size(), 2u);
+  EXPECT_EQ(table[0].id, id);
+  EXPECT_EQ(table[1].id, NodeId::make(9, 1));
+  EXPECT_FALSE(table[1].address);
+  std::vector<std::byte> read(table[0].bytes);
+  storage->read(table[0], read).value();
+  EXPECT_EQ(without_checksum(read), image);
+  EXPECT_EQ(storage->live_segment_bytes(), 8192u);
+  storage->verify().value();
+}
+
+TEST(Storage, SaysWhatIsThereAndWhatIsNot) {
+  SimulatedFiles files;
+  EXPECT_EQ(Storage::open(files, kDirectory, true).error().code(), ErrorCode::not_found);
+  Storage::create(files, kDirectory).value();
+  EXPECT_EQ(Storage::create(files, kDirectory).error().code(), ErrorCode::already_exists);
+  auto reader = Storage::open(files, kDirectory, false).value();
+  Random random(1);
+  const NodeId id = NodeId::make(0, 1);
+  EXPECT_EQ(reader->write(id, random_image(id, 64, random)).error().code(), ErrorCode::read_only);
+  EXPECT_EQ(reader->commit({}, {}).error().code(), ErrorCode::read_only);
+}
+
+// Watches that nothing is written over or removed that one of the two newest checkpoints needs.
+class Guard {
+ public:
+  explicit Guard(SimulatedFiles& files) {
+    files.on_write = [this](const std::string& path, std::uint64_t offset, std::size_t bytes) {
+      for (const auto& checkpoint : {newest_, older_}) {
+        for (const DiskAddress address : checkpoint) {
+          if (path != persistence::segment_path(kDirectory, address.segment)) continue;
+          const std::uint64_t begin = persistence::SegmentFiles::offset(address);
+          const std::uint64_t end = begin + persistence::slot_bytes(address.size_class);
+          EXPECT_FALSE(offset < end && begin < offset + bytes) << path << " at " << offset;
+        }
+      }
+      if (path.find("/table/") != std::string::npos || path.find("MANIFEST") != std::string::npos) {
+        EXPECT_FALSE(needed_.contains(path)) << path;
+      }
+    };
+    files.on_remove = [this](const std::string& path) {
+      EXPECT_FALSE(needed_.contains(path)) << path;
+      for (const auto& checkpoint : {newest_, older_}) {
+        for (const DiskAddress address : checkpoint) {
+          EXPECT_NE(path, persistence::segment_path(kDirectory, address.segment));
+        }
+      }
+    };
+    watched_ = &files;
+  }
+
+  ~Guard() { watched_->on_write = nullptr, watched_->on_remove = nullptr; }
+
+  void committed(const Contents& contents, std::uint64_t generation) {
+    older_ = std::move(newest_);
+    newest_.clear();
+    for (const auto& [handle, node] : contents) {
+      if (node.entry.address) newest_.push_back(node.entry.address);
+    }
+    needed_ = {persistence::manifest_path(kDirectory, generation),
+               persistence::manifest_path(kDirectory, generation - 1)};
+  }
+
+ private:
+  SimulatedFiles* watched_;
+  std::vector<DiskAddress> newest_;
+  std::vector<DiskAddress> older_;
+  std::set<std::string> needed_;
+};
+
+TEST(Storage, MatchesAModelAndKeepsWhatTwoCheckpointsNeed) {
+  const std::uint64_t seed = test_seed("Storage model");
+  for (std::uint64_t run = 0; run < (kSanitized ? 6 : 30); ++run) {
+    SCOPED_TRACE(seed + run);
+    Random random(seed + run);
+    SimulatedFiles files;
+    Guard guard(files);
+    auto storage = Storage::create(files, kDirectory).value();
+    Contents contents;
+    for (std::uint64_t step = 0; step < 60; ++step) {
+      Contents changed = contents;
+      std::vector<TableEntry> changes;
+      ASSERT_TRUE(write_random_changes(*storage, changed, changes, random));
+      if (random.one_in(5)) {
+        storage->abandon();
+      } else {
+        storage->commit(some_checkpoint(storage->checkpoint().generation + 1), changes).value();
+        contents = std::move(changed);
+        guard.committed(contents, storage->checkpoint().generation);
+      }
+      if (random.one_in(3)) {
+        const Checkpoint before = storage->checkpoint();
+        const std::uint64_t oldest = storage->oldest_needed_log_file();
+        const std::uint64_t live = storage->live_segment_bytes();
+        storage = Storage::open(files, kDirectory, true).value();
+        ASSERT_EQ(storage->checkpoint(), before);
+        ASSERT_EQ(storage->oldest_needed_log_file(), oldest);
+        ASSERT_EQ(storage->live_segment_bytes(), live);
+        ASSERT_EQ(difference(*storage, contents), "");
+      }
+      ASSERT_FALSE(testing::Test::HasFailure());
+    }
+    storage->verify().value();
+  }
+}
+
+TEST(Storage, FallsBackToTheCheckpointBeforeADamagedNewestSlot) {
+  SimulatedFiles files;
+  Random random(test_seed("Storage fallback"));
+  Contents older, newest;
+  std::vector<TableEntry> changes;
+  {
+    auto storage = Storage::create(files, kDirectory).value();
+    for (std::uint64_t n = 2; n <= 9; ++n) {
+      older = newest;
+      ASSERT_TRUE(write_random_changes(*storage, newest, changes, random));
+      storage->commit(some_checkpoint(n), changes).value();
+    }
+    EXPECT_EQ(storage->oldest_needed_log_file(), 8u);
+  }
+  auto& superblock = files.contents("db/superblock");
+  for (std::size_t i = 0; i < persistence::kSuperblockBytes; ++i) {
+    if (i >= 64 && i + 64 < persistence::kSuperblockBytes && i % 97 != 0) continue;
+    superblock[65536 + i] ^= std::byte{0x10};  // generation 9 is odd
+    auto storage = Storage::open(files, kDirectory, false).value();
+    ASSERT_EQ(storage->checkpoint().generation, 8u);
+    ASSERT_EQ(difference(*storage, older), "");
+    superblock[65536 + i] ^= std::byte{0x10};
+  }
+  superblock[65536 + 20] ^= std::byte{1};
+  {
+    // The next checkpoint takes the damaged slot's place, and the two are in order again.
+    auto storage = Storage::open(files, kDirectory, true).value();
+    EXPECT_EQ(storage->oldest_needed_log_file(), 8u);
+    newest = older;
+    ASSERT_TRUE(write_random_changes(*storage, newest, changes, random));
+    storage->commit(some_checkpoint(9), changes).value();
+  }
+  auto storage = Storage::open(files, kDirectory, true).value();
+  EXPECT_EQ(storage->checkpoint().generation, 9u);
+  EXPECT_EQ(storage->oldest_needed_log_file(), 8u);
+  EXPECT_EQ(difference(*storage, newest), "");
+}
+
+TEST(Storage, NeverBelievesAFlippedByte) {
+  SimulatedFiles files;
+  Random random(test_seed("Storage flips"));
+  Contents older, newest;
+  {
+    auto storage = Storage::create(files, kDirectory).value();
+    std::vector<TableEntry> changes;
+    for (std::uint64_t n = 2; n <= 6; ++n) {
+      older = newest;
+      ASSERT_TRUE(write_random_changes(*storage, newest, changes, random));
+      storage->commit(some_checkpoint(n), changes).value();
+    }
+  }
+  std::size_t refused = 0;
+  for (const std::string& path : files.paths()) {
+    const bool is_segment = path.find("/segments/") != std::string::npos;
+    auto& bytes = files.contents(path);
+    for (std::size_t i = 0; i < bytes.size(); i += is_segment ? 509 : 1) {
+      if (path == "db/superblock" && i > 4096 && i < 65536) continue;
+      bytes[i] ^= std::byte{1} << random.below(8);
+      const std::byte written = bytes[i];
+      auto storage = Storage::open(files, kDirectory, false);
+      const auto verified = storage ? (*storage)->verify() : Result<void>(storage.error());
+      if (!verified) {
+        ++refused;
+        ASSERT_EQ(verified.error().code(), ErrorCode::corruption) << path << " at " << i;
+        ASSERT_NE(std::string(verified.error().place()).find(path), std::string::npos);
+      } else {
+        const bool fell_back = (*storage)->checkpoint().generation == 5;
+        ASSERT_EQ(difference(**storage, fell_back ? older : newest), "") << path << " at " << i;
+      }
+      ASSERT_EQ(bytes[i], written);
+      if (storage) storage = Storage::open(files, "nowhere", false);
+      bytes[i] ^= written ^ bytes[i];
+    }
+  }
+  EXPECT_GT(refused, 100u);
+}
+
+TEST(Storage, FindsALostWriteOfANode) {
+  SimulatedFiles files;
+  Random random(3);
+  auto storage = Storage::create(files, kDirectory).value();
+  const NodeId id = NodeId::make(0, 1);
+  const TableEntry first = commit_node(*storage, id, random_image(id, 4096, random));
+  const TableEntry second = commit_node(*storage, id, random_image(id, 4096, random), first);
+  auto& segment = files.contents(persistence::segment_path(kDirectory, 1));
+  std::copy_n(segment.begin() + first.address.slot * 4096, 4096,
+              segment.begin() + second.address.slot * 4096);
+  const auto verified = storage->verify();
+  ASSERT_FALSE(verified);
+  EXPECT_EQ(verified.error().code(), ErrorCode::corruption);
+  EXPECT_STREQ(verified.error().place(), "db/segments/0000000000000001 at byte 4096");
+}
+
+TEST(Storage, GoesOnAfterAWriteThatFailed) {
+  for (std::uint64_t n = 0;; ++n) {
+    SimulatedFiles files;
+    Random random(n);
+    auto storage = Storage::create(files, kDirectory).value();
+    storage = Storage::open(files, kDirectory, true).value();
+    Contents contents;
+    std::vector<TableEntry> changes;
+    files.fail_once(Kind::write, n);
+    const NodeId id = NodeId::make(0, 1);
+    const auto image = random_image(id, 256, random);
+    auto entry = storage->write(id, image);
+    bool failed = !entry;
+    if (entry) failed = !storage->commit(some_checkpoint(2), std::span(&*entry, 1));
+    files.stop_failing();
+    if (!failed) {
+      EXPECT_GT(n, 4u);
+      return;
+    }
+    storage->abandon();
+    EXPECT_EQ(storage->checkpoint().generation, 1u);
+    entry = storage->write(id, image);
+    if (!entry) {
+      // Only the flip itself leaves it open which checkpoint there is.
+      EXPECT_EQ(entry.error().code(), ErrorCode::poisoned);
+      continue;
+    }
+    storage->commit(some_checkpoint(2), std::span(&*entry, 1)).value();
+    storage = Storage::open(files, kDirectory, true).value();
+    EXPECT_EQ(storage->checkpoint().generation, 2u);
+    storage->verify().value();
+  }
+}
+
+TEST(Storage, IsPoisonedByASyncThatFailed) {
+  bool committed = false;
+  for (std::uint64_t n = 0; !committed; ++n) {
+    SimulatedFiles files;
+    Random random(n);
+    auto storage = Storage::create(files, kDirectory).value();
+    const NodeId id = NodeId::make(0, 1);
+    const auto image = random_image(id, 256, random);
+    const TableEntry first = commit_node(*storage, id, image);
+    storage = Storage::open(files, kDirectory, true).value();
+    storage->release(first);
+    const auto entry = storage->write(id, random_image(id, 512, random));
+    files.fail_once(Kind::sync, n);
+    committed = storage->commit(some_checkpoint(3), std::span(&*entry, 1)).has_value();
+    files.stop_failing();
+    if (committed) {
+      EXPECT_GE(n, 8u);  // segment, directory, table, directory, manifest, directory, superblocks
+      continue;
+    }
+    storage->abandon();
+    EXPECT_EQ(storage->write(id, image).error().code(), ErrorCode::poisoned);
+    EXPECT_EQ(storage->commit({}, {}).error().code(), ErrorCode::poisoned);
+    EXPECT_EQ(storage->checkpoint().generation, 2u);
+    std::vector<std::byte> read(first.bytes);
+    storage->read(first, read).value();
+    EXPECT_EQ(without_checksum(read), image);
+  }
+}
+
+TEST(Storage, StaysSmall) {
+  SimulatedFiles files;
+  Random random(5);
+  auto storage = Storage::create(files, kDirectory).value();
+  Contents contents;
+  std::vector<TableEntry> changes;
+  for (std::uint64_t n = 2; n < 300; ++n) {
+    ASSERT_TRUE(write_random_changes(*storage, contents, changes, random));
+    storage->commit(some_checkpoint(n), changes).value();
+    if (n % 50 == 0) storage = Storage::open(files, kDirectory, true).value();
+  }
+  std::uint64_t bytes = 0;
+  std::size_t count = 0;
+  for (const std::string& path : files.paths()) {
+    bytes += files.contents(path).size();
+    ++count;
+  }
+  EXPECT_LE(storage->live_segment_bytes(), storage->segment_bytes());
+  EXPECT_LT(bytes, 2u << 20);
+  EXPECT_LT(count, 1 + 2 + 2 * persistence::kMaxTableFiles + 7);
+}
+
+TEST(Storage, RemovesFilesThatNoCheckpointRefersTo) {
+  SimulatedFiles files;
+  Random random(6);
+  auto storage = Storage::create(files, kDirectory).value();
+  const NodeId id = NodeId::make(0, 1);
+  commit_node(*storage, id, random_image(id, 4096, random));
+  const auto before = files.paths();
+  for (const char* name : {"db/segments/00000000000000ff", "db/table/0000000000000020",
+                           "db/MANIFEST-0000000000000003"}) {
+    files.open(name, OpenMode::create).value();
+  }
+  const char* foreign = "db/segments/notes";
+  files.open(foreign, OpenMode::create).value();
+  Storage::open(files, kDirectory, false).value();
+  EXPECT_EQ(files.paths().size(), before.size() + 4);
+  Storage::open(files, kDirectory, true).value();
+  EXPECT_EQ(files.paths().size(), before.size() + 1);
+  EXPECT_TRUE(files.exists(foreign).value());
+}
+
+TEST(Storage, IsReadByOthersWhileItCommits) {
+  TemporaryDirectory directory;
+  auto storage = Storage::create(posix_file_system(), directory / "db").value();
+  Random random(7);
+  const NodeId constant = NodeId::make(1000, 1);
+  const auto image = random_image(constant, 128, random);
+  const TableEntry entry = commit_node(*storage, constant, image);
+  std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> wrong{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 2; ++i) {
+    readers.emplace_back([&] {
+      std::vector<std::byte> read(entry.bytes);
+      while (!stop.load(std::memory_order_relaxed)) {
+        if (!storage->read(entry, read) || without_checksum(read) != image) ++wrong;
+        if (storage->live_segment_bytes() > storage->segment_bytes()) ++wrong;
+      }
+    });
+  }
+  Contents contents;
+  std::vector<TableEntry> changes;
+  for (std::uint64_t n = 0; n < 30; ++n) {
+    ASSERT_TRUE(write_random_changes(*storage, contents, changes, random));
+    storage->commit(some_checkpoint(n + 3), changes).value();
+  }
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(wrong.load(), 0u);
+}
+
+}  // namespace
+}  // namespace xtree::test

@@ -1,0 +1,204 @@
+#include "command_line.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstring>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "commands.h"
+#include "report.h"
+#include "xtree/config.h"
+
+namespace xtree::tool {
+namespace {
+
+constexpr const char* kExitCodes =
+    "Exit codes: 0 done; 1 corruption, or verify found a fault; 2 the command line is wrong;\n"
+    "3 not found, or the input is refused; 4 the operating system refused, or memory or disk\n"
+    "space ran out; 5 another process has the database open. Errors go to standard error; with\n"
+    "--json as {\"error\": {\"code\", \"place\", \"message\"}}.\n";
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  xtree build cities.csv -o world --index cities --columns lon,lat --id id\n"
+    "  xtree query world --index cities --window -9.5,36,3.3,43.8 --count\n"
+    "  xtree nearest world --index cities --at 2.3522,48.8566 -k 3\n"
+    "  xtree verify world\n\n";
+
+const std::map<std::string, Relation> kRelations{{"intersects", Relation::intersects},
+                                                 {"within", Relation::within},
+                                                 {"covers", Relation::covers},
+                                                 {"overlaps", Relation::overlaps},
+                                                 {"disjoint", Relation::disjoint}};
+const std::map<std::string, Mode> kModes{{"memory", Mode::in_memory}, {"durable", Mode::durable}};
+const std::map<std::string, detail::ScalarType> kPrecisions{
+    {"double", detail::ScalarType::float64}, {"float", detail::ScalarType::float32}};
+
+// All subcommands with the options that they fill, and the one that was chosen.
+class CommandLine {
+ public:
+  CommandLine();
+  CommandLine(const CommandLine&) = delete;
+  CommandLine& operator=(const CommandLine&) = delete;
+
+  int run(int count, const char* const* arguments);
+
+ private:
+  CLI::App& add(const char* name, const char* what, std::function<Result<void>()> work);
+  void add_build();
+  void add_build_questions(CLI::App& command);
+  void add_query();
+  void add_nearest();
+  void add_upkeep(const char* name, const char* what,
+                  Result<void> (*work)(const DirectoryOptions&, bool));
+  int parse(int count, const char* const* arguments);
+
+  CLI::App app_{"Spatial indexes of points and boxes in 1 to 32 dimensions: builds them from CSV\n"
+                "files, asks them, and looks after their databases."};
+  bool json_ = false;
+  BuildOptions build_;
+  QueryOptions query_;
+  NearestOptions nearest_;
+  DirectoryOptions directory_;
+  std::function<Result<void>()> chosen_;
+};
+
+CommandLine::CommandLine() {
+  app_.name("xtree");
+  app_.require_subcommand(1);
+  app_.fallthrough();
+  app_.add_flag("--json", json_, "Print one JSON document instead of text");
+  app_.set_version_flag("--version", std::to_string(XTREE_VERSION_MAJOR) + "." +
+                                         std::to_string(XTREE_VERSION_MINOR) + "." +
+                                         std::to_string(XTREE_VERSION_PATCH));
+  app_.footer(std::string(kExamples) + kExitCodes);
+  add_build();
+  add_query();
+  add_nearest();
+  add_upkeep("stats", "Say what a database and its indexes hold", run_stats);
+  add_upkeep("verify", "Check every checksum on disk and every rule of every tree", run_verify);
+  add_upkeep("checkpoint", "Write what changed, so that the next open need not replay the log",
+             run_checkpoint);
+}
+
+CLI::App& CommandLine::add(const char* name, const char* what, std::function<Result<void>()> work) {
+  CLI::App& command = *app_.add_subcommand(name, what);
+  command.fallthrough();
+  command.footer(kExitCodes);
+  command.callback([this, work = std::move(work)] { chosen_ = work; });
+  return command;
+}
+
+void CommandLine::add_build() {
+  CLI::App& command = add("build", "Make an index from a CSV file, or add to one",
+                          [this] { return run_build(build_, json_); });
+  command.add_option("csv", build_.csv, "The file; its first line names the columns; - is standard "
+                                        "input")
+      ->required();
+  command.add_option("-o,--output", build_.directory,
+                     "Directory of the database, made when it is not there");
+  command.add_option("--index", build_.index, "Name of the index")->required();
+  command.add_option("--columns", build_.columns,
+                     "Columns of the coordinates, as in lon,lat; with --boxes all minima and then "
+                     "all maxima, as in minx,miny,maxx,maxy")
+      ->required()
+      ->delimiter(',')
+      ->expected(1, 2 * kMaxDimensions);
+  command.add_flag("--boxes", build_.boxes, "The columns are boxes, not points");
+  command.add_option("--id", build_.id_column,
+                     "Column of the id, a whole number below 2^64; without it the number of the "
+                     "line in the file, where the first line is 1");
+  command.add_option("--mode", build_.mode, "memory (nothing is written) or durable (default)")
+      ->transform(CLI::CheckedTransformer(kModes).description(""));
+  command.add_option("--precision", build_.scalar, "double (default) or float")
+      ->transform(CLI::CheckedTransformer(kPrecisions).description(""));
+  command.add_flag("--skip-bad", build_.skip_bad,
+                   "Count lines that make no entry, and go on; without it the first one stops");
+  command.add_option("--batch", build_.batch,
+                     "Add so many entries at once, all or nothing; without it the whole file, "
+                     "which makes the best tree and needs the memory for it")
+      ->check(CLI::PositiveNumber);
+  add_build_questions(command);
+}
+
+void CommandLine::add_build_questions(CLI::App& command) {
+  command.add_option("--window", build_.window, "When all is in, count the hits of this window");
+  command.add_option("--at", build_.at, "When all is in, find the entries nearest to this point");
+  command.add_option("-k", build_.nearest, "How many of the nearest (default 10)");
+  command.final_callback([this] {
+    if (build_.mode == Mode::durable && build_.directory.empty()) {
+      throw CLI::ValidationError("--output", "a durable build needs a directory; or use --mode "
+                                             "memory");
+    }
+    if (build_.mode == Mode::in_memory && !build_.directory.empty()) {
+      throw CLI::ValidationError("--output", "--mode memory writes nothing; leave -o out");
+    }
+  });
+}
+
+void CommandLine::add_query() {
+  CLI::App& command = add("query", "Find the entries that a window asks for",
+                          [this] { return run_query(query_, json_); });
+  command.add_option("directory", query_.directory, "Directory of the database")->required();
+  command.add_option("--index", query_.index, "Name of the index")->required();
+  command.add_option("--window", query_.window,
+                     "All minima and then all maxima, as in minx,miny,maxx,maxy; inf is a number")
+      ->required();
+  command.add_option("--predicate", query_.relation,
+                     "intersects (default), within, covers, overlaps or disjoint: what the entry "
+                     "has to do with the window")
+      ->transform(CLI::CheckedTransformer(kRelations).description(""));
+  command.add_option("--limit", query_.limit, "Print so many hits at most");
+  command.add_flag("--count", query_.count, "Print only how many hits there are")
+      ->excludes("--limit");
+}
+
+void CommandLine::add_nearest() {
+  CLI::App& command = add("nearest", "Find the entries nearest to a point, the nearest first",
+                          [this] { return run_nearest(nearest_, json_); });
+  command.add_option("directory", nearest_.directory, "Directory of the database")->required();
+  command.add_option("--index", nearest_.index, "Name of the index")->required();
+  command.add_option("--at", nearest_.at, "The point, as in x,y")->required();
+  command.add_option("-k", nearest_.limit, "How many (default 10)");
+}
+
+void CommandLine::add_upkeep(const char* name, const char* what,
+                             Result<void> (*work)(const DirectoryOptions&, bool)) {
+  CLI::App& command = add(name, what, [this, work] { return work(directory_, json_); });
+  command.add_option("directory", directory_.directory, "Directory of the database")->required();
+}
+
+// Returns the exit code, or -1 when there is something to do.
+int CommandLine::parse(int count, const char* const* arguments) {
+  try {
+    app_.parse(count, arguments);
+    return -1;
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app_.exit(error);  // --help and --version
+    // The flag may stand behind the mistake.
+    for (int i = 1; i < count; ++i) json_ |= std::strcmp(arguments[i], "--json") == 0;
+    std::string command = "xtree";
+    for (const CLI::App* sub : app_.get_subcommands()) command += " " + sub->get_name();
+    print_usage_error(error.what(), "Try '" + command + " --help'.", json_);
+    return static_cast<int>(ExitCode::usage);
+  }
+}
+
+int CommandLine::run(int count, const char* const* arguments) {
+  if (const int code = parse(count, arguments); code >= 0) return code;
+  Result<void> done = chosen_();
+  if (done) done = finish_output();
+  if (done) return static_cast<int>(ExitCode::ok);
+  print_error(done.error(), json_);
+  return static_cast<int>(exit_code_of(done.error().code()));
+}
+
+}  // namespace
+
+int run_command_line(int count, const char* const* arguments) {
+  return CommandLine().run(count, arguments);
+}
+
+}  // namespace xtree::tool

@@ -1,0 +1,67 @@
+// What each subcommand does, behind a command line that was understood.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "scan.h"
+#include "xtree/database.h"
+#include "xtree/options.h"
+#include "xtree/result.h"
+
+namespace xtree::tool {
+
+struct BuildOptions {
+  std::string csv;
+  std::string directory;  // empty in memory
+  std::string index;
+  std::vector<std::string> columns;
+  std::string id_column;
+  bool boxes = false;
+  Mode mode = Mode::durable;
+  detail::ScalarType scalar = detail::ScalarType::float64;
+  bool skip_bad = false;
+  std::uint64_t batch = 0;  // entries that go in at once; 0 means all
+  std::string window;       // asked when all is in, when they are not empty
+  std::string at;
+  std::uint64_t nearest = 10;
+};
+
+struct QueryOptions {
+  std::string directory;
+  std::string index;
+  std::string window;
+  Relation relation = Relation::intersects;
+  std::uint64_t limit = detail::kEndless;
+  bool count = false;
+};
+
+struct NearestOptions {
+  std::string directory;
+  std::string index;
+  std::string at;
+  std::uint64_t limit = 10;
+};
+
+struct DirectoryOptions {
+  std::string directory;
+};
+
+// Each prints its result on standard output, as JSON when `json` says so.
+Result<void> run_build(const BuildOptions& options, bool json);
+Result<void> run_query(const QueryOptions& options, bool json);
+Result<void> run_nearest(const NearestOptions& options, bool json);
+Result<void> run_stats(const DirectoryOptions& options, bool json);
+Result<void> run_verify(const DirectoryOptions& options, bool json);
+Result<void> run_checkpoint(const DirectoryOptions& options, bool json);
+
+// A database that is there; its log is left as it is found but for what recovery does.
+Result<Database> open_existing(const std::string& directory);
+// An index that is there; the error tells which ones are when it is not.
+Result<std::shared_ptr<detail::IndexCore>> open_existing(Database& database,
+                                                         const std::string& index);
+
+}  // namespace xtree::tool
