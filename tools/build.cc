@@ -87,7 +87,8 @@ class Target {
 
  private:
   Target(std::string name, const detail::Schema& schema)
-      : name_(std::move(name)), schema_(schema) {}
+      : name_(std::move(name)),
+        schema_(schema) {}
 
   static Result<void> check_schema(const std::string& name, const detail::Schema& held,
                                    const detail::Schema& wanted) {
@@ -200,9 +201,8 @@ Result<Json> describe_build(const BuildOptions& options, const Loaded& loaded,
                             const detail::IndexCore& index) {
   auto stats = index.stats(nullptr);
   if (!stats) return stats.error();
-  const double rate = loaded.load_seconds > 0
-                          ? static_cast<double>(loaded.entries) / loaded.load_seconds
-                          : 0;
+  const double rate =
+      loaded.load_seconds > 0 ? static_cast<double>(loaded.entries) / loaded.load_seconds : 0;
   Json document{{"index", options.index},
                 {"mode", options.mode == Mode::in_memory ? "memory" : "durable"},
                 {"holds", describe(index.schema())},
@@ -212,13 +212,11 @@ Result<Json> describe_build(const BuildOptions& options, const Loaded& loaded,
                 {"load_seconds", loaded.load_seconds},
                 {"entries_per_second", static_cast<std::uint64_t>(rate)},
                 {"skipped_lines", loaded.skipped_lines}};
-  document["tree"] = {{"entries", stats->entries},
-                      {"height", stats->height},
-                      {"leaves", stats->leaves},
-                      {"directory_nodes", stats->directory_nodes},
-                      {"supernodes", stats->supernodes},
-                      {"node_bytes", stats->node_bytes},
-                      {"leaf_fill", stats->leaf_fill}};
+  document["tree"] = {
+      {"entries", stats->entries},       {"height", stats->height},
+      {"leaves", stats->leaves},         {"directory_nodes", stats->directory_nodes},
+      {"supernodes", stats->supernodes}, {"node_bytes", stats->node_bytes},
+      {"leaf_fill", stats->leaf_fill}};
   return document;
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "commands.h"
+#include "coordinates.h"
 #include "report.h"
 #include "xtree/config.h"
 
@@ -33,8 +34,25 @@ const std::map<std::string, Relation> kRelations{{"intersects", Relation::inters
                                                  {"overlaps", Relation::overlaps},
                                                  {"disjoint", Relation::disjoint}};
 const std::map<std::string, Mode> kModes{{"memory", Mode::in_memory}, {"durable", Mode::durable}};
-const std::map<std::string, detail::ScalarType> kPrecisions{
-    {"double", detail::ScalarType::float64}, {"float", detail::ScalarType::float32}};
+const std::map<std::string, detail::ScalarType> kPrecisions{{"double", detail::ScalarType::float64},
+                                                            {"float", detail::ScalarType::float32}};
+
+// An option that is one of a few words.
+template <class Choice>
+void add_choice(CLI::App& command, const char* name, Choice& choice,
+                const std::map<std::string, Choice>& words, const char* what) {
+  const auto choose = [name, &choice, &words](const std::string& word) {
+    const auto known = words.find(word);
+    if (known != words.end()) {
+      choice = known->second;
+      return;
+    }
+    std::string list;
+    for (const auto& [name_of_word, ignored] : words) list += " " + name_of_word;
+    throw CLI::ValidationError(name, "'" + word + "' is none of" + list);
+  };
+  command.add_option_function<std::string>(name, choose, what);
+}
 
 // All subcommands with the options that they fill, and the one that was chosen.
 class CommandLine {
@@ -48,6 +66,7 @@ class CommandLine {
  private:
   CLI::App& add(const char* name, const char* what, std::function<Result<void>()> work);
   void add_build();
+  void add_build_choices(CLI::App& command);
   void add_build_questions(CLI::App& command);
   void add_query();
   void add_nearest();
@@ -55,8 +74,9 @@ class CommandLine {
                   Result<void> (*work)(const DirectoryOptions&, bool));
   int parse(int count, const char* const* arguments);
 
-  CLI::App app_{"Spatial indexes of points and boxes in 1 to 32 dimensions: builds them from CSV\n"
-                "files, asks them, and looks after their databases."};
+  CLI::App app_{
+      "Spatial indexes of points and boxes in 1 to 32 dimensions: builds them from CSV\n"
+      "files, asks them, and looks after their databases."};
   bool json_ = false;
   BuildOptions build_;
   QueryOptions query_;
@@ -94,48 +114,58 @@ CLI::App& CommandLine::add(const char* name, const char* what, std::function<Res
 void CommandLine::add_build() {
   CLI::App& command = add("build", "Make an index from a CSV file, or add to one",
                           [this] { return run_build(build_, json_); });
-  command.add_option("csv", build_.csv, "The file; its first line names the columns; - is standard "
-                                        "input")
+  command
+      .add_option("csv", build_.csv,
+                  "The file; its first line names the columns.\n"
+                  "- is standard input")
       ->required();
   command.add_option("-o,--output", build_.directory,
                      "Directory of the database, made when it is not there");
   command.add_option("--index", build_.index, "Name of the index")->required();
-  command.add_option("--columns", build_.columns,
-                     "Columns of the coordinates, as in lon,lat; with --boxes all minima and then "
-                     "all maxima, as in minx,miny,maxx,maxy")
-      ->required()
-      ->delimiter(',')
-      ->expected(1, 2 * kMaxDimensions);
+  command
+      .add_option_function<std::string>(
+          "--columns",
+          [this](const std::string& list) {
+            for (const auto name : split_list(list)) build_.columns.emplace_back(name);
+          },
+          "Columns of the coordinates, as in lon,lat; with --boxes\n"
+          "all minima and then all maxima, as in minx,miny,maxx,maxy")
+      ->required();
   command.add_flag("--boxes", build_.boxes, "The columns are boxes, not points");
   command.add_option("--id", build_.id_column,
-                     "Column of the id, a whole number below 2^64; without it the number of the "
-                     "line in the file, where the first line is 1");
-  command.add_option("--mode", build_.mode, "memory (nothing is written) or durable (default)")
-      ->transform(CLI::CheckedTransformer(kModes).description(""));
-  command.add_option("--precision", build_.scalar, "double (default) or float")
-      ->transform(CLI::CheckedTransformer(kPrecisions).description(""));
-  command.add_flag("--skip-bad", build_.skip_bad,
-                   "Count lines that make no entry, and go on; without it the first one stops");
-  command.add_option("--batch", build_.batch,
-                     "Add so many entries at once, all or nothing; without it the whole file, "
-                     "which makes the best tree and needs the memory for it")
-      ->check(CLI::PositiveNumber);
+                     "Column of the id, a whole number below 2^64;\n"
+                     "without it, the line's number in the file, from 2 on");
+  add_build_choices(command);
   add_build_questions(command);
+}
+
+void CommandLine::add_build_choices(CLI::App& command) {
+  add_choice(command, "--mode", build_.mode, kModes,
+             "memory (nothing is written) or durable (default)");
+  add_choice(command, "--precision", build_.scalar, kPrecisions, "double (default) or float");
+  command.add_flag("--skip-bad", build_.skip_bad,
+                   "Count lines that make no entry, and go on;\n"
+                   "without it, the first one stops the build");
+  command
+      .add_option("--batch", build_.batch,
+                  "Add so many entries at once, all or nothing; without it,\n"
+                  "the whole file, which needs memory and makes the best tree")
+      ->check(CLI::PositiveNumber);
+  command.parse_complete_callback([this] {
+    if (build_.mode == Mode::durable && build_.directory.empty()) {
+      throw CLI::ValidationError("--output", "name a directory, or use --mode memory");
+    }
+    if (build_.mode == Mode::in_memory && !build_.directory.empty()) {
+      throw CLI::ValidationError("--output", "--mode memory writes nothing; leave it out");
+    }
+  });
 }
 
 void CommandLine::add_build_questions(CLI::App& command) {
   command.add_option("--window", build_.window, "When all is in, count the hits of this window");
   command.add_option("--at", build_.at, "When all is in, find the entries nearest to this point");
-  command.add_option("-k", build_.nearest, "How many of the nearest (default 10)");
-  command.final_callback([this] {
-    if (build_.mode == Mode::durable && build_.directory.empty()) {
-      throw CLI::ValidationError("--output", "a durable build needs a directory; or use --mode "
-                                             "memory");
-    }
-    if (build_.mode == Mode::in_memory && !build_.directory.empty()) {
-      throw CLI::ValidationError("--output", "--mode memory writes nothing; leave -o out");
-    }
-  });
+  command.add_option("-k", build_.nearest, "How many of the nearest (default 10)")
+      ->check(CLI::PositiveNumber);
 }
 
 void CommandLine::add_query() {
@@ -143,16 +173,17 @@ void CommandLine::add_query() {
                           [this] { return run_query(query_, json_); });
   command.add_option("directory", query_.directory, "Directory of the database")->required();
   command.add_option("--index", query_.index, "Name of the index")->required();
-  command.add_option("--window", query_.window,
-                     "All minima and then all maxima, as in minx,miny,maxx,maxy; inf is a number")
+  command
+      .add_option("--window", query_.window,
+                  "All minima and then all maxima, as in minx,miny,maxx,maxy;\n"
+                  "inf and -inf are numbers")
       ->required();
-  command.add_option("--predicate", query_.relation,
-                     "intersects (default), within, covers, overlaps or disjoint: what the entry "
-                     "has to do with the window")
-      ->transform(CLI::CheckedTransformer(kRelations).description(""));
-  command.add_option("--limit", query_.limit, "Print so many hits at most");
-  command.add_flag("--count", query_.count, "Print only how many hits there are")
-      ->excludes("--limit");
+  add_choice(command, "--predicate", query_.relation, kRelations,
+             "What the entry has to do with the window: intersects\n"
+             "(default), within, covers, overlaps or disjoint");
+  CLI::Option* limit = command.add_option("--limit", query_.limit, "Print so many hits at most")
+                           ->check(CLI::PositiveNumber);
+  command.add_flag("--count", query_.count, "Print only how many hits there are")->excludes(limit);
 }
 
 void CommandLine::add_nearest() {
@@ -161,7 +192,7 @@ void CommandLine::add_nearest() {
   command.add_option("directory", nearest_.directory, "Directory of the database")->required();
   command.add_option("--index", nearest_.index, "Name of the index")->required();
   command.add_option("--at", nearest_.at, "The point, as in x,y")->required();
-  command.add_option("-k", nearest_.limit, "How many (default 10)");
+  command.add_option("-k", nearest_.limit, "How many (default 10)")->check(CLI::PositiveNumber);
 }
 
 void CommandLine::add_upkeep(const char* name, const char* what,

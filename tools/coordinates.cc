@@ -7,22 +7,11 @@
 #include <cstring>
 #include <iterator>
 #include <system_error>
-#include <vector>
 
 #include "entry_buffer.h"
 
 namespace xtree::tool {
 namespace {
-
-std::vector<std::string_view> split(std::string_view text) {
-  std::vector<std::string_view> parts;
-  for (;;) {
-    const std::size_t comma = text.find(',');
-    parts.push_back(text.substr(0, comma));
-    if (comma == std::string_view::npos) return parts;
-    text.remove_prefix(comma + 1);
-  }
-}
 
 std::string_view trimmed(std::string_view text) noexcept {
   const std::size_t first = text.find_first_not_of(' ');
@@ -59,18 +48,27 @@ Result<QueryBox> parse_box(const char* argument, const std::vector<std::string_v
 Result<QueryBox> parse_numbers(const char* argument, std::string_view text,
                                const detail::Schema& schema, std::size_t wanted,
                                const char* meaning) {
-  const auto parts = split(text);
+  const auto parts = split_list(text);
   if (parts.size() != wanted) {
     return wrong(argument, fmt::format("an index of {} dimension{} needs {} number{} ({}), not {}",
                                        schema.dimensions, schema.dimensions == 1 ? "" : "s", wanted,
                                        wanted == 1 ? "" : "s", meaning, parts.size()));
   }
-  return with_scalar(schema.scalar, [&]<class T>(T) {
-    return parse_box<T>(argument, parts, schema.dimensions);
-  });
+  return with_scalar(schema.scalar,
+                     [&]<class T>(T) { return parse_box<T>(argument, parts, schema.dimensions); });
 }
 
 }  // namespace
+
+std::vector<std::string_view> split_list(std::string_view text) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const std::size_t comma = text.find(',');
+    parts.push_back(text.substr(0, comma));
+    if (comma == std::string_view::npos) return parts;
+    text.remove_prefix(comma + 1);
+  }
+}
 
 template <class Scalar>
 const char* parse_number(std::string_view text, Scalar& number) noexcept {

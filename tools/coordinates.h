@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "xtree/detail/engine.h"
 #include "xtree/result.h"
@@ -15,6 +16,9 @@ namespace xtree::tool {
 struct QueryBox {
   alignas(8) std::byte bytes[2 * kMaxDimensions * sizeof(double)] = {};
 };
+
+// The parts of a list like "a,b,c".
+[[nodiscard]] std::vector<std::string_view> split_list(std::string_view text);
 
 // Reads a whole text as a number, rounded to the nearest that the scalar has. Returns null, or what
 // is wrong with it, as in "is not a number".

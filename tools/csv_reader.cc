@@ -40,19 +40,19 @@ struct CsvReader::State {
   std::uint64_t read = 0;
 
   std::vector<char> buffer = std::vector<char>(kBufferBytes);
-  std::size_t at = 0;   // what is between `at` and `end` of the buffer has yet to be parsed
+  std::size_t at = 0;  // what is between `at` and `end` of the buffer has yet to be parsed
   std::size_t end = 0;
   std::uint64_t line = 1;
   bool after_return = false;  // a line feed that follows belongs to the carriage return before it
 
   csv_parser parser{};
-  bool open = false;               // a record has begun and not ended
-  bool complete = false;           // a record has ended and was not fetched
-  bool skipping = false;           // what is left of this line belongs to a bad record
+  bool open = false;      // a record has begun and not ended
+  bool complete = false;  // a record has ended and was not fetched
+  bool skipping = false;  // what is left of this line belongs to a bad record
   std::uint64_t record_line = 0;
   std::size_t record_bytes = 0;
-  std::string text;                // its fields, one behind the other
-  std::vector<std::size_t> ends;   // where in `text` each field ends
+  std::string text;               // its fields, one behind the other
+  std::vector<std::size_t> ends;  // where in `text` each field ends
 
   State() { start_parser(); }
   State(const State&) = delete;
@@ -172,7 +172,8 @@ Result<CsvReader> CsvReader::open(const std::string& path) {
   struct stat status {};
   if (fstat(fileno(state->file.get()), &status) == 0) {
     if (S_ISDIR(status.st_mode)) {
-      return Error(ErrorCode::invalid_argument, path.c_str(), "this is a directory, not a CSV file");
+      return Error(ErrorCode::invalid_argument, path.c_str(),
+                   "this is a directory, not a CSV file");
     }
     if (S_ISREG(status.st_mode)) state->total = static_cast<std::uint64_t>(status.st_size);
   }

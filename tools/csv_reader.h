@@ -18,11 +18,11 @@ struct CsvRecord {
   std::vector<std::string_view> fields;
 };
 
-// Reads RFC 4180: quoted fields with commas, quotes and line breaks in them; any kind of line end; a
-// byte order mark; blank lines are skipped, and blanks around unquoted fields too.
+// Reads RFC 4180: quoted fields with commas, quotes and line breaks in them; any kind of line end;
+// a byte order mark; blank lines are skipped, and blanks around unquoted fields too.
 //
-// A record that breaks the rules is an `invalid_argument` that names its line, and reading may go on
-// behind it. Every other error is the end.
+// A record that breaks the rules is an `invalid_argument` that names its line, and reading may go
+// on behind it. Every other error is the end.
 class CsvReader {
  public:
   // "-" is standard input.

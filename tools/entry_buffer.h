@@ -10,8 +10,8 @@
 
 namespace xtree::tool {
 
-// Calls `function` with a zero of the scalar type: how code that is generic over the scalar is chosen
-// once for an index.
+// Calls `function` with a zero of the scalar type: how code that is generic over the scalar is
+// chosen once for an index.
 template <class F>
 decltype(auto) with_scalar(detail::ScalarType type, F&& function) {
   return type == detail::ScalarType::float32 ? function(float{}) : function(double{});

@@ -66,9 +66,8 @@ Result<bool> EntrySource::read_entry(EntryBuffer& entries) {
   }
   const std::size_t entry = entries.append();
   const detail::Schema& schema = entries.schema();
-  auto done = with_scalar(schema.scalar, [&]<class T>(T) {
-    return read_geometry<T>(entries.geometry(entry), schema);
-  });
+  auto done = with_scalar(
+      schema.scalar, [&]<class T>(T) { return read_geometry<T>(entries.geometry(entry), schema); });
   if (done) done = read_id(entries.value(entry));
   if (!done) {
     entries.drop_last();
@@ -90,9 +89,9 @@ Result<void> EntrySource::read_geometry(std::byte* geometry, const detail::Schem
     const std::size_t dimensions = schema.dimensions;
     for (std::size_t i = 0; i < dimensions; ++i) {
       if (numbers[i] <= numbers[dimensions + i]) continue;
-      return bad_field(coordinates_[i], fmt::format("is greater than {} in column '{}'",
-                                                    numbers[dimensions + i],
-                                                    coordinates_[dimensions + i].name));
+      return bad_field(coordinates_[i],
+                       fmt::format("is greater than {} in column '{}'", numbers[dimensions + i],
+                                   coordinates_[dimensions + i].name));
     }
   }
   std::memcpy(geometry, numbers, schema.rows() * sizeof(T));

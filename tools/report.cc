@@ -45,9 +45,8 @@ std::string value_text(std::string_view key, const Json& value) {
 }
 
 std::string label_of(std::string_view key) {
-  for (const std::string_view unit : {"_bytes", "_seconds"}) {
-    if (key.ends_with(unit) && key != "value_bytes") key.remove_suffix(unit.size());
-  }
+  constexpr std::string_view kSeconds = "_seconds";  // the value tells the unit
+  if (key.ends_with(kSeconds)) key.remove_suffix(kSeconds.size());
   std::string label(key);
   std::replace(label.begin(), label.end(), '_', ' ');
   return label;
@@ -95,17 +94,15 @@ std::string_view advice_for(ErrorCode code) noexcept {
       return "Choose another --index, or build with the columns and types that it has.";
     case ErrorCode::no_space:
       return "Free some disk space and run the command again; what was reported done is safe.";
-    case ErrorCode::read_only:
-      return "Make the directory and its files writable for this user.";
-    default:
-      return {};
+    case ErrorCode::read_only: return "Make the directory and its files writable for this user.";
+    default: return {};
   }
 }
 
 void print_problem(const Json& problem, bool json) {
   if (json) {
-    const std::string text = Json{{"error", problem}}.dump(-1, ' ', false,
-                                                           Json::error_handler_t::replace);
+    const std::string text =
+        Json{{"error", problem}}.dump(-1, ' ', false, Json::error_handler_t::replace);
     fmt::print(stderr, "{}\n", text);
     return;
   }
@@ -117,24 +114,20 @@ void print_problem(const Json& problem, bool json) {
 
 ExitCode exit_code_of(ErrorCode code) noexcept {
   switch (code) {
-    case ErrorCode::corruption:
-      return ExitCode::corruption;
+    case ErrorCode::corruption: return ExitCode::corruption;
     case ErrorCode::invalid_argument:
     case ErrorCode::not_found:
     case ErrorCode::already_exists:
     case ErrorCode::not_a_database:
     case ErrorCode::newer_format:
-    case ErrorCode::limit_exceeded:
-      return ExitCode::bad_input;
-    case ErrorCode::locked:
-      return ExitCode::locked;
+    case ErrorCode::limit_exceeded: return ExitCode::bad_input;
+    case ErrorCode::locked: return ExitCode::locked;
     case ErrorCode::read_only:
     case ErrorCode::io_error:
     case ErrorCode::no_space:
     case ErrorCode::out_of_memory:
     case ErrorCode::poisoned:
-    case ErrorCode::closed:
-      return ExitCode::io;
+    case ErrorCode::closed: return ExitCode::io;
   }
   return ExitCode::io;
 }
@@ -185,8 +178,9 @@ void print_error(const Error& error, bool json) {
 }
 
 void print_usage_error(const std::string& message, const std::string& advice, bool json) {
-  print_problem({{"code", "usage"}, {"place", "command line"}, {"message", message},
-                 {"advice", advice}}, json);
+  print_problem(
+      {{"code", "usage"}, {"place", "command line"}, {"message", message}, {"advice", advice}},
+      json);
 }
 
 Result<void> finish_output() {

@@ -1,4 +1,5 @@
-// How the tool speaks: results on standard output, errors on standard error, exit codes for scripts.
+// How the tool speaks: results on standard output, errors on standard error, exit codes for
+// scripts.
 #pragma once
 
 #include <nlohmann/json.hpp>

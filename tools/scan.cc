@@ -44,8 +44,7 @@ Window<T> narrowed_window(Relation relation, const T* box, int dimensions) noexc
         window.low_max[i] = low[i];
         window.high_min[i] = high[i];
         break;
-      case Relation::disjoint:
-        break;
+      case Relation::disjoint: break;
     }
   }
   return window;
@@ -108,9 +107,8 @@ void take_leaf(const LeafHits& leaf, const WindowQuery& query, std::uint64_t lim
 // Calls `visit(leaf)` for the leaves that may hold hits for as long as it returns true.
 template <class T, class F>
 Result<void> scan_leaves(const IndexCore& index, const WindowQuery& query, F&& visit) {
-  const auto window =
-      narrowed_window(query.relation, reinterpret_cast<const T*>(query.window.bytes),
-                      index.schema().dimensions);
+  const auto window = narrowed_window(
+      query.relation, reinterpret_cast<const T*>(query.window.bytes), index.schema().dimensions);
   ScanState state;
   if (auto begun = index.begin_scan(state, nullptr, &window); !begun) return begun;
   LeafHits leaf;

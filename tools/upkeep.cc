@@ -66,10 +66,9 @@ Result<void> run_stats(const DirectoryOptions& options, bool json) {
   if (!stats) return stats.error();
   auto indexes = stats_of_indexes(*database);
   if (!indexes) return indexes.error();
-  print_document({{"directory", options.directory},
-                  {"database", json_of(*stats)},
-                  {"indexes", *indexes}},
-                 json);
+  print_document(
+      {{"directory", options.directory}, {"database", json_of(*stats)}, {"indexes", *indexes}},
+      json);
   return {};
 }
 
@@ -86,7 +85,8 @@ Result<void> run_verify(const DirectoryOptions& options, bool json) {
     if (!core) return core.error();
     auto entries = (*core)->size(nullptr);
     if (!entries) return entries.error();
-    list.push_back({{"name", index.name}, {"entries", *entries}, {"holds", describe(index.schema)}});
+    list.push_back(
+        {{"name", index.name}, {"entries", *entries}, {"holds", describe(index.schema)}});
   }
   print_document({{"directory", options.directory},
                   {"verified", true},

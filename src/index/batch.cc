@@ -5,6 +5,7 @@
 #include "index/batch_content.h"
 #include "index/durable_index.h"
 #include "index/operation.h"
+#include "platform/check.h"
 
 namespace xtree::detail {
 

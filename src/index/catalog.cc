@@ -296,7 +296,9 @@ Result<void> Catalog::bulk_load(DurableTree& tree, const void* geometry, const v
   DurableStore store = writer_store();
   XTREE_TRY(tree.engine->bulk_load(store, tree.root, geometry, value, stride, count));
   touch(tree);
-  return finish_epoch();
+  const Result<void> finished = finish_epoch();
+  if (finished) return {};
+  return Error(ErrorCode::poisoned, "index", finished.error().message());  // not as it was
 }
 
 Result<void> Catalog::unload(DurableTree& tree) {
@@ -439,9 +441,9 @@ Result<void> Catalog::visit_objects(const ReadView& view, NodeId catalog,
 Result<Root> Catalog::read_root(const ReadView& view, NodeId root) {
   const FrameHeader* frame = view.version(root);
   if (frame == nullptr) return view.error_or(absent("it does not exist in this state"));
-  if (frame->bytes < sizeof(FrameHeader) + sizeof(Root)) return damaged("a root is too short");
+  if (content_of(*frame).size() < sizeof(Root)) return damaged("a root is too short");
   Root result;
-  std::memcpy(&result, frame + 1, sizeof(result));
+  std::memcpy(static_cast<void*>(&result), content_of(*frame).data(), sizeof(result));
   if (result.height > kMaxHeight || (result.node == 0) != (result.height == 0)) {
     return damaged("a root's height is impossible");
   }

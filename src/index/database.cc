@@ -3,6 +3,7 @@
 #include "index/batch_content.h"
 #include "index/database_core.h"
 #include "index/operation.h"
+#include "platform/check.h"
 
 namespace xtree {
 namespace {

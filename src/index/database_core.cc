@@ -34,9 +34,13 @@ SnapshotCore::~SnapshotCore() {
 }
 
 Reader::Reader(const DatabaseCore& database, const SnapshotCore* snapshot)
-    : guard_(snapshot == nullptr ? database.store().epochs().enter()
-                                 : database.store().epochs().enter(snapshot->pin())),
-      view_(database.store(), guard_.epoch(), failure_) {}
+    : guard_(snapshot == nullptr ? database.store().enter()
+                                 : database.store().enter(snapshot->pin())),
+      view_(database.store().view(guard_, failure_)) {
+  if (!guard_) {
+    failure_.set(Error(ErrorCode::limit_exceeded, "readers", "too many queries are under way"));
+  }
+}
 
 DatabaseCore::DatabaseCore(std::string directory, const Options& options)
     : directory_(std::move(directory)),
@@ -110,10 +114,10 @@ Result<void> DatabaseCore::start(const Options& options) {
   if (!recovered) return recovered.error();
   recovered_ = std::move(recovered).value();
   committer_ = std::make_unique<persistence::Committer>(*recovered_.store, *recovered_.log,
-                                                        catalog_, options, recovered_.next_lsn);
+                                                        catalog_, options);
   checkpointer_ = std::make_unique<persistence::Checkpointer>(
       *recovered_.storage, *recovered_.store, *recovered_.log, *committer_, catalog_,
-      recovered_.log_generation, options.checkpoint_log_bytes);
+      recovered_.replayed_bytes, options.checkpoint_log_bytes);
   if (options.background_checkpoints) checkpointer_->start();
   return {};
 }
@@ -125,10 +129,10 @@ Result<void> DatabaseCore::check_open() const {
 
 Result<void> DatabaseCore::close() {
   if (closed_.exchange(true, std::memory_order_acq_rel)) return {};
-  if (!committer_) return {};  // it never opened
+  if (!checkpointer_) return {};  // it never opened
   checkpointer_->stop();
-  Result<void> result = checkpointer_->run();
   const Result<void> stopped = committer_->stop();
+  const Result<void> result = checkpointer_->run();
   recovered_.log.reset();
   lock_.reset();
   return stopped ? result : stopped;
@@ -209,22 +213,21 @@ Result<bool> DatabaseCore::bulk_load(std::uint32_t number, const void* geometry,
   XTREE_TRY(check_open());
   bool loaded = false;
   std::shared_ptr<DurableTree> tree;
-  index::Root empty;
   const auto build = [&]() -> Result<bool> {
     tree = catalog_.find(number);
     if (!tree) return Error(ErrorCode::not_found, "index", "it was dropped");
     if (tree->root.entries != 0) return false;
-    empty = tree->root;
+    XTREE_TRY(catalog_.bulk_load(*tree, geometry, value, stride, count));
     loaded = true;
-    return catalog_.bulk_load(*tree, geometry, value, stride, count);
+    return true;
   };
-  const auto undo = [&]() -> Result<void> { return catalog_.unload(*tree, empty); };
+  const auto undo = [&]() -> Result<void> { return catalog_.unload(*tree); };
   XTREE_TRY(checkpointer_->commit_epoch(build, undo));
   return loaded;
 }
 
 std::shared_ptr<const SnapshotCore> DatabaseCore::snapshot() const {
-  persistence::SnapshotPin pin = store().epochs().pin();
+  persistence::SnapshotPin pin = store().pin();
   XTREE_CHECK(pin);  // kMaxSlots snapshots are open
   return std::make_shared<SnapshotCore>(shared_from_this(), std::move(pin));
 }
@@ -254,11 +257,18 @@ Result<DatabaseStats> DatabaseCore::stats() const {
   stats.indexes = listed->size();
   XTREE_TRY(committer_->exclusively([&]() -> Result<void> {
     store().collect();
-    store().add_stats(stats);
+    const persistence::VersionCounts counts = store().counts();
+    stats.epoch = store().published();
+    stats.handles = counts.live_nodes;
+    stats.versions_held = counts.versions_held;
+    stats.version_bytes = counts.version_bytes;
+    stats.snapshots = counts.open_snapshots;
+    stats.oldest_snapshot = counts.open_snapshots == 0 ? 0 : counts.oldest_snapshot;
+    stats.resident_bytes = counts.resident_bytes;
     return {};
   }));
   stats.log_bytes = checkpointer_->log_bytes();
-  stats.checkpoint = recovered_.storage->checkpoint().generation;
+  stats.checkpoint = checkpointer_->generation();
   stats.segment_bytes = recovered_.storage->segment_bytes();
   stats.live_segment_bytes = recovered_.storage->live_segment_bytes();
   return stats;
@@ -268,7 +278,7 @@ Result<DatabaseStats> DatabaseCore::stats() const {
 // the writer held back for as long as it takes to compare.
 Result<void> DatabaseCore::verify() const {
   XTREE_TRY(check_open());
-  XTREE_TRY(recovered_.storage->verify());
+  XTREE_TRY(checkpointer_->verify_storage());
   return committer_->exclusively([&]() -> Result<void> {
     const Reader reader(*this, nullptr);
     return verify_indexes(reader);
@@ -299,7 +309,7 @@ Result<void> DatabaseCore::verify_indexes(const Reader& reader) const {
   if (twice) return damaged;
   std::uint64_t live = 0;
   store().for_each_live([&](NodeId id) { live += reached.contains(id.bits) ? 1 : 0; });
-  return live == reached.size() && live == store().live_handles() ? Result<void>() : damaged;
+  return live == reached.size() && live == store().counts().live_nodes ? Result<void>() : damaged;
 }
 
 }  // namespace xtree::detail

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 
 #include "index/node.h"
 #include "index/store.h"
@@ -20,7 +21,7 @@ namespace xtree::index {
 [[nodiscard]] Result<void> check_geometry(const detail::Schema& schema, const void* geometry) noexcept;
 
 // Bytes of ScanState that an engine may use; what is left belongs to the index that calls it.
-inline constexpr std::size_t kEngineScanBytes = 3840;
+inline constexpr std::size_t kEngineScanBytes = 3520;
 
 template <NodeStore Store>
 class Engine {

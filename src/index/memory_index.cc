@@ -10,6 +10,7 @@
 #include "index/engine.h"
 #include "index/memory_store.h"
 #include "index/operation.h"
+#include "platform/check.h"
 #include "xtree/detail/engine.h"
 
 namespace xtree {

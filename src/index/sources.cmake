@@ -1,2 +1,16 @@
 # Sources of src/index, by name.
-target_sources(xtree PRIVATE)
+target_sources(xtree PRIVATE
+  ${PROJECT_SOURCE_DIR}/src/index/batch.cc
+  ${PROJECT_SOURCE_DIR}/src/index/catalog.cc
+  ${PROJECT_SOURCE_DIR}/src/index/check_geometry.cc
+  ${PROJECT_SOURCE_DIR}/src/index/database.cc
+  ${PROJECT_SOURCE_DIR}/src/index/database_core.cc
+  ${PROJECT_SOURCE_DIR}/src/index/durable_engine.cc
+  ${PROJECT_SOURCE_DIR}/src/index/durable_index.cc
+  ${PROJECT_SOURCE_DIR}/src/index/memory_engine.cc
+  ${PROJECT_SOURCE_DIR}/src/index/memory_index.cc
+  ${PROJECT_SOURCE_DIR}/src/index/operation.cc
+  ${PROJECT_SOURCE_DIR}/src/index/search_kernels.cc
+  ${PROJECT_SOURCE_DIR}/src/index/spatial_order.cc
+  ${PROJECT_SOURCE_DIR}/src/index/split.cc
+  ${PROJECT_SOURCE_DIR}/src/index/write_kernels.cc)

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 namespace xtree::index {
@@ -38,7 +39,7 @@ class SpillArray {
 
   [[nodiscard]] bool reserve(std::size_t capacity) noexcept {
     if (capacity <= capacity_) return true;
-    if (capacity > static_cast<std::size_t>(-1) / sizeof(T)) return false;
+    if (capacity > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T)) return false;
     void* memory = std::malloc(capacity * sizeof(T));
     if (memory == nullptr) return false;
     std::memcpy(memory, static_cast<const void*>(data_), size_ * sizeof(T));

@@ -1,8 +1,11 @@
 // Tree: the X-tree's write path over any store.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "index/node_access.h"
@@ -70,7 +73,7 @@ class Tree {
     return {ErrorCode::io_error, "index", "a node cannot be read"};
   }
 
-  // insert.h
+  // tree_insert.h
   Result<void> plant(const Scalar* geometry, const std::byte* value);
   [[nodiscard]] bool descend(const FloatBox& box, Path& path) const noexcept;
   Result<void> append(Path& path, const FloatBox& box, const Scalar* geometry,
@@ -84,13 +87,14 @@ class Tree {
   [[nodiscard]] bool plant_root(const Halves& halves);
   [[nodiscard]] bool grow_boxes(Path& path, std::uint32_t level, const FloatBox& box);
 
-  // erase.h
+  // tree_erase.h
   [[nodiscard]] Found find(const Scalar* geometry, const std::byte* value, const FloatBox& box,
                            Path& path) const noexcept;
   [[nodiscard]] bool find_in_leaf(const Scalar* geometry, const std::byte* value,
                                   Step& step) const noexcept;
   [[nodiscard]] std::size_t erase_bytes(const Path& path) const noexcept;
   [[nodiscard]] bool prepare_erase(const Path& path) noexcept;
+  [[nodiscard]] bool prepare_move(const Path& path) noexcept;
   [[nodiscard]] bool remove_found(Path& path, const FloatBox& box);
   [[nodiscard]] bool settle(Path& path, const FloatBox& box);
   [[nodiscard]] bool dissolve(Path& path, std::uint32_t level);

@@ -11,6 +11,7 @@
 #include "persistence/committer.h"
 #include "persistence/storage.h"
 #include "persistence/version_store.h"
+#include "platform/check.h"
 #include "wal/writer.h"
 #include "xtree/result.h"
 
@@ -47,7 +48,12 @@ class Checkpointer {
 
   // Bytes of log behind the last checkpoint.
   [[nodiscard]] std::uint64_t log_bytes() const noexcept;
-  [[nodiscard]] const Checkpoint& newest() const noexcept { return storage_.checkpoint(); }
+  // Counts the checkpoints of the database so far.
+  [[nodiscard]] std::uint64_t generation() const noexcept {
+    return generation_.load(std::memory_order_relaxed);  // a figure that orders nothing
+  }
+  // Reads the newest checkpoint's files again, after the checkpoint that is being taken.
+  Result<void> verify_storage();
 
  private:
   // What a cut fixes of a checkpoint, and what it started from.
@@ -75,6 +81,7 @@ class Checkpointer {
 
   std::mutex running_;                          // held while a checkpoint is being taken
   std::atomic<std::uint64_t> cut_bytes_{0};     // log bytes before the last checkpoint's cut
+  std::atomic<std::uint64_t> generation_;
   std::thread thread_;
 };
 
@@ -84,18 +91,23 @@ Result<void> Checkpointer::commit_epoch(Change&& change, Undo&& undo) {
   return committer_.exclusively([&]() -> Result<void> {
     XTREE_TRY(committer_.health());
     store_.begin_epoch();
-    Result<bool> changed = change();
-    if (!changed || !*changed) {
-      store_.publish();
-      return changed ? Result<void>() : Result<void>(changed.error());
+    const Result<bool> changed = change();
+    if (!changed) {
+      // Memory that ran out has changed nothing; after any other failure nobody knows.
+      if (changed.error().code() != ErrorCode::out_of_memory) committer_.poison(changed.error());
+      return changed.error();
     }
+    if (!*changed) return {};
     auto plan = cut_locked();
     if (!plan) return plan.error();
     std::vector<TableEntry> changes;
     const Result<void> stored = store_plan(*plan, changes);
     const Result<void> finished = finish_locked(*plan, changes, stored);
-    if (!stored) XTREE_TRY(undo());
-    store_.publish();
+    if (stored) {
+      store_.publish();
+    } else if (const Result<void> undone = undo(); !undone) {
+      committer_.poison(undone.error());
+    }
     return finished;
   });
 }

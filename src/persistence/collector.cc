@@ -13,8 +13,8 @@ void sort_and_unite(std::vector<std::uint64_t>& epochs) {
   epochs.erase(std::ranges::unique(epochs).begin(), epochs.end());
 }
 
-// Whether one of these ascending epochs lies in [birth, retire); if so, `newest` is at least the
-// greatest such.
+// Whether one of these ascending epochs lies in [birth, retire); raises `newest` to the greatest
+// that does.
 bool newest_within(const std::vector<std::uint64_t>& epochs, std::uint64_t birth,
                    std::uint64_t retire, std::uint64_t& newest) noexcept {
   const auto behind = std::ranges::lower_bound(epochs, retire);
@@ -125,11 +125,13 @@ void Collector::unlink(const Version& version) {
       ++steps_;
     }
     link_older(newer, older);
-  } else if (older != nullptr) {
-    table_.relink_ended(version.id, older);
   } else {
     XTREE_CHECK(found.ended);
-    table_.free(version.id);
+    if (older != nullptr) {
+      table_.relink_ended(version.id, older);
+    } else {
+      table_.free(version.id);
+    }
   }
   discard(version.frame);
 }

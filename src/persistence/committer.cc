@@ -159,9 +159,12 @@ Result<void> Committer::process(const std::vector<CommitRequest*>& group) {
   store_.begin_epoch();
   for (CommitRequest* request : group) {
     request->result = applier_.check(request->operations);
-    if (request->result) {
-      XTREE_TRY(applier_.apply(request->operations, request->answers));
-    }
+    if (!request->result) continue;
+    const Result<void> applied = applier_.apply(request->operations, request->answers);
+    if (applied) continue;
+    // A single operation that finds no memory has changed nothing; of several, some are done.
+    if (applied.error().code() != ErrorCode::out_of_memory || request->count != 1) return applied;
+    request->result = applied;
   }
   XTREE_TRY(applier_.finish_epoch());
   XTREE_TRY(write_log(group));
@@ -181,7 +184,7 @@ Result<void> Committer::write_log(const std::vector<CommitRequest*>& group) {
   }
   if (info.operations == 0) return {};
   info.first_lsn = log_.next_lsn();
-  info.epoch = store_.running_epoch();
+  info.epoch = store_.epoch();
   info.time_us = platform::unix_time_us();
   XTREE_TRY(log_.append(info, payload_));
   appended_bytes_.store(log_.appended_bytes(), std::memory_order_relaxed);

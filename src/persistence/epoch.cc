@@ -52,6 +52,14 @@ SnapshotPin EpochRegistry::pin() noexcept {
   return SnapshotPin(this, slot, epoch);
 }
 
+// The collector belongs to the writer as well, so it runs before this or sees the pin.
+SnapshotPin EpochRegistry::pin(std::uint64_t epoch) noexcept {
+  PinSlot* slot = snapshots_.claim(snapshot_hint_.load(std::memory_order_relaxed), epoch);
+  if (slot == nullptr) return {};
+  snapshot_changes_.fetch_add(1, std::memory_order_seq_cst);
+  return SnapshotPin(this, slot, epoch);
+}
+
 void EpochRegistry::close(PinSlot* slot) noexcept {
   slot->pinned.store(0, std::memory_order_seq_cst);
   snapshot_changes_.fetch_add(1, std::memory_order_seq_cst);

@@ -94,7 +94,10 @@ class EpochRegistry {
     published_.store(epoch, std::memory_order_seq_cst);
   }
 
+  // Pins the published epoch.
   [[nodiscard]] SnapshotPin pin() noexcept;
+  // The writer's: pins an epoch that is published or will be, with no retired version in it yet.
+  [[nodiscard]] SnapshotPin pin(std::uint64_t epoch) noexcept;
   [[nodiscard]] ReadGuard enter() noexcept;
   // Enters at the epoch of a pin that is open; the guard may outlive the pin.
   [[nodiscard]] ReadGuard enter(const SnapshotPin& pin) noexcept;

@@ -2,6 +2,7 @@
 
 #include <cinttypes>
 #include <cstdio>
+#include <cstring>
 
 #include "persistence/storage.h"
 #include "platform/check.h"
@@ -20,8 +21,7 @@ Error damaged(NodeId id, const char* text) noexcept {
 Result<FrameHeader*> NodeLoader::load(NodeId id) noexcept {
   const std::lock_guard lock(lock_of(id));
   const ObjectTable::Lookup found = table_.look_up(id);
-  if (found.state == ObjectTable::State::resident) return found.frame;
-  if (found.state == ObjectTable::State::stale) return damaged(id, "the node does not exist");
+  if (found.state != ObjectTable::State::cold) return found.frame;
   const TableEntry entry = table_.on_disk(id);
   if (source_ == nullptr || entry.id != id) return damaged(id, "the node is in no checkpoint");
   Result<FrameHeader*> frame = read(entry);

@@ -8,19 +8,11 @@
 #include <span>
 
 #include "persistence/frame_pool.h"
+#include "persistence/node_source.h"
 #include "persistence/object_table.h"
-#include "persistence/table_file.h"
 #include "xtree/result.h"
 
 namespace xtree::persistence {
-
-// Where images come from. Calls come from any thread.
-class NodeSource {
- public:
-  virtual ~NodeSource() = default;
-  // Fills `image`, `entry.bytes` of it, from where the entry says.
-  virtual Result<void> read(const TableEntry& entry, std::span<std::byte> image) const = 0;
-};
 
 // Any thread loads. A handle's load lock is held while its node is read, so that a node is read
 // once, and by everything else that changes a slot whose node is not in memory, or its cold word.
@@ -31,9 +23,9 @@ class NodeLoader {
              std::uint64_t newest_birth) noexcept
       : table_(table), frames_(frames), source_(source), newest_birth_(newest_birth) {}
 
-  // The node's newest frame, read from disk unless it is in memory. An image is believed when it
-  // has the checksum that the table and the image itself name, and is this node in the size and the
-  // age that it must have.
+  // The node's newest frame, read from disk unless it is in memory; null when the slot's life has
+  // ended. An image is believed when it has the checksum that the table and the image itself name,
+  // and is this node in the size and the age that it must have.
   Result<FrameHeader*> load(NodeId id) noexcept;
 
   // Ends a node at `epoch` if it is only on disk; false when it is in memory.

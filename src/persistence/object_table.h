@@ -9,7 +9,7 @@
 
 #include "persistence/frame.h"
 #include "persistence/node_id.h"
-#include "persistence/storage.h"
+#include "persistence/table_file.h"
 #include "platform/memory.h"
 #include "xtree/result.h"
 

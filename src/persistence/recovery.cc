@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "platform/check.h"
 #include "wal/reader.h"
 
 namespace xtree::persistence {
@@ -37,7 +38,7 @@ Result<Recovered> recover(FileSystem& files, const std::string& directory, const
   recovered.storage = std::move(storage).value();
   const Checkpoint& checkpoint = recovered.storage->checkpoint();
 
-  auto store = VersionStore::create(*recovered.storage, checkpoint.epoch);
+  auto store = VersionStore::create(checkpoint.epoch, recovered.storage.get());
   if (!store) return store.error();
   recovered.store = std::move(store).value();
   for (const TableEntry& entry : recovered.storage->take_table()) {

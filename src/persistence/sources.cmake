@@ -7,4 +7,13 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/persistence/segment_file.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/storage.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/superblock.cc
-  ${PROJECT_SOURCE_DIR}/src/persistence/table_file.cc)
+  ${PROJECT_SOURCE_DIR}/src/persistence/table_file.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/checkpointer.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/collector.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/committer.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/epoch.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/node_loader.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/object_table.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/pin_slots.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/recovery.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/version_store.cc)

@@ -14,6 +14,7 @@
 #include "persistence/frame.h"
 #include "persistence/manifest.h"
 #include "persistence/node_id.h"
+#include "persistence/node_source.h"
 #include "persistence/segment_allocator.h"
 #include "persistence/segment_file.h"
 #include "persistence/superblock.h"
@@ -40,7 +41,7 @@ std::uint32_t image_checksum(std::span<const std::byte> image) noexcept;
 //
 // `read` may be called from any thread at any time. `segment_bytes` and `live_segment_bytes` too.
 // Everything else is for one thread at a time, the one that takes checkpoints.
-class Storage {
+class Storage final : public NodeSource {
   struct Private {};
 
  public:
@@ -64,7 +65,7 @@ class Storage {
 
   // Fills `image`, `entry.bytes` of it, and believes nothing that is not as `entry` says. An entry
   // may be read until the next commit after the one that released it.
-  Result<void> read(const TableEntry& entry, std::span<std::byte> image) const;
+  Result<void> read(const TableEntry& entry, std::span<std::byte> image) const override;
 
   // Writes an image to a free slot, as a part of the next checkpoint: `image` as it stands in
   // memory, `checksum` and `previous` are filled in here. Its entry belongs into the commit. After
@@ -80,6 +81,8 @@ class Storage {
   Result<void> commit(const Checkpoint& next, std::span<const TableEntry> changes);
   // Forgets what was written and released since the last commit.
   void abandon();
+  // Whether a sync has failed, after which nothing can be written any more.
+  [[nodiscard]] bool poisoned() const noexcept { return poisoned_; }
 
   // Reads all that the newest checkpoint consists of, and returns the first thing that is wrong.
   Result<void> verify() const;

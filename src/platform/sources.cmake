@@ -1,6 +1,7 @@
 # Sources of src/platform, by name.
 target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/platform/check.cc
+  ${PROJECT_SOURCE_DIR}/src/platform/clock.cc
   ${PROJECT_SOURCE_DIR}/src/platform/crc32c.cc
   ${PROJECT_SOURCE_DIR}/src/platform/memory.cc
   ${PROJECT_SOURCE_DIR}/src/platform/posix.cc

@@ -164,7 +164,7 @@ TEST_F(DatabaseTest, WritesOfSeveralThreadsAllArrive) {
           batch.insert(index, Point<2>{t, i}, t * kEach + i);
           const auto token = db.apply_async(batch);
           ASSERT_TRUE(token) << token.error().message();
-          EXPECT_GT(token->lsn, last.lsn);
+          EXPECT_GT(token->ticket, last.ticket);
           last = *token;
           if (i % 10 == 9) {
             ASSERT_TRUE(db.wait(last));

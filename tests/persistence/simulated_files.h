@@ -17,7 +17,7 @@ namespace xtree::test {
 // What has been synced survives `cut_power`. Of what has not, every 4 KiB sector of a file is left
 // as it was, as it was written, or as rubbish, and of each directory's changes the first few hold.
 // After a failed sync the sectors count as clean though they are not on the disk, as in Linux.
-class SimulatedFiles final : public FileSystem {
+class SimulatedFiles : public FileSystem {
  public:
   enum class Kind : std::uint8_t { write, sync, other };
   using Contents = std::vector<std::byte>;

@@ -1,0 +1,355 @@
+// Erasing from a Tree: finding the entry, tightening the boxes above it, and giving what is left
+// of an underfull node to a sibling.
+#pragma once
+
+#include "index/tree.h"
+
+namespace xtree::index {
+
+// Looks for the entry in every leaf whose box covers it. On success the path leads to it.
+template <class Scalar, NodeStore Store>
+auto Tree<Scalar, Store>::find(const Scalar* geometry, const std::byte* value, const FloatBox& box,
+                               Path& path) const noexcept -> Found {
+  if (root_.node == 0) return Found::no;
+  const View view = store_.view();
+  LaneSet pending[kMaxHeight];  // by level: children that are still to be visited
+  std::uint32_t level = root_.height - 1;
+  Ref ref = root_.node;
+  for (;;) {
+    Step& step = path.at[level];
+    step.ref = ref;
+    step.node = view.node(ref);
+    if (step.node == nullptr) return Found::unreadable;
+    if (level != 0) {
+      kernels_.covering(*step.node, layout_, box, pending[level]);
+    } else {
+      if (find_in_leaf(geometry, value, step)) return Found::yes;
+      level = 1;
+    }
+    // Up to the next node that has a child to visit, and down into that child.
+    std::size_t word = 0;
+    for (; level < root_.height; ++level) {
+      const std::size_t words = blocks_for(path.at[level].node->count, 64);
+      for (word = 0; word < words && pending[level].words[word] == 0;) ++word;
+      if (word < words) break;
+    }
+    if (level >= root_.height) return Found::no;
+    std::uint64_t& candidates = pending[level].words[word];
+    const auto bit = static_cast<std::size_t>(std::countr_zero(candidates));
+    candidates &= candidates - 1;
+    path.at[level].index = static_cast<std::uint32_t>(word * 64 + bit);
+    ref = child_ref(*path.at[level].node, layout_, path.at[level].index);
+    view.prefetch(ref);
+    --level;
+  }
+}
+
+template <class Scalar, NodeStore Store>
+bool Tree<Scalar, Store>::find_in_leaf(const Scalar* geometry, const std::byte* value,
+                                       Step& step) const noexcept {
+  LaneSet found;
+  kernels_.equal(*step.node, layout_, geometry, found);
+  for (std::size_t word = 0; word * 64 < step.node->count; ++word) {
+    for (std::uint64_t lanes = found.words[word]; lanes != 0; lanes &= lanes - 1) {
+      const std::size_t index = word * 64 + static_cast<std::size_t>(std::countr_zero(lanes));
+      const std::byte* held = entry_value<Scalar>(*step.node, layout_, index);
+      if (std::memcmp(held, value, layout_.value_bytes) == 0) {
+        step.index = static_cast<std::uint32_t>(index);
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+// The most memory that erasing along the path can take: on each level the node, a sibling that it
+// shares with, and room for what moves between them.
+template <class Scalar, NodeStore Store>
+std::size_t Tree<Scalar, Store>::erase_bytes(const Path& path) const noexcept {
+  std::size_t bytes = 4 * layout_.leaf_bytes(layout_.max_leaf_blocks);
+  for (std::uint32_t level = 1; level < root_.height; ++level) {
+    const Node& node = *path.at[level].node;
+    bytes += node.frame.bytes;
+    if (node.count <= kMinChildren || node.blocks > kDirectoryBlocks) {
+      bytes += 3 * layout_.directory_bytes(kMaxSupernodeBlocks);
+    }
+  }
+  return bytes;
+}
+
+// Makes sure of all memory that the erasure can take, before it changes anything.
+template <class Scalar, NodeStore Store>
+bool Tree<Scalar, Store>::prepare_erase(const Path& path) noexcept {
+  if (!store_.reserve(erase_bytes(path))) return false;
+  if (path.at[0].node->count > min_leaf_entries(layout_) || root_.height == 1) return true;
+  std::size_t lanes = 2 * layout_.leaf_capacity();
+  std::size_t copied = 2 * layout_.leaf_bytes(layout_.max_leaf_blocks);
+  for (std::uint32_t level = 1; level + 1 < root_.height; ++level) {
+    if (path.at[level].node->count > kMinChildren) break;
+    lanes = std::max(lanes, kMaxLanes + kMinChildren);
+    copied = std::max(copied, layout_.directory_bytes(kMaxSupernodeBlocks) +
+                                  path.at[level].node->frame.bytes);
+  }
+  return splitter_.prepare(lanes, copied);
+}
+
+// As prepare_erase, for an erasure and an insertion anywhere in the tree behind it.
+template <class Scalar, NodeStore Store>
+bool Tree<Scalar, Store>::prepare_move(const Path& path) noexcept {
+  const std::size_t longest = layout_.directory_bytes(kMaxSupernodeBlocks);
+  const std::size_t bytes =
+      erase_bytes(path) + 4 * layout_.leaf_bytes(layout_.max_leaf_blocks) +
+      root_.height * 4 * longest;
+  const std::size_t copied = std::max(2 * layout_.leaf_bytes(layout_.max_leaf_blocks),
+                                      longest + layout_.directory_bytes(kDirectoryBlocks));
+  const std::size_t lanes = std::max(2 * layout_.leaf_capacity(), kMaxLanes + kMinChildren);
+  return store_.reserve(bytes) && splitter_.prepare(lanes, copied + splitter_.extra_bytes());
+}
+
+template <class Scalar, NodeStore Store>
+Result<bool> Tree<Scalar, Store>::erase(const Scalar* geometry, const std::byte* value) {
+  FloatBox box;
+  round_outward(geometry, layout_.points, layout_.dimensions, box);
+  Path path;
+  switch (find(geometry, value, box, path)) {
+    case Found::no: return false;
+    case Found::unreadable: return unreadable();
+    case Found::yes: break;
+  }
+  if (!prepare_erase(path)) return out_of_memory();
+  if (!remove_found(path, box)) return unreadable();
+  return true;
+}
+
+// Takes the entry that the path leads to out of its leaf, and restores the tree's order above it.
+template <class Scalar, NodeStore Store>
+bool Tree<Scalar, Store>::remove_found(Path& path, const FloatBox& box) {
+  Node* leaf = edit(path.at[0]);
+  if (leaf == nullptr) return false;
+  remove_entry<Scalar>(*leaf, layout_, path.at[0].index);
+  --root_.entries;
+  return settle(path, box) && lower_root();
+}
+
+// Works its way up from a leaf that has lost an entry: nodes that are too empty give what they have
+// to a sibling, the others give back blocks, and boxes that `removed` touched are tightened.
+template <class Scalar, NodeStore Store>
+bool Tree<Scalar, Store>::settle(Path& path, const FloatBox& removed) {
+  for (std::uint32_t level = 0; level < root_.height; ++level) {
+    const Node& node = *path.at[level].node;
+    const std::size_t fewest = level == 0 ? min_leaf_entries(layout_) : kMinChildren;
+    const bool alone = level + 1 == root_.height || path.at[level + 1].node->count == 1;
+    if (node.count >= fewest || (alone && node.count != 0)) {
+      return trim(path, level) && tighten(path, level + 1, removed);
+    }
+    if (level + 1 == root_.height) break;
+    const std::size_t before = path.at[level + 1].node->count;
+    if (!dissolve(path, level)) return false;
+    if (path.at[level + 1].node->count == before) return tighten(path, level + 2, removed);
+  }
+  // Nothing is left in the root.
+  store_.destroy(root_.node);
+  root_ = Root{};
+  return true;
+}
+
+// Merges an underfull node with the sibling that its box fits best, or lets the two share their
+// contents evenly. The parent has one child less, or as many as before and both boxes right.
+template <class Scalar, NodeStore Store>
+bool Tree<Scalar, Store>::dissolve(Path& path, std::uint32_t level) {
+  Step& step = path.at[level];
+  Node* parent = edit(path.at[level + 1]);
+  if (parent == nullptr) return false;
+  remove_child(*parent, layout_, path.at[level + 1].index);
+  if (step.node->count == 0) {
+    store_.destroy(step.ref);
+    return true;
+  }
+  FloatBox box;
+  box_of(*step.node, box);
+  const std::size_t sibling = kernels_.choose(*parent, layout_, box).index;
+  const Node* other = store_.view().node(child_ref(*parent, layout_, sibling));
+  if (other == nullptr) return false;
+  const std::size_t capacity = level == 0 ? layout_.leaf_capacity() : kDirectoryCapacity;
+  const std::size_t total = step.node->count + other->count;
+  return total * 100 <= capacity * kMergedFillPercent ? merge(path, level, sibling)
+                                                      : share(path, level, sibling);
+}
+
+// Moves all that a node of the path has to a sibling, and destroys it. The parent no longer lists
+// the node.
+template <class Scalar, NodeStore Store>
+bool Tree<Scalar, Store>::merge(Path& path, std::uint32_t level, std::size_t sibling) {
+  const Ref gone = path.at[level].ref;
+  const Node& node = *path.at[level].node;
+  FloatBox box, joined;
+  box_of(node, box);
+  Step& up = path.at[level + 1];
+  up.index = static_cast<std::uint32_t>(sibling);
+  read_child_box(*up.node, layout_, sibling, joined);
+  unite(joined, box, layout_.dimensions);
+  // From here on the path leads through the sibling.
+  const Ref into = child_ref(*up.node, layout_, sibling);
+  path.at[level] = {into, store_.view().node(into), 0, false};
+  const std::size_t total = path.at[level].node->count + node.count;
+  const std::size_t blocks = std::max<std::size_t>(blocks_at(level, total),
+                                                   path.at[level].node->blocks);
+  Node* other = blocks > path.at[level].node->blocks ? resize(path, level, blocks)
+                                                     : edit(path.at[level]);
+  Node* parent = edit(up);
+  if (other == nullptr || parent == nullptr) return false;
+  set_child_box(*parent, layout_, sibling, joined);
+  Lane lanes[detail::kMaxLeafEntries];
+  static_assert(detail::kMaxLeafEntries >= kDirectoryCapacity);
+  if (level == 0) {
+    list_lanes<Scalar>(node, leaf_shape(layout_), lanes);
+  } else {
+    list_lanes<float>(node, directory_shape(layout_), lanes);
+  }
+  append_all(*other, {lanes, node.count});
+  store_.destroy(gone);
+  return true;
+}
+
+// Deals what an underfull node and its sibling have between the two by a fresh split. Puts the node
+// back into the parent.
+template <class Scalar, NodeStore Store>
+bool Tree<Scalar, Store>::share(Path& path, std::uint32_t level, std::size_t sibling) {
+  Step& up = path.at[level + 1];
+  Step& step = path.at[level];
+  const Ref other_ref = child_ref(*up.node, layout_, sibling);
+  splitter_.begin();
+  const Node* sources[] = {splitter_.copy(*step.node),
+                           splitter_.copy(*store_.view().node(other_ref))};
+  const Sides sides =
+      level == 0 ? splitter_.split_leaf(sources) : splitter_.split_directory(sources);
+  Node* parent = edit(up);
+  if (parent == nullptr) return false;
+  FloatBox box;
+  up.index = parent->count;
+  box_of(*sources[0], box);
+  append_child(*parent, layout_, box, step.ref);
+  Node* node = resize(path, level, blocks_at(level, sides.left.size()));
+  if (node == nullptr) return false;
+  fill(*node, sides.left);
+  box_of(*node, box);
+  set_child_box(*parent, layout_, up.index, box);
+  up.index = static_cast<std::uint32_t>(sibling);
+  step = {other_ref, store_.view().node(other_ref), 0, false};
+  Node* other = resize(path, level, blocks_at(level, sides.right.size()));
+  if (other == nullptr) return false;
+  fill(*other, sides.right);
+  box_of(*other, box);
+  set_child_box(*parent, layout_, sibling, box);
+  return true;
+}
+
+// Gives back blocks once two are spare, and keeps one, so that a node at the edge of a block is not
+// resized again and again.
+template <class Scalar, NodeStore Store>
+bool Tree<Scalar, Store>::trim(Path& path, std::uint32_t level) {
+  const Node& node = *path.at[level].node;
+  const std::size_t needed = blocks_at(level, node.count);
+  if (node.blocks < needed + 2) return true;
+  return resize(path, level, needed + 1) != nullptr;
+}
+
+// Recomputes the boxes of the path's nodes from the one below `level` up, as long as what went
+// away touched them and they shrink.
+template <class Scalar, NodeStore Store>
+bool Tree<Scalar, Store>::tighten(Path& path, std::uint32_t level, const FloatBox& removed) {
+  FloatBox gone = removed;
+  for (; level < root_.height; ++level) {
+    Step& step = path.at[level];
+    FloatBox held, box;
+    read_child_box(*step.node, layout_, step.index, held);
+    if (!touches(held, gone, layout_.dimensions)) return true;
+    box_of(*path.at[level - 1].node, box);
+    if (equal(held, box, layout_.dimensions)) return true;
+    Node* node = edit(step);
+    if (node == nullptr) return false;
+    set_child_box(*node, layout_, step.index, box);
+    gone = held;
+  }
+  return true;
+}
+
+// A root with one child gives way to it.
+template <class Scalar, NodeStore Store>
+bool Tree<Scalar, Store>::lower_root() {
+  while (root_.height > 1) {
+    const Node* node = store_.view().node(root_.node);
+    if (node == nullptr) return false;
+    if (node->count != 1) return true;
+    const Ref old = root_.node;
+    root_.node = child_ref(*node, layout_, 0);
+    --root_.height;
+    store_.destroy(old);
+  }
+  return true;
+}
+
+// In place when the leaf's box holds the new geometry; the tree's shape stays as it is.
+template <class Scalar, NodeStore Store>
+Result<bool> Tree<Scalar, Store>::update(const Scalar* from, const Scalar* to,
+                                         const std::byte* value) {
+  FloatBox old_box, new_box;
+  round_outward(from, layout_.points, layout_.dimensions, old_box);
+  round_outward(to, layout_.points, layout_.dimensions, new_box);
+  Path path;
+  switch (find(from, value, old_box, path)) {
+    case Found::no: return false;
+    case Found::unreadable: return unreadable();
+    case Found::yes: break;
+  }
+  bool stays = root_.height == 1;
+  if (!stays) {
+    FloatBox leaf_box;
+    read_child_box(*path.at[1].node, layout_, path.at[1].index, leaf_box);
+    stays = covers(leaf_box, new_box, layout_.dimensions);
+  }
+  if (!(stays ? prepare_erase(path) : prepare_move(path))) return out_of_memory();
+  if (stays) {
+    Node* leaf = edit(path.at[0]);
+    if (leaf == nullptr) return unreadable();
+    set_geometry(*leaf, layout_, path.at[0].index, to);
+    if (!tighten(path, 1, old_box)) return unreadable();
+    return true;
+  }
+  if (!remove_found(path, old_box)) return unreadable();
+  XTREE_TRY(insert(to, value));
+  return true;
+}
+
+// Destroys every node, children before their parents. Leaves need not be read for that.
+template <class Scalar, NodeStore Store>
+Result<void> Tree<Scalar, Store>::clear() {
+  const View view = store_.view();
+  Path path;
+  std::uint32_t level = root_.height;
+  Ref ref = root_.node;
+  while (ref != 0) {
+    // Down to the leaves along first children that remain.
+    for (--level; level > 0; --level) {
+      const Node* node = view.node(ref);
+      if (node == nullptr) return unreadable();
+      path.at[level] = {ref, node, 0, false};
+      ref = child_ref(*node, layout_, 0);
+    }
+    store_.destroy(ref);
+    ref = 0;
+    // Up past all nodes that have no child left, on to the next child.
+    for (level = 1; level < root_.height; ++level) {
+      Step& step = path.at[level];
+      if (++step.index < step.node->count) {
+        ref = child_ref(*step.node, layout_, step.index);
+        break;
+      }
+      store_.destroy(step.ref);
+    }
+  }
+  root_ = Root{};
+  return {};
+}
+
+}  // namespace xtree::index

@@ -1,0 +1,216 @@
+// Verifying a tree: every rule that its structure keeps, checked without the code that keeps them.
+#pragma once
+
+#include <algorithm>
+#include <cinttypes>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <limits>
+#include <vector>
+
+#include "index/node_access.h"
+#include "index/policy.h"
+#include "index/store.h"
+#include "platform/check.h"
+#include "xtree/metrics.h"
+#include "xtree/result.h"
+
+namespace xtree::index {
+
+// Walks a whole tree, reports the first rule that it breaks as `corruption` with the node, its
+// level and the rule, and counts what there is. The boxes are computed in plain scalar code, so
+// that a fault in a kernel shows too.
+//
+//   IndexStats stats;
+//   XTREE_TRY(verify_tree<double>(layout, view, root, stats, [](Ref) {}));
+//
+// `visit` is called once with the reference of every node that is reached. `stats` is complete only
+// if the tree is in order.
+template <class Scalar, NodeView View, class Visit>
+[[nodiscard]] Result<void> verify_tree(const Layout& layout, View view, const Root& root,
+                                       IndexStats& stats, Visit&& visit);
+
+template <class Scalar, NodeView View, class Visit>
+class Verifier {
+ public:
+  Verifier(const Layout& layout, View view, const Root& root, IndexStats& stats,
+           Visit& visit) noexcept
+      : layout_(layout), view_(view), root_(root), stats_(stats), visit_(visit) {}
+
+  Result<void> run() {
+    stats_ = IndexStats{};
+    if (root_.node == 0) {
+      if (root_.entries == 0 && root_.height == 0) return {};
+      return fault(0, 0, "an empty tree has entries or a height");
+    }
+    if (root_.height == 0 || root_.height > kMaxHeight) {
+      return fault(root_.node, 0, "the height is out of range");
+    }
+    stats_.height = root_.height;
+    FloatBox box;
+    XTREE_TRY(check_node(root_.node, root_.height - 1, box));
+    XTREE_TRY(check_reached_once());
+    if (stats_.entries != root_.entries) {
+      return fault(root_.node, root_.height - 1, "the root counts other entries than there are");
+    }
+    stats_.leaf_fill = static_cast<double>(stats_.entries) / static_cast<double>(leaf_room_);
+    return {};
+  }
+
+ private:
+  static Error fault(Ref ref, std::size_t level, const char* rule) noexcept {
+    char text[200];
+    std::snprintf(text, sizeof text, "node %" PRIx64 ", level %zu: %s", ref, level, rule);
+    return {ErrorCode::corruption, "index", text};
+  }
+
+  // Checks a node and all below it; `box` becomes what its parent must hold of it.
+  Result<void> check_node(Ref ref, std::size_t level, FloatBox& box) {
+    const Node* node = view_.node(ref);
+    if (node == nullptr) return Error(ErrorCode::io_error, "index", "a node cannot be read");
+    XTREE_TRY(check_header(*node, ref, level));
+    reached_.push_back(ref);
+    stats_.node_bytes += node->frame.bytes;
+    if (level == 0) return check_leaf(*node, ref, box);
+    return check_directory(*node, ref, box);
+  }
+
+  Result<void> check_header(const Node& node, Ref ref, std::size_t level) const {
+    if (node.frame.node_id != ref) return fault(ref, level, "the node has another's reference");
+    if (node.level != level) return fault(ref, level, "the node is of another level");
+    const std::size_t lanes = level == 0 ? kLeafLanes<Scalar> : kDirectoryLanes;
+    const std::size_t fewest_blocks = level == 0 ? 1 : kDirectoryBlocks;
+    const std::size_t most_blocks = level == 0 ? layout_.max_leaf_blocks : kMaxSupernodeBlocks;
+    if (node.blocks < fewest_blocks || node.blocks > most_blocks) {
+      return fault(ref, level, "the number of blocks is out of range");
+    }
+    const std::size_t bytes =
+        level == 0 ? layout_.leaf_bytes(node.blocks) : layout_.directory_bytes(node.blocks);
+    if (node.frame.bytes != bytes) return fault(ref, level, "the size is not that of its blocks");
+    if (node.count > node.blocks * lanes) return fault(ref, level, "it counts more than it can hold");
+    const bool is_root = level + 1 == root_.height;
+    const std::size_t fewest = is_root      ? (level == 0 ? 1 : 2)
+                               : level == 0 ? min_leaf_entries(layout_)
+                                            : kMinChildren;
+    if (node.count < fewest) return fault(ref, level, "it is filled less than it must be");
+    return {};
+  }
+
+  Result<void> check_directory(const Node& node, Ref ref, FloatBox& box) {
+    const std::size_t level = node.level;
+    ++stats_.directory_nodes;
+    if (node.blocks > kDirectoryBlocks) ++stats_.supernodes;
+    XTREE_TRY(check_free_children(node, ref));
+    for (std::size_t i = 0; i < node.count; ++i) {
+      const Ref child = child_ref(node, layout_, i);
+      if (child == 0) return fault(ref, level, "a child has no reference");
+      FloatBox held, exact;
+      read_child_box(node, layout_, i, held);
+      XTREE_TRY(check_node(child, level - 1, exact));
+      if (!covers(held, exact, layout_.dimensions)) {
+        return fault(ref, level, "a child's box does not cover what the child holds");
+      }
+      if (!equal(held, exact, layout_.dimensions)) {
+        return fault(ref, level, "a child's box is larger than what the child holds");
+      }
+      if (i == 0) {
+        box = held;
+      } else {
+        unite(box, held, layout_.dimensions);
+      }
+    }
+    return {};
+  }
+
+  Result<void> check_free_children(const Node& node, Ref ref) const {
+    constexpr float kMost = std::numeric_limits<float>::max();
+    for (std::size_t i = node.count; i % kDirectoryLanes != 0; ++i) {
+      FloatBox held;
+      read_child_box(node, layout_, i, held);
+      for (std::size_t axis = 0; axis < layout_.dimensions; ++axis) {
+        if (held.at[axis] != kMost || held.at[layout_.dimensions + axis] != -kMost) {
+          return fault(ref, node.level, "a free lane holds a box");
+        }
+      }
+    }
+    return {};
+  }
+
+  Result<void> check_leaf(const Node& leaf, Ref ref, FloatBox& box) {
+    ++stats_.leaves;
+    stats_.entries += leaf.count;
+    leaf_room_ += leaf.blocks * kLeafLanes<Scalar>;
+    // Also bounds the walk, should one node be reached over and over.
+    if (stats_.entries > root_.entries) {
+      XTREE_TRY(check_reached_once());
+      return fault(ref, 0, "there are more entries than the root counts");
+    }
+    XTREE_TRY(check_free_entries(leaf, ref));
+    for (std::size_t i = 0; i < leaf.count; ++i) {
+      Scalar geometry[2 * kMaxDimensions];
+      read_geometry(leaf, layout_, i, geometry);
+      if (!valid(geometry)) return fault(ref, 0, "an entry is not a box of finite numbers");
+      FloatBox own;
+      round_outward(geometry, layout_.points, layout_.dimensions, own);
+      if (i == 0) {
+        box = own;
+      } else {
+        unite(box, own, layout_.dimensions);
+      }
+    }
+    return {};
+  }
+
+  Result<void> check_free_entries(const Node& leaf, Ref ref) const {
+    constexpr Scalar kMost = std::numeric_limits<Scalar>::max();
+    for (std::size_t i = leaf.count; i % kLeafLanes<Scalar> != 0; ++i) {
+      Scalar geometry[2 * kMaxDimensions];
+      read_geometry(leaf, layout_, i, geometry);
+      for (std::size_t axis = 0; axis < layout_.dimensions; ++axis) {
+        const bool free = layout_.points ? std::isnan(geometry[axis])
+                                         : geometry[axis] == kMost &&
+                                               geometry[layout_.dimensions + axis] == -kMost;
+        if (!free) return fault(ref, 0, "a free lane holds an entry");
+      }
+    }
+    return {};
+  }
+
+  bool valid(const Scalar* geometry) const noexcept {
+    for (std::size_t axis = 0; axis < layout_.dimensions; ++axis) {
+      const Scalar low = geometry[axis];
+      const Scalar high = layout_.points ? low : geometry[layout_.dimensions + axis];
+      if (!std::isfinite(low) || !std::isfinite(high) || low > high) return false;
+    }
+    return true;
+  }
+
+  Result<void> check_reached_once() {
+    std::sort(reached_.begin(), reached_.end());
+    const auto twice = std::adjacent_find(reached_.begin(), reached_.end());
+    if (twice != reached_.end()) {
+      return fault(*twice, 0, "the node is reached more than once");
+    }
+    for (const Ref ref : reached_) visit_(ref);
+    return {};
+  }
+
+  const Layout& layout_;
+  const View view_;
+  const Root& root_;
+  IndexStats& stats_;
+  Visit& visit_;
+  std::vector<Ref> reached_;
+  std::uint64_t leaf_room_ = 0;
+};
+
+template <class Scalar, NodeView View, class Visit>
+Result<void> verify_tree(const Layout& layout, View view, const Root& root, IndexStats& stats,
+                         Visit&& visit) {
+  return Verifier<Scalar, View, std::remove_reference_t<Visit>>(layout, view, root, stats, visit)
+      .run();
+}
+
+}  // namespace xtree::index

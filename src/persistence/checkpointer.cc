@@ -1,0 +1,143 @@
+#include "persistence/checkpointer.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace xtree::persistence {
+
+Checkpointer::Checkpointer(Storage& storage, VersionStore& store, wal::LogWriter& log,
+                           Committer& committer, const Applier& applier, std::uint64_t log_bytes,
+                           std::uint64_t threshold_bytes)
+    : storage_(storage),
+      store_(store),
+      log_(log),
+      committer_(committer),
+      applier_(applier),
+      replayed_bytes_(log_bytes),
+      threshold_bytes_(threshold_bytes),
+      generation_(storage.checkpoint().generation) {}
+
+Checkpointer::~Checkpointer() { stop(); }
+
+std::uint64_t Checkpointer::log_bytes() const noexcept {
+  return replayed_bytes_ + committer_.appended_bytes() - cut_bytes_.load(std::memory_order_relaxed);
+}
+
+Result<void> Checkpointer::verify_storage() {
+  const std::lock_guard lock(running_);
+  return storage_.verify();
+}
+
+bool Checkpointer::needed() const noexcept {
+  return log_bytes() != 0 || store_.has_changes() || !storage_.checkpoint().catalog;
+}
+
+Result<void> Checkpointer::run() {
+  const std::lock_guard lock(running_);
+  std::optional<Plan> plan;
+  const Result<void> begun = committer_.exclusively([&]() -> Result<void> {
+    XTREE_TRY(committer_.health());
+    if (!needed()) return {};
+    auto made = cut_locked();
+    if (!made) return made.error();
+    plan.emplace(std::move(made).value());
+    return {};
+  });
+  if (!begun || !plan) return begun;
+  std::vector<TableEntry> changes;
+  const Result<void> stored = store_plan(*plan, changes);
+  return committer_.exclusively([&] { return finish_locked(*plan, changes, stored); });
+}
+
+// Fixes what the checkpoint holds: everything up to now, and of the log what comes next.
+Result<Checkpointer::Plan> Checkpointer::cut_locked() {
+  auto position = log_.roll();
+  if (!position) {
+    committer_.poison(position.error());
+    return position.error();
+  }
+  auto cut = store_.cut();
+  if (!cut) return cut.error();
+  Plan plan;
+  plan.cut = std::move(cut).value();
+  plan.cut_bytes = replayed_bytes_ + committer_.appended_bytes();
+  plan.checkpoint.epoch = plan.cut.epoch;
+  plan.checkpoint.next_lsn = log_.next_lsn();
+  plan.checkpoint.log_file = position->file;
+  plan.checkpoint.log_offset = position->offset;
+  plan.checkpoint.log_generation = log_.generation();
+  plan.checkpoint.catalog = applier_.catalog();
+  return plan;
+}
+
+// Writes every changed node as the cut sees it, and collects the table's changes by handle.
+Result<void> Checkpointer::write(const Plan& plan, std::vector<TableEntry>& changes) {
+  for (const NodeId id : plan.cut.changes) {
+    auto image = store_.image(plan.cut, id);
+    if (!image) return image.error();
+    const TableEntry old = store_.on_disk(id);
+    if (old.address) storage_.release(old);
+    TableEntry entry;
+    entry.id = id;
+    if (const FrameHeader* frame = *image) {
+      auto written = storage_.write(id, {reinterpret_cast<const std::byte*>(frame), frame->bytes});
+      if (!written) return written.error();
+      entry = *written;
+    }
+    changes.push_back(entry);
+  }
+  return {};
+}
+
+Result<void> Checkpointer::store_plan(Plan& plan, std::vector<TableEntry>& changes) {
+  sort_changes(plan.cut);
+  changes.reserve(plan.cut.changes.size());
+  Result<void> result = write(plan, changes);
+  if (result) result = storage_.commit(plan.checkpoint, changes);
+  if (!result) storage_.abandon();
+  return result;
+}
+
+// Lets everybody know what is on disk now, or takes the list of changes back for the next time.
+Result<void> Checkpointer::finish_locked(Plan& plan, const std::vector<TableEntry>& changes,
+                                         const Result<void>& stored) {
+  if (!stored) {
+    store_.restore_changes(std::move(plan.cut));
+    if (storage_.poisoned()) committer_.poison(stored.error());
+    return stored;
+  }
+  for (const TableEntry& entry : changes) {
+    if (entry.address) {
+      store_.written(entry);
+    } else {
+      store_.forgotten(entry.id);
+    }
+  }
+  plan.cut = Cut();
+  cut_bytes_.store(plan.cut_bytes, std::memory_order_relaxed);
+  generation_.store(storage_.checkpoint().generation, std::memory_order_relaxed);
+  const Result<void> released = log_.release_before(storage_.oldest_needed_log_file());
+  if (!released) committer_.poison(released.error());
+  return released;
+}
+
+void Checkpointer::start() {
+  thread_ = std::thread([this] { watch(); });
+}
+
+void Checkpointer::stop() {
+  committer_.stop_waiting_for_bytes();
+  if (thread_.joinable()) thread_.join();
+}
+
+// A checkpoint that fails is tried again when the log has grown by as much once more; what failed is
+// kept for those who write, by the poisoning, or is told to whoever calls `run`.
+void Checkpointer::watch() {
+  std::uint64_t target = log_bytes() >= threshold_bytes_ ? 0 : threshold_bytes_ - log_bytes();
+  while (committer_.wait_for_bytes(target)) {
+    static_cast<void>(run());
+    target = committer_.appended_bytes() + threshold_bytes_;
+  }
+}
+
+}  // namespace xtree::persistence

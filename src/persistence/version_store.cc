@@ -1,0 +1,232 @@
+#include "persistence/version_store.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <limits>
+#include <new>
+
+#include "platform/check.h"
+
+namespace xtree::persistence {
+namespace {
+
+constexpr std::uint64_t kNewest = std::numeric_limits<std::uint64_t>::max();
+
+// The part of a frame that belongs to its node.
+std::byte* body(FrameHeader* frame) noexcept { return reinterpret_cast<std::byte*>(frame + 1); }
+
+}  // namespace
+
+void sort_changes(Cut& cut) {
+  // Latest life first within a handle, since tags only grow.
+  std::ranges::sort(cut.changes, [](NodeId a, NodeId b) {
+    return a.handle() != b.handle() ? a.handle() < b.handle() : a.tag() > b.tag();
+  });
+  const auto rest = std::ranges::unique(cut.changes, {}, &NodeId::handle);
+  cut.changes.erase(rest.begin(), rest.end());
+}
+
+Result<std::unique_ptr<VersionStore>> VersionStore::create(std::uint64_t epoch,
+                                                           const NodeSource* source) {
+  auto epochs = EpochRegistry::create(epoch);
+  if (!epochs) return epochs.error();
+  auto table = ObjectTable::create();
+  if (!table) return table.error();
+  return std::make_unique<VersionStore>(Private(), std::move(*epochs), std::move(*table), epoch,
+                                        source);
+}
+
+VersionStore::VersionStore(Private, std::unique_ptr<EpochRegistry> epochs, ObjectTable table,
+                           std::uint64_t epoch, const NodeSource* source) noexcept
+    : epochs_(std::move(epochs)),
+      table_(std::move(table)),
+      loader_(table_, frames_, source, epoch),
+      collector_(*epochs_, table_, frames_, loader_),
+      epoch_(epoch),
+      cut_epoch_(epoch) {}
+
+Result<const FrameHeader*> VersionStore::find(NodeId id, std::uint64_t epoch) const noexcept {
+  const ObjectTable::Lookup found = table_.look_up(id);
+  if (found.state == ObjectTable::State::stale) return nullptr;
+  if (found.ended && found.end_epoch <= epoch) return nullptr;
+  if (found.state == ObjectTable::State::resident) return version_for(found.frame, epoch);
+  const Result<FrameHeader*> loaded = loader_.load(id);
+  if (!loaded) return loaded.error();
+  return version_for(*loaded, epoch);
+}
+
+const FrameHeader* VersionStore::find_slowly(NodeId id, std::uint64_t epoch,
+                                             ReadFailure& failure) const noexcept {
+  const Result<const FrameHeader*> found = find(id, epoch);
+  if (!found) {
+    failure.set(found.error());
+    return nullptr;
+  }
+  if (*found == nullptr) {
+    char place[40];
+    std::snprintf(place, sizeof place, "node %016" PRIx64, id.bits);
+    failure.set(Error(ErrorCode::corruption, place, "a reference to a node that does not exist"));
+  }
+  return *found;
+}
+
+std::uint64_t VersionStore::begin_epoch() noexcept { return ++epoch_; }
+
+void VersionStore::publish(std::uint64_t epoch) noexcept {
+  XTREE_CHECK(epoch > epochs_->published());
+  epochs_->publish(epoch);
+}
+
+ReadView VersionStore::newest(ReadFailure& failure) const noexcept {
+  return ReadView(*this, kNewest, failure);
+}
+
+// What was published or cut stays as it is.
+void VersionStore::check_epoch_is_running() const noexcept {
+  XTREE_CHECK(epoch_ > cut_epoch_ && epoch_ > published());
+}
+
+// The newest version of a node that exists; null when it cannot be read.
+FrameHeader* VersionStore::newest_frame(NodeId id) noexcept {
+  check_epoch_is_running();
+  const ObjectTable::Lookup found = table_.look_up(id);
+  XTREE_CHECK(found.state != ObjectTable::State::stale && !found.ended);
+  if (found.state == ObjectTable::State::resident) return found.frame;
+  const Result<FrameHeader*> loaded = loader_.load(id);
+  return loaded ? *loaded : nullptr;
+}
+
+FrameHeader* VersionStore::new_frame(NodeId id, std::size_t bytes) noexcept {
+  XTREE_CHECK(bytes >= kFrameAlignment && bytes <= kMaxFrameBytes && bytes % kFrameAlignment == 0);
+  void* memory = frames_.allocate(bytes);
+  if (memory == nullptr) return nullptr;
+  return ::new (memory) FrameHeader{.node_id = id.bits,
+                                    .birth = epoch_,
+                                    .previous = nullptr,
+                                    .checksum = 0,
+                                    .bytes = static_cast<std::uint32_t>(bytes)};
+}
+
+FrameHeader* VersionStore::create(std::size_t bytes) noexcept {
+  check_epoch_is_running();
+  NodeId id;
+  // One writer fills one shard after the other.
+  for (unsigned shard = 0; !id && shard < kShards; ++shard) id = table_.allocate(shard);
+  if (!id) return nullptr;
+  FrameHeader* frame = new_frame(id, bytes);
+  if (frame == nullptr) {
+    table_.free(id);
+    return nullptr;
+  }
+  std::memset(body(frame), 0, bytes - sizeof(FrameHeader));
+  table_.set_frame(id, frame);
+  changes_.push_back(id);
+  return frame;
+}
+
+FrameHeader* VersionStore::edit(NodeId id) noexcept {
+  FrameHeader* old = newest_frame(id);
+  if (old == nullptr || old->birth == epoch_) return old;
+  return new_version(old, old->bytes);
+}
+
+FrameHeader* VersionStore::resize(NodeId id, std::size_t bytes) noexcept {
+  FrameHeader* old = newest_frame(id);
+  if (old == nullptr || (old->birth == epoch_ && old->bytes == bytes)) return old;
+  return new_version(old, bytes);
+}
+
+// Readers that come by the new version before its epoch is published look at `birth` and
+// `previous` only, which the release store of the slot's word has completed.
+FrameHeader* VersionStore::new_version(FrameHeader* old, std::size_t bytes) noexcept {
+  const NodeId id{old->node_id};
+  FrameHeader* frame = new_frame(id, bytes);
+  if (frame == nullptr) return nullptr;
+  const std::size_t kept = std::min<std::size_t>(bytes, old->bytes);
+  std::memcpy(body(frame), body(old), kept - sizeof(FrameHeader));
+  std::memset(reinterpret_cast<std::byte*>(frame) + kept, 0, bytes - kept);
+  if (old->birth < epoch_) {
+    frame->previous = old;
+    table_.set_frame(id, frame);
+    collector_.retire(id, old, epoch_);
+    mark_changed(id, old->birth);
+    return frame;
+  }
+  // No epoch will see `old`. When the node is as young as that, nobody has come by it either.
+  frame->previous = old->previous;
+  table_.set_frame(id, frame);
+  if (old->previous == nullptr) {
+    frames_.release(old);
+  } else {
+    collector_.discard(old);
+  }
+  return frame;
+}
+
+void VersionStore::destroy(NodeId id) noexcept {
+  check_epoch_is_running();
+  if (loader_.end_if_cold(id, epoch_)) {
+    collector_.retire(id, nullptr, epoch_);
+    mark_changed(id, 0);
+    return;
+  }
+  FrameHeader* frame = newest_frame(id);
+  mark_changed(id, frame->birth);
+  if (frame->birth < epoch_) {
+    table_.end(id, frame, epoch_);
+    collector_.retire(id, frame, epoch_);
+  } else if (frame->previous != nullptr) {
+    table_.end(id, frame->previous, epoch_);
+    collector_.discard(frame);
+  } else {
+    table_.free(id);
+    frames_.release(frame);
+  }
+}
+
+VersionCounts VersionStore::counts() const {
+  VersionCounts counts;
+  counts.live_nodes = table_.live();
+  counts.versions_held = collector_.versions();
+  counts.version_bytes = collector_.version_bytes();
+  counts.waiting_bytes = collector_.waiting_bytes();
+  counts.resident_bytes = frames_.bytes_in_use();
+  counts.mapped_bytes = frames_.bytes_mapped();
+  counts.oldest_snapshot = published();
+  std::vector<std::uint64_t> snapshots;
+  epochs_->add_snapshots(snapshots);
+  counts.open_snapshots = snapshots.size();
+  for (const std::uint64_t epoch : snapshots) {
+    counts.oldest_snapshot = std::min(counts.oldest_snapshot, epoch);
+  }
+  return counts;
+}
+
+Result<Cut> VersionStore::cut() {
+  Cut cut;
+  cut.pin = epochs_->pin(epoch_);
+  if (!cut.pin) return Error(ErrorCode::limit_exceeded, "checkpoint", "too many open snapshots");
+  cut.epoch = epoch_;
+  cut.former_epoch = cut_epoch_;
+  cut.changes.swap(changes_);
+  cut_epoch_ = epoch_;
+  return cut;
+}
+
+void VersionStore::restore_changes(Cut cut) {
+  cut_epoch_ = cut.former_epoch;
+  changes_.insert(changes_.end(), cut.changes.begin(), cut.changes.end());
+}
+
+Result<const FrameHeader*> VersionStore::image(const Cut& cut, NodeId id) noexcept {
+  // The walk needs the guard; what it finds is held by the cut's pin.
+  const ReadGuard guard = epochs_->enter(cut.pin);
+  if (!guard) return Error(ErrorCode::limit_exceeded, "checkpoint", "too many readers");
+  const ObjectTable::Lookup found = table_.look_up(id);
+  if (found.state == ObjectTable::State::cold) XTREE_TRY(loader_.load(id));
+  return find(id, cut.epoch);
+}
+
+}  // namespace xtree::persistence

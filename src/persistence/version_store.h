@@ -1,0 +1,230 @@
+// VersionStore: nodes as versions behind NodeIDs, for one writer and any number of readers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "persistence/collector.h"
+#include "persistence/epoch.h"
+#include "persistence/frame.h"
+#include "persistence/frame_pool.h"
+#include "persistence/node_id.h"
+#include "persistence/node_loader.h"
+#include "persistence/object_table.h"
+#include "persistence/version_chain.h"
+#include "xtree/result.h"
+
+namespace xtree::persistence {
+
+class VersionStore;
+
+// The first error that a reader met. It belongs to one reader.
+class ReadFailure {
+ public:
+  void set(const Error& error) noexcept {
+    if (!error_) error_ = error;
+  }
+  [[nodiscard]] Result<void> status() const noexcept {
+    return error_ ? Result<void>(*error_) : Result<void>();
+  }
+  [[nodiscard]] Error error_or(const Error& other) const noexcept {
+    return error_ ? *error_ : other;
+  }
+
+ private:
+  std::optional<Error> error_;
+};
+
+// What a reader sees at one epoch: three words, to be passed by value. Its ReadGuard and its
+// ReadFailure outlive it.
+class ReadView {
+ public:
+  // The node's version at this epoch; null when it cannot be read, and the failure then says why.
+  [[nodiscard]] const FrameHeader* version(NodeId id) const noexcept;
+  // Starts to bring the node's slot near.
+  void prefetch(NodeId id) const noexcept;
+  // The error that made `version` return null, or `other` when there was none.
+  [[nodiscard]] Error error_or(const Error& other) const noexcept {
+    return failure_->error_or(other);
+  }
+
+ private:
+  friend class VersionStore;
+  ReadView(const VersionStore& store, std::uint64_t epoch, ReadFailure& failure) noexcept
+      : store_(&store), epoch_(epoch), failure_(&failure) {}
+
+  const VersionStore* store_;
+  std::uint64_t epoch_;
+  ReadFailure* failure_;
+};
+
+// The state of one epoch, held for a checkpoint.
+struct Cut {
+  std::uint64_t epoch = 0;
+  std::vector<NodeId> changes;  // what was made, changed or destroyed since the cut before
+  SnapshotPin pin;
+  std::uint64_t former_epoch = 0;  // of the cut before
+};
+
+// Brings a cut's changes into the order that a table wants: ascending by handle, and for every
+// handle its latest life only. For the checkpointer's own time, it needs no lock.
+void sort_changes(Cut& cut);
+
+struct VersionCounts {
+  std::uint64_t live_nodes = 0;
+  std::uint64_t versions_held = 0;    // superseded, and kept for snapshots and readers
+  std::uint64_t version_bytes = 0;
+  std::uint64_t waiting_bytes = 0;    // unlinked, and waiting for readers to leave
+  std::uint64_t resident_bytes = 0;   // of all frames
+  std::uint64_t mapped_bytes = 0;     // taken from the operating system for frames
+  std::uint64_t open_snapshots = 0;
+  std::uint64_t oldest_snapshot = 0;  // its epoch; the published one when there is none
+};
+
+// A reader enters with a ReadGuard and looks at nodes through a ReadView:
+//
+//   const ReadGuard guard = store.enter();
+//   ReadFailure failure;
+//   const ReadView view = store.view(guard, failure);
+//   if (const FrameHeader* frame = view.version(id)) ...
+//
+// What it finds is complete, belongs to that life of the node, and stays as it is while the guard,
+// or a SnapshotPin of the same epoch, lives. Readers wait for nobody, unless a node has to be read
+// from disk.
+//
+// The functions of the writer are for one thread at a time, the one that holds the commit lock.
+// Everything between `begin_epoch` and `publish` becomes visible together. An epoch may begin before
+// the one before it is published. design/concurrency.md has the argument.
+class VersionStore {
+  struct Private {};
+
+ public:
+  // `epoch` is the newest checkpoint's and counts as published. `source`, which outlives the store,
+  // has the images of the restored nodes; a store that restores none needs no source.
+  [[nodiscard]] static Result<std::unique_ptr<VersionStore>> create(std::uint64_t epoch,
+                                                                    const NodeSource* source);
+  VersionStore(Private, std::unique_ptr<EpochRegistry> epochs, ObjectTable table,
+               std::uint64_t epoch, const NodeSource* source) noexcept;
+  VersionStore(const VersionStore&) = delete;
+  VersionStore& operator=(const VersionStore&) = delete;
+
+  // Takes over the checkpoint's table, ascending by handle, before any other use.
+  Result<void> restore(const TableEntry& entry) { return table_.restore(entry); }
+
+  // Readers: any thread.
+
+  // False when kMaxSlots pins are open, or guards respectively.
+  [[nodiscard]] SnapshotPin pin() const noexcept { return epochs_->pin(); }
+  [[nodiscard]] ReadGuard enter() const noexcept { return epochs_->enter(); }
+  [[nodiscard]] ReadGuard enter(const SnapshotPin& snapshot) const noexcept {
+    return epochs_->enter(snapshot);
+  }
+  [[nodiscard]] ReadView view(const ReadGuard& guard, ReadFailure& failure) const noexcept {
+    return ReadView(*this, guard.epoch(), failure);
+  }
+  // The node's version at an epoch that the caller has entered, or null when it did not exist then
+  // or does not exist any more; an error when it exists and cannot be read.
+  Result<const FrameHeader*> find(NodeId id, std::uint64_t epoch) const noexcept;
+  [[nodiscard]] std::uint64_t published() const noexcept { return epochs_->published(); }
+
+  // The writer.
+
+  // Begins the next epoch and returns it.
+  std::uint64_t begin_epoch() noexcept;
+  // The epoch that began last.
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
+  // Shows readers the running epoch.
+  void publish() noexcept { publish(epoch_); }
+  // Shows readers an epoch that has begun, and what came before it. Another thread than the writer
+  // may call it, in order, if what the writer did for that epoch happens before the call.
+  void publish(std::uint64_t epoch) noexcept;
+  // What the writer itself sees, now and later: every change so far.
+  [[nodiscard]] ReadView newest(ReadFailure& failure) const noexcept;
+
+  // As index/store.h says of the functions of these names. A frame may be changed in place until
+  // the epoch ends. Null when the node cannot be read or memory that was not reserved is exhausted.
+  [[nodiscard]] bool reserve(std::size_t bytes) noexcept {
+    // Large frames are rounded up by as much as an eighth.
+    return frames_.reserve(bytes + bytes / 8);
+  }
+  [[nodiscard]] FrameHeader* create(std::size_t bytes) noexcept;
+  [[nodiscard]] FrameHeader* edit(NodeId id) noexcept;
+  [[nodiscard]] FrameHeader* resize(NodeId id, std::size_t bytes) noexcept;
+  // Needs no memory and reads nothing. The node must exist.
+  void destroy(NodeId id) noexcept;
+
+  // Gives back what no reader can ask for any more; call it after `publish`, and when a snapshot
+  // has closed. True when the budget ended it: there is more that could be done now.
+  static constexpr std::size_t kCollectBudget = 4096;
+  bool collect(std::size_t budget = kCollectBudget) { return collector_.collect(budget); }
+
+  [[nodiscard]] VersionCounts counts() const;
+  // Calls `visit(NodeId)` for every node that exists, in no order.
+  template <class Visit>
+  void for_each_live(Visit&& visit) const {
+    table_.for_each_live(visit);
+  }
+
+  // Checkpoints: `has_changes`, `cut` and `restore_changes` belong to the writer; one checkpointing
+  // thread calls the others, beside the writer and readers.
+
+  // Whether there is anything that the last cut does not hold.
+  [[nodiscard]] bool has_changes() const noexcept { return !changes_.empty(); }
+  // Ends the running epoch and holds its state, published or not. Nothing may be changed before the
+  // next `begin_epoch`, unless the cut is given back. An error when kMaxSlots pins are open.
+  Result<Cut> cut();
+  // Gives back a cut that came to nothing: its changes count as changes again.
+  void restore_changes(Cut cut);
+  // What a changed node was at the cut; null when it did not exist. It stays where it is while the
+  // cut lives. Its `previous` may change meanwhile and must not be looked at. A destroyed node that
+  // is only on disk and that an older snapshot may still read is brought into memory, because the
+  // coming checkpoint gives up its place.
+  Result<const FrameHeader*> image(const Cut& cut, NodeId id) noexcept;
+  // What the newest checkpoint holds for the id's handle, perhaps for an earlier life of it; zero
+  // when it holds nothing.
+  [[nodiscard]] TableEntry on_disk(NodeId id) const noexcept { return table_.on_disk(id); }
+  // Say what the newest checkpoint holds, once it is committed.
+  void written(const TableEntry& entry) noexcept { loader_.set_on_disk(entry); }
+  void forgotten(NodeId id) noexcept { loader_.clear_on_disk(id); }
+
+ private:
+  friend class ReadView;
+
+  [[nodiscard]] const FrameHeader* find_slowly(NodeId id, std::uint64_t epoch,
+                                               ReadFailure& failure) const noexcept;
+  void check_epoch_is_running() const noexcept;
+  [[nodiscard]] FrameHeader* newest_frame(NodeId id) noexcept;
+  [[nodiscard]] FrameHeader* new_frame(NodeId id, std::size_t bytes) noexcept;
+  [[nodiscard]] FrameHeader* new_version(FrameHeader* old, std::size_t bytes) noexcept;
+  void mark_changed(NodeId id, std::uint64_t birth) {
+    if (birth <= cut_epoch_) changes_.push_back(id);
+  }
+
+  std::unique_ptr<EpochRegistry> epochs_;
+  ObjectTable table_;
+  FramePool frames_;
+  // Loading changes where a version is, and not what a reader sees.
+  mutable NodeLoader loader_;
+  Collector collector_;
+
+  // The writer's.
+  std::uint64_t epoch_;             // the one that began last
+  std::uint64_t cut_epoch_;         // of the last cut; versions born later are in changes_
+  std::vector<NodeId> changes_;     // since the last cut
+};
+
+inline const FrameHeader* ReadView::version(NodeId id) const noexcept {
+  const std::uint64_t word = store_->table_.word(id);
+  if (ObjectTable::is_plain(word, id)) [[likely]] {
+    const FrameHeader* frame = version_for(ObjectTable::frame_of(word), epoch_);
+    if (frame != nullptr) [[likely]] return frame;
+  }
+  return store_->find_slowly(id, epoch_, *failure_);
+}
+
+inline void ReadView::prefetch(NodeId id) const noexcept { store_->table_.prefetch(id); }
+
+}  // namespace xtree::persistence

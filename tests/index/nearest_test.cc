@@ -1,0 +1,210 @@
+#include "index/nearest.h"
+
+#include <cmath>
+#include <set>
+
+#include "index/search_fixture.h"
+
+namespace xtree::index {
+namespace {
+
+using test::Pattern;
+
+// In long double the squares of all doubles have room.
+template <int D, class Entry, class T>
+long double true_distance(const Entry& entry, const T* target) {
+  long double sum = 0;
+  for (std::size_t axis = 0; axis < D; ++axis) {
+    const long double above = static_cast<long double>(entry.low(axis)) - target[D + axis];
+    const long double below = static_cast<long double>(target[axis]) - entry.high(axis);
+    const long double gap = std::max({above, below, 0.0L});
+    sum += gap * gap;
+  }
+  return std::sqrt(sum);
+}
+
+// Roundings of one subtraction, one square and D additions.
+template <int D>
+bool close(double distance, long double expected) {
+  const long double error = std::fabs(distance - expected);
+  return error <= expected * (D + 4) * 0x1p-53L || error <= 0x1p-1074L;
+}
+
+struct Found {
+  std::uint64_t value;
+  double distance;
+  friend bool operator==(const Found&, const Found&) = default;
+};
+
+template <class T, class Fixture>
+std::vector<Found> search(const Fixture& fixture, Isa isa, const T* target, std::uint64_t limit,
+                          std::size_t most) {
+  const auto kernels = make_search_kernels<T>(fixture.layout, isa);
+  Nearest<T, MemoryView> nearest(fixture.store.view(), fixture.layout, kernels, fixture.root,
+                                 target, limit);
+  std::vector<Found> found;
+  detail::NearestHit hit;
+  while (found.size() < most && nearest.next(hit)) {
+    std::uint64_t value;
+    std::memcpy(&value, hit.value, sizeof(value));
+    EXPECT_EQ(std::memcmp(hit.geometry, fixture.entries[value].rows,
+                          sizeof(fixture.entries[value].rows)),
+              0);
+    found.push_back({value, hit.distance});
+  }
+  EXPECT_FALSE(nearest.failed());
+  EXPECT_FALSE(nearest.out_of_memory());
+  return found;
+}
+
+template <int D, class T, Shape S>
+void check_query(const SearchFixture<D, T, S>& fixture, const T* target, std::uint64_t limit,
+                 std::size_t most) {
+  std::vector<long double> expected;
+  for (const auto& entry : fixture.entries) expected.push_back(true_distance<D>(entry, target));
+  std::sort(expected.begin(), expected.end());
+  expected.resize(std::min({expected.size(), most, static_cast<std::size_t>(limit)}));
+  std::vector<Found> first;
+  for (const Isa isa : supported_isas()) {
+    const auto found = search(fixture, isa, target, limit, most);
+    if (isa == Isa::baseline) {
+      first = found;
+    } else {
+      ASSERT_EQ(found, first) << "instruction sets differ";
+    }
+    ASSERT_EQ(found.size(), expected.size());
+    std::set<std::uint64_t> values;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      ASSERT_TRUE(values.insert(found[i].value).second) << "an entry came twice";
+      ASSERT_TRUE(i == 0 || found[i - 1].distance <= found[i].distance);
+      ASSERT_TRUE(close<D>(found[i].distance, expected[i]))
+          << found[i].distance << " instead of " << static_cast<double>(expected[i]);
+      ASSERT_TRUE(close<D>(found[i].distance,
+                           true_distance<D>(fixture.entries[found[i].value], target)));
+    }
+  }
+}
+
+template <int D, class T, Shape S>
+void check_pattern(Pattern pattern, std::uint64_t seed, std::size_t count, Build build) {
+  SCOPED_TRACE(testing::Message() << D << " dimensions of " << sizeof(T) << " bytes, "
+                                  << (S == Shape::points ? "points" : "boxes") << ", "
+                                  << to_string(pattern) << ", " << count << " entries");
+  SearchFixture<D, T, S> fixture(pattern, seed, count, build);
+  auto& generator = fixture.generator;
+  for (int i = 0; i < 6; ++i) {
+    const auto box = i % 2 == 0 ? Box<D, T>(generator.point())
+                                : generator.spanning(generator.point(), generator.point());
+    T target[2 * D];
+    std::memcpy(target, box.data(), sizeof(target));
+    for (const std::uint64_t limit : {std::uint64_t{1}, std::uint64_t{10}, std::uint64_t{100}}) {
+      check_query(fixture, target, limit, count);
+    }
+    if (i < 2) {
+      check_query(fixture, target, count, count);
+      check_query(fixture, target, detail::kEndless, count + 1);
+      check_query(fixture, target, detail::kEndless, 20);
+    }
+  }
+}
+
+TEST(Nearest, OrdersAsBruteForceDoes) {
+  const std::uint64_t seed = test::test_seed("Nearest");
+  for_all_schemas([seed]<int D, class T, Shape S>() {
+    for (const Pattern pattern : test::kPatterns) {
+      check_pattern<D, T, S>(pattern, seed, 1000, Build::bulk);
+    }
+  });
+}
+
+TEST(Nearest, OrdersAsBruteForceDoesInInsertedTrees) {
+  const std::uint64_t seed = test::test_seed("Nearest");
+  for_all_schemas([seed]<int D, class T, Shape S>() {
+    for (const Pattern pattern : test::kPatterns) {
+      check_pattern<D, T, S>(pattern, seed, 700, Build::inserts);
+    }
+  });
+}
+
+TEST(Nearest, WorksAtEverySmallSize) {
+  const std::uint64_t seed = test::test_seed("Nearest");
+  for (std::size_t count = 0; count < 200; count += count < 20 ? 1 : 19) {
+    check_pattern<2, double, Shape::boxes>(Pattern::uniform, seed, count, Build::bulk);
+    check_pattern<3, float, Shape::points>(Pattern::grid, seed, count, Build::bulk);
+  }
+}
+
+// More hits than are ranked at once: the search goes on as the endless one does.
+TEST(Nearest, HonoursALimitTooLargeToRank) {
+  SearchFixture<2, double, Shape::points> fixture(Pattern::uniform, 5, 12000, Build::bulk);
+  const double target[4] = {500, 500, 500, 500};
+  const std::uint64_t limit = Nearest<double, MemoryView>::kRankedLimit + 1000;
+  check_query(fixture, target, limit, fixture.entries.size());
+}
+
+TEST(Nearest, GivesNothingForALimitOfNone) {
+  SearchFixture<2, double, Shape::points> fixture(Pattern::uniform, 5, 100, Build::bulk);
+  const double target[4] = {1, 1, 1, 1};
+  EXPECT_TRUE(search(fixture, best_isa(), target, 0, 100).empty());
+}
+
+// Squares of these distances overflow or underflow, also beside ones that do neither.
+TEST(Nearest, OrdersDistancesWhoseSquaresLeaveTheRangeOfDouble) {
+  SearchFixture<2, double, Shape::points> fixture(Pattern::identical, 1, 0, Build::bulk);
+  const int exponents = 2000;
+  for (int i = 0; i < exponents; ++i) {
+    const double x = std::scalbn(1.5, i - 1040);
+    const double y = i % 3 == 0 ? x : 0;
+    fixture.entries.push_back({{i % 2 == 0 ? x : -x, y}, static_cast<std::uint64_t>(i)});
+  }
+  ASSERT_TRUE(bulk_load<double>(fixture.layout, fixture.store, fixture.root,
+                                fixture.entries[0].rows, &fixture.entries[0].value,
+                                sizeof(fixture.entries[0]), fixture.entries.size()));
+  for (const double at : {0.0, 1e-200, -1.0, 1e250}) {
+    const double target[4] = {at, 0, at, 0};
+    for (const std::uint64_t limit : {std::uint64_t{1}, std::uint64_t{50}, detail::kEndless}) {
+      SCOPED_TRACE(testing::Message() << "at " << at << ", limit " << limit);
+      check_query(fixture, target, limit, fixture.entries.size());
+    }
+  }
+}
+
+TEST(Nearest, StopsAndSaysSoWhenANodeCannotBeRead) {
+  struct View {
+    Ref failing;
+    const Node* node(Ref ref) const noexcept {
+      return ref == failing ? nullptr : MemoryView().node(ref);
+    }
+    void prefetch(Ref) const noexcept {}
+  };
+  SearchFixture<2, double, Shape::boxes> fixture(Pattern::uniform, 1, 4000, Build::bulk);
+  const auto kernels = make_search_kernels<double>(fixture.layout, best_isa());
+  const Node& top = *fixture.store.view().node(fixture.root.node);
+  const double target[4] = {500, 500, 500, 500};
+  for (const Ref failing : {fixture.root.node, child_ref(top, fixture.layout, top.count - 1)}) {
+    // Ranked and not: a root that claims more entries lets the limit be more than is ranked.
+    for (const std::uint64_t claimed : {std::uint64_t{4000}, std::uint64_t{5000}}) {
+      Root root = fixture.root;
+      root.entries = claimed;
+      Nearest<double, View> nearest({failing}, fixture.layout, kernels, root, target,
+                                    detail::kEndless);
+      detail::NearestHit hit;
+      std::size_t hits = 0;
+      while (nearest.next(hit)) ++hits;
+      EXPECT_TRUE(nearest.failed());
+      EXPECT_LT(hits, fixture.entries.size());
+      EXPECT_FALSE(nearest.next(hit));
+    }
+  }
+}
+
+TEST(SpillArray, KeepsItsElementsWhenItGrowsAndWhenItCannot) {
+  SpillArray<int, 4> array;
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(array.push(i));
+  EXPECT_FALSE(array.reserve(std::numeric_limits<std::size_t>::max() / 2));
+  ASSERT_EQ(array.size(), 1000u);
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(array[static_cast<std::size_t>(i)], i);
+}
+
+}  // namespace
+}  // namespace xtree::index

@@ -1,0 +1,47 @@
+#include "platform/memory.h"
+
+#include <gtest/gtest.h>
+
+#include <type_traits>
+
+namespace xtree::platform {
+namespace {
+
+constexpr std::size_t kGiB = std::size_t{1} << 30;
+
+static_assert(!std::is_copy_constructible_v<ReservedRange>);
+
+TEST(ReservedRange, FarMoreThanTheMachineHasIsZeroAndWritableWhereItIsTouched) {
+  for (const HugePages huge_pages : {HugePages::no, HugePages::yes}) {
+    auto range = ReservedRange::create(256 * kGiB, huge_pages).value();
+    ASSERT_EQ(range.bytes(), 256 * kGiB);
+    for (const std::size_t offset : {std::size_t{0}, 100 * kGiB, 256 * kGiB - 1}) {
+      EXPECT_EQ(range.data()[offset], std::byte{0});
+      range.data()[offset] = std::byte{7};
+      EXPECT_EQ(range.data()[offset], std::byte{7});
+    }
+  }
+}
+
+TEST(ReservedRange, MovingLeavesTheSourceEmptyAndTheAddressWhereItWas) {
+  auto first = ReservedRange::create(kGiB).value();
+  std::byte* const address = first.data();
+  address[5] = std::byte{5};
+  ReservedRange second(std::move(first));
+  EXPECT_EQ(first.data(), nullptr);
+  EXPECT_EQ(first.bytes(), 0u);
+  EXPECT_EQ(second.data(), address);
+  ReservedRange third;
+  third = std::move(second);
+  EXPECT_EQ(second.bytes(), 0u);
+  EXPECT_EQ(third.data()[5], std::byte{5});
+}
+
+TEST(ReservedRange, MoreThanTheAddressSpaceIsOutOfMemory) {
+  const auto range = ReservedRange::create(std::size_t{1} << 62);
+  ASSERT_FALSE(range);
+  EXPECT_EQ(range.error().code(), ErrorCode::out_of_memory);
+}
+
+}  // namespace
+}  // namespace xtree::platform

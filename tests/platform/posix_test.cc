@@ -1,0 +1,193 @@
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <thread>
+
+#include "xtree/platform.h"
+
+namespace xtree {
+namespace {
+
+class PosixTest : public testing::Test {
+ protected:
+  PosixTest() : root_(testing::TempDir() + "xtree-posix-XXXXXX") {
+    EXPECT_NE(::mkdtemp(root_.data()), nullptr);
+  }
+  ~PosixTest() override { std::filesystem::remove_all(root_); }
+
+  std::string path(const char* name) const { return root_ + "/" + name; }
+  std::unique_ptr<File> create(const char* name) const {
+    return files_.open(path(name), OpenMode::create).value();
+  }
+
+  std::string root_;
+  FileSystem& files_ = posix_file_system();
+};
+
+std::vector<std::byte> pattern(std::size_t count) {
+  std::vector<std::byte> bytes(count);
+  for (std::size_t i = 0; i < count; ++i) bytes[i] = static_cast<std::byte>(i * 7 + i / 251);
+  return bytes;
+}
+
+TEST_F(PosixTest, WhatIsWrittenIsRead) {
+  const auto file = create("f");
+  const auto written = pattern(100'000);
+  ASSERT_TRUE(file->write_at(5000, written));
+  ASSERT_TRUE(file->sync());
+  EXPECT_EQ(file->size().value(), 105'000u);
+  std::vector<std::byte> read(100'000);
+  EXPECT_EQ(file->read_at(5000, read).value(), read.size());
+  EXPECT_EQ(read, written);
+  EXPECT_EQ(file->read_at(0, std::span(read).first(5000)).value(), 5000u);
+  EXPECT_EQ(std::count(read.begin(), read.begin() + 5000, std::byte{0}), 5000);
+}
+
+TEST_F(PosixTest, ReadStopsAtTheEndOfTheFile) {
+  const auto file = create("f");
+  ASSERT_TRUE(file->write_at(0, pattern(10)));
+  std::vector<std::byte> read(100);
+  EXPECT_EQ(file->read_at(4, read).value(), 6u);
+  EXPECT_EQ(file->read_at(10, read).value(), 0u);
+  EXPECT_EQ(file->read_at(1000, read).value(), 0u);
+}
+
+TEST_F(PosixTest, TruncateCutsAndGrowsWithZeros) {
+  const auto file = create("f");
+  ASSERT_TRUE(file->write_at(0, pattern(10)));
+  ASSERT_TRUE(file->truncate(4));
+  ASSERT_TRUE(file->truncate(8));
+  std::vector<std::byte> read(8, std::byte{1});
+  EXPECT_EQ(file->read_at(0, read).value(), 8u);
+  EXPECT_EQ(read[3], pattern(4)[3]);
+  EXPECT_EQ(read[4], std::byte{0});
+}
+
+TEST_F(PosixTest, CreateKeepsAFileThatExists) {
+  ASSERT_TRUE(create("f")->write_at(0, pattern(10)));
+  EXPECT_EQ(create("f")->size().value(), 10u);
+  EXPECT_EQ(files_.open(path("f"), OpenMode::read_write).value()->size().value(), 10u);
+}
+
+TEST_F(PosixTest, MissingFilesAreNotFound) {
+  for (const OpenMode mode : {OpenMode::read, OpenMode::read_write}) {
+    const auto opened = files_.open(path("no"), mode);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code(), ErrorCode::not_found);
+    EXPECT_EQ(opened.error().system_error(), ENOENT);
+    EXPECT_TRUE(std::string(opened.error().message()).find("/no: cannot open: ") !=
+                std::string::npos);
+  }
+  EXPECT_EQ(files_.remove(path("no")).error().code(), ErrorCode::not_found);
+  EXPECT_EQ(files_.rename(path("no"), path("x")).error().code(), ErrorCode::not_found);
+  EXPECT_EQ(files_.list(path("no")).error().code(), ErrorCode::not_found);
+  EXPECT_EQ(files_.sync_directory(path("no")).error().code(), ErrorCode::not_found);
+  EXPECT_EQ(files_.make_directory(path("no/no")).error().code(), ErrorCode::not_found);
+  EXPECT_FALSE(files_.exists(path("no")).value());
+  EXPECT_FALSE(files_.exists(path("no/no")).value());
+}
+
+TEST_F(PosixTest, FileOpenedForReadingCannotBeWritten) {
+  create("f");
+  const auto file = files_.open(path("f"), OpenMode::read).value();
+  EXPECT_EQ(file->write_at(0, pattern(1)).error().code(), ErrorCode::io_error);
+}
+
+TEST_F(PosixTest, LockIsHeldUntilTheFileIsClosed) {
+  auto first = create("LOCK");
+  const auto second = create("LOCK");
+  ASSERT_TRUE(first->lock());
+  EXPECT_EQ(second->lock().error().code(), ErrorCode::locked);
+  first.reset();
+  EXPECT_TRUE(second->lock());
+}
+
+TEST_F(PosixTest, DirectoriesListPlainNames) {
+  ASSERT_TRUE(files_.make_directory(path("d")));
+  ASSERT_TRUE(files_.make_directory(path("d")));
+  create("d/b");
+  create("d/a");
+  auto names = files_.list(path("d")).value();
+  std::sort(names.begin(), names.end());
+  EXPECT_EQ(names, (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(files_.exists(path("d")).value());
+  EXPECT_TRUE(files_.sync_directory(path("d")));
+  create("f");
+  EXPECT_EQ(files_.make_directory(path("f")).error().code(), ErrorCode::already_exists);
+}
+
+TEST_F(PosixTest, RenameReplacesTheTarget) {
+  ASSERT_TRUE(create("a")->write_at(0, pattern(10)));
+  ASSERT_TRUE(create("b")->write_at(0, pattern(20)));
+  ASSERT_TRUE(files_.rename(path("a"), path("b")));
+  EXPECT_FALSE(files_.exists(path("a")).value());
+  EXPECT_EQ(create("b")->size().value(), 10u);
+  ASSERT_TRUE(files_.remove(path("b")));
+  EXPECT_FALSE(files_.exists(path("b")).value());
+}
+
+TEST_F(PosixTest, PathsThatAreNoneAreRefused) {
+  using namespace std::string_view_literals;
+  for (const std::string_view bad : {""sv, "a\0b"sv}) {
+    EXPECT_EQ(files_.open(bad, OpenMode::create).error().code(), ErrorCode::invalid_argument);
+    EXPECT_EQ(files_.remove(bad).error().code(), ErrorCode::invalid_argument);
+  }
+}
+
+TEST_F(PosixTest, FullDeviceIsNoSpace) {
+  const auto full = files_.open("/dev/full", OpenMode::read_write);
+  if (!full) GTEST_SKIP() << full.error().message();
+  EXPECT_EQ((*full)->write_at(0, pattern(10)).error().code(), ErrorCode::no_space);
+}
+
+TEST_F(PosixTest, RefusedWritingIsReadOnly) {
+  if (::geteuid() == 0) {
+    // The superuser is refused nothing but what nobody may write.
+    const auto opened = files_.open("/proc/version", OpenMode::create);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code(), ErrorCode::read_only) << opened.error().message();
+  } else {
+    ASSERT_EQ(::chmod(root_.c_str(), 0555), 0);
+    EXPECT_EQ(files_.open(path("f"), OpenMode::create).error().code(), ErrorCode::read_only);
+    ASSERT_EQ(::chmod(root_.c_str(), 0755), 0);
+  }
+}
+
+// A file under the number of standard error would receive what the program prints.
+TEST_F(PosixTest, FilesNeverTakeTheNumbersOfTheStandardStreams) {
+  const int saved = ::dup(STDIN_FILENO);
+  ASSERT_GE(saved, 0);
+  ASSERT_EQ(::close(STDIN_FILENO), 0);
+  const auto file = create("f");
+  EXPECT_LT(::fcntl(STDIN_FILENO, F_GETFD), 0);
+  EXPECT_TRUE(file->write_at(0, pattern(10)));
+  ASSERT_EQ(::dup2(saved, STDIN_FILENO), STDIN_FILENO);
+  ::close(saved);
+}
+
+TEST_F(PosixTest, ThreadsWriteDisjointRangesOfOneFile) {
+  constexpr std::size_t kPart = 10'000;
+  const auto file = create("f");
+  const auto bytes = pattern(4 * kPart);
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      for (std::size_t at = i * kPart; at < (i + 1) * kPart; at += 100) {
+        EXPECT_TRUE(file->write_at(at, std::span(bytes).subspan(at, 100)));
+      }
+    });
+  }
+  threads.clear();
+  std::vector<std::byte> read(bytes.size());
+  EXPECT_EQ(file->read_at(0, read).value(), read.size());
+  EXPECT_EQ(read, bytes);
+}
+
+}  // namespace
+}  // namespace xtree

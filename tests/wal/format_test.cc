@@ -1,0 +1,107 @@
+#include "wal/format.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "platform/bytes.h"
+#include "platform/crc32c.h"
+
+namespace xtree::wal {
+namespace {
+
+using Block = std::array<std::byte, 128>;
+
+Block encoded_group() {
+  Block block{};
+  encode(GroupHeader{.operations = 3,
+                     .file = 5,
+                     .offset = 8192,
+                     .generation = 2,
+                     .first_lsn = 77,
+                     .epoch = 9,
+                     .durable_lsn = 70,
+                     .time_us = 123,
+                     .payload_bytes = 1000,
+                     .payload_crc = 0xABCD,
+                     .origin = GroupOrigin::carried},
+         block);
+  return block;
+}
+
+TEST(WalFormat, FileHeaderComesBackAsItWasWritten) {
+  Block block{};
+  encode(FileHeader{.file = 1,
+                    .generation = 2,
+                    .first_lsn = 3,
+                    .predecessor_file = 4,
+                    .predecessor_offset = 5,
+                    .predecessor_generation = 6,
+                    .carried_end = 7,
+                    .file_bytes = 8},
+         block);
+  const auto header = decode_file_header(block);
+  ASSERT_TRUE(header);
+  EXPECT_EQ(header->format_version, kLogFormatVersion);
+  EXPECT_EQ(header->file, 1u);
+  EXPECT_EQ(header->generation, 2u);
+  EXPECT_EQ(header->first_lsn, 3u);
+  EXPECT_EQ(header->predecessor_file, 4u);
+  EXPECT_EQ(header->predecessor_offset, 5u);
+  EXPECT_EQ(header->predecessor_generation, 6u);
+  EXPECT_EQ(header->carried_end, 7u);
+  EXPECT_EQ(header->file_bytes, 8u);
+  EXPECT_FALSE(decode_group_header(block));
+}
+
+TEST(WalFormat, GroupHeaderComesBackAsItWasWritten) {
+  const auto header = decode_group_header(encoded_group());
+  ASSERT_TRUE(header);
+  EXPECT_EQ(header->operations, 3u);
+  EXPECT_EQ(header->file, 5u);
+  EXPECT_EQ(header->offset, 8192u);
+  EXPECT_EQ(header->generation, 2u);
+  EXPECT_EQ(header->first_lsn, 77u);
+  EXPECT_EQ(header->epoch, 9u);
+  EXPECT_EQ(header->durable_lsn, 70u);
+  EXPECT_EQ(header->time_us, 123u);
+  EXPECT_EQ(header->payload_bytes, 1000u);
+  EXPECT_EQ(header->payload_crc, 0xABCDu);
+  EXPECT_EQ(header->origin, GroupOrigin::carried);
+  EXPECT_FALSE(decode_file_header(encoded_group()));
+}
+
+TEST(WalFormat, EveryChangedBitOfAHeaderIsNoticed) {
+  for (std::size_t bit = 0; bit < 8 * sizeof(GroupHeader); ++bit) {
+    Block block = encoded_group();
+    block[bit / 8] ^= static_cast<std::byte>(1u << bit % 8);
+    EXPECT_FALSE(decode_group_header(block)) << "bit " << bit;
+  }
+}
+
+TEST(WalFormat, HeaderThatIsCutOffIsNone) {
+  const Block block = encoded_group();
+  EXPECT_TRUE(decode_group_header(std::span(block).first(sizeof(GroupHeader))));
+  EXPECT_FALSE(decode_group_header(std::span(block).first(sizeof(GroupHeader) - 1)));
+  EXPECT_FALSE(decode_group_header({}));
+}
+
+// The bytes themselves, so that a change of the format does not go unseen.
+TEST(WalFormat, BytesOfAGroupHeaderStayWhatTheyAre) {
+  const Block block = encoded_group();
+  EXPECT_EQ(std::memcmp(block.data(), "XTREEGRP", 8), 0);
+  EXPECT_EQ(platform::load_u32(&block[8]), 1u);
+  EXPECT_EQ(platform::load_u32(&block[12]), 3u);
+  EXPECT_EQ(platform::load_u64(&block[40]), 77u);
+  EXPECT_EQ(platform::load_u64(&block[72]), 1000u);
+  EXPECT_EQ(platform::load_u32(&block[92]), platform::crc32c(std::span(block).first(92)));
+}
+
+TEST(WalFormat, GroupsTakeWholeBlocks) {
+  EXPECT_EQ(group_bytes(0), 4096u);
+  EXPECT_EQ(group_bytes(4096 - 96), 4096u);
+  EXPECT_EQ(group_bytes(4096 - 95), 8192u);
+}
+
+}  // namespace
+}  // namespace xtree::wal

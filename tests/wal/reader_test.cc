@@ -1,0 +1,339 @@
+#include "wal/reader.h"
+
+#include <gtest/gtest.h>
+
+#include "support/faulty_file_system.h"
+#include "wal/log_testing.h"
+
+namespace xtree::test {
+namespace {
+
+using wal::kBlockBytes;
+using wal::kFirstGroupOffset;
+using wal::LogPosition;
+using wal::LogWriter;
+
+void append_synced(LogWriter& writer, std::uint64_t count, std::size_t bytes) {
+  for (std::uint64_t i = 0; i < count; ++i) {
+    ASSERT_TRUE(append(writer, make_payload(writer.next_lsn(), bytes)));
+    ASSERT_TRUE(writer.sync());
+  }
+}
+
+void expect_corruption(const Replayed& replayed, const std::string& place) {
+  ASSERT_FALSE(replayed.end);
+  EXPECT_EQ(replayed.end.error().code(), ErrorCode::corruption) << replayed.end.error().message();
+  EXPECT_EQ(replayed.end.error().place(), place) << replayed.end.error().message();
+}
+
+std::string at(std::uint64_t file, std::uint64_t offset) {
+  return path_of(file) + ":" + std::to_string(offset);
+}
+
+TEST(WalReader, EmptyDirectoryIsAnEmptyLog) {
+  CrashingFileSystem files;
+  const Replayed replayed = replay(files, {}, 0, 42);
+  ASSERT_TRUE(replayed.end);
+  EXPECT_EQ(replayed.end->next_lsn, 42u);
+  EXPECT_EQ(replayed.end->end, LogPosition{});
+}
+
+TEST(WalReader, FileWithoutGroupsIsAnEmptyLog) {
+  CrashingFileSystem files;
+  create_writer(files);
+  const Replayed replayed = replay(files);
+  ASSERT_TRUE(replayed.end);
+  EXPECT_EQ(replayed.end->groups, 0u);
+  EXPECT_EQ(replayed.end->end, (LogPosition{1, kFirstGroupOffset}));
+}
+
+TEST(WalReader, VisitorsErrorStopsTheReplay) {
+  CrashingFileSystem files;
+  append_synced(*create_writer(files), 3, 100);
+  int visits = 0;
+  const auto end = wal::replay_log(files, kLogDirectory, {}, 0, 1,
+                                   [&](const wal::GroupInfo&, std::span<const std::byte>) {
+                                     if (++visits < 2) return Result<void>();
+                                     return Result<void>(Error(ErrorCode::closed, "x", "enough"));
+                                   });
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().code(), ErrorCode::closed);
+  EXPECT_EQ(visits, 2);
+}
+
+// The last group is cut at every byte, with zeros or with rubbish behind the cut.
+TEST(WalReader, StopsAtATornTailWhereverItIsTorn) {
+  const std::size_t payload = 5000;
+  CrashingFileSystem files;
+  auto writer = create_writer(files);
+  append_synced(*writer, 3, payload);
+  const std::uint64_t tail = writer->position().offset;
+  append_synced(*writer, 1, payload);
+  auto& content = files.content(path_of(1));
+  const CrashingFileSystem::Bytes whole = content;
+  std::mt19937_64 random(7);
+  for (std::size_t cut = 0; cut < sizeof(wal::GroupHeader) + payload; ++cut) {
+    content = whole;
+    for (std::size_t i = tail + cut; i < tail + wal::group_bytes(payload); ++i) {
+      content[i] = cut % 2 == 0 ? std::byte{0} : ~whole[i];
+    }
+    const Replayed replayed = replay(files);
+    ASSERT_TRUE(replayed.end) << "cut at " << cut << ": " << replayed.end.error().message();
+    ASSERT_EQ(replayed.end->next_lsn, 4u) << "cut at " << cut;
+    ASSERT_EQ(replayed.end->end, (LogPosition{1, tail}));
+  }
+}
+
+// Two groups that were not synced may survive in any combination.
+TEST(WalReader, UnsyncedGroupBehindATornOneIsCutWithIt) {
+  CrashingFileSystem files;
+  auto writer = create_writer(files);
+  append_synced(*writer, 2, 100);
+  const std::uint64_t torn = writer->position().offset;
+  ASSERT_TRUE(append(*writer, make_payload(3, 100)));
+  ASSERT_TRUE(append(*writer, make_payload(4, 100)));
+  files.content(path_of(1))[torn + 120] ^= std::byte{1};
+  const Replayed replayed = replay(files);
+  ASSERT_TRUE(replayed.end) << replayed.end.error().message();
+  EXPECT_EQ(replayed.end->next_lsn, 3u);
+}
+
+// Every byte of every header, and a sample of the payloads, in a log of two generations.
+TEST(WalReader, DamageBeforeSyncedGroupsIsCorruptionWithItsPlace) {
+  CrashingFileSystem files;
+  auto writer = create_writer(files);
+  append_synced(*writer, 4, 6000);
+  const LogPosition first_end = writer->position();
+  writer = reopen(files);
+  append_synced(*writer, 3, 200);
+  const std::uint64_t last = writer->position().offset - kBlockBytes;
+
+  const auto check = [&](std::uint64_t file, std::uint64_t begin, std::uint64_t offset) {
+    std::byte& value = files.content(path_of(file))[offset];
+    value ^= std::byte{0x10};
+    expect_corruption(replay(files), at(file, begin));
+    value ^= std::byte{0x10};
+    return !testing::Test::HasFailure();
+  };
+  // The fourth group of file 1 was not yet proven to be durable, so file 2 has it.
+  for (std::uint64_t group = kFirstGroupOffset; group + 2 * kBlockBytes < first_end.offset;
+       group += 2 * kBlockBytes) {
+    for (std::uint64_t i = 0; i < sizeof(wal::GroupHeader) + 6000; i += i < 96 ? 1 : 37) {
+      ASSERT_TRUE(check(1, group, group + i)) << "byte " << i << " of the group at " << group;
+    }
+  }
+  for (std::uint64_t group = kFirstGroupOffset; group < last;
+       group += group == kFirstGroupOffset ? 2 * kBlockBytes : kBlockBytes) {
+    for (std::uint64_t i = 0; i < sizeof(wal::GroupHeader) + 200; ++i) {
+      ASSERT_TRUE(check(2, group, group + i)) << "byte " << i << " of the group at " << group;
+    }
+  }
+  for (std::uint64_t i = 0; i < sizeof(wal::FileHeader); ++i) {
+    ASSERT_TRUE(check(1, 0, i)) << "byte " << i << " of the header of file 1";
+    ASSERT_TRUE(check(2, 0, i)) << "byte " << i << " of the header of file 2";
+  }
+  EXPECT_TRUE(replay(files).end);
+}
+
+TEST(WalReader, DamagedGroupIsCorruptionWhenOnlyALaterHeaderSurvives) {
+  CrashingFileSystem files;
+  auto writer = create_writer(files);
+  append_synced(*writer, 3, 3000);
+  auto& content = files.content(path_of(1));
+  content[kFirstGroupOffset] ^= std::byte{1};
+  content[kFirstGroupOffset + kBlockBytes + 200] ^= std::byte{1};
+  content[kFirstGroupOffset + 2 * kBlockBytes + 200] ^= std::byte{1};
+  expect_corruption(replay(files), at(1, kFirstGroupOffset));
+}
+
+TEST(WalReader, MissingFileIsCorruption) {
+  CrashingFileSystem files;
+  auto writer = create_writer(files);
+  append_synced(*writer, 50, 3000);
+  ASSERT_EQ(writer->position().file, 4u);
+  for (const std::uint64_t missing : {1, 2, 3}) {
+    const CrashingFileSystem::Bytes kept = files.content(path_of(missing));
+    ASSERT_TRUE(files.remove(path_of(missing)));
+    expect_corruption(replay(files), path_of(missing));
+    auto file = files.open(path_of(missing), OpenMode::create).value();
+    ASSERT_TRUE(file->write_at(0, kept));
+  }
+  ASSERT_TRUE(files.remove(path_of(4)));
+  expect_corruption(replay(files, {4, kFirstGroupOffset}, 1, 46), path_of(4));
+}
+
+TEST(WalReader, FileThatWasCutOffIsCorruption) {
+  CrashingFileSystem files;
+  auto writer = create_writer(files);
+  append_synced(*writer, 20, 3000);
+  files.content(path_of(1)).resize(10 * kBlockBytes);
+  expect_corruption(replay(files), at(1, 10 * kBlockBytes));
+  EXPECT_FALSE(replay(files, {1, kFirstGroupOffset}, 1, 1).end);
+}
+
+TEST(WalReader, PositionThatTheLogDoesNotHaveIsCorruption) {
+  CrashingFileSystem files;
+  auto writer = create_writer(files);
+  append_synced(*writer, 3, 100);
+  const std::uint64_t second = kFirstGroupOffset + kBlockBytes;
+  ASSERT_TRUE(replay(files, {1, second}, 1, 2).end);
+  expect_corruption(replay(files, {1, second}, 2, 2), at(1, 0));
+  expect_corruption(replay(files, {1, second}, 1, 3), at(1, second));
+  expect_corruption(replay(files, {1, kFirstGroupOffset}, 1, 2), at(1, 0));
+  expect_corruption(replay(files, {1, second + 1}, 1, 2), at(1, second + 1));
+  expect_corruption(replay(files, {1, 0}, 1, 1), at(1, 0));
+  expect_corruption(replay(files, {1, 1 << 30}, 1, 4), at(1, 1 << 30));
+  expect_corruption(replay(files, {}, 0, 2), at(1, 0));
+}
+
+TEST(WalReader, OldGroupsInARecycledFileAreNotBelieved) {
+  CrashingFileSystem files;
+  auto writer = create_writer(files);
+  append_synced(*writer, 15, 3000);
+  append_synced(*writer, 1, 3000);
+  const LogPosition from = writer->roll().value();
+  ASSERT_TRUE(writer->release_before(from.file));
+  append_synced(*writer, 1, 3000);
+  ASSERT_TRUE(writer->roll());
+  append_synced(*writer, 2, 3000);
+  ASSERT_EQ(writer->position().file, 4u);
+  EXPECT_FALSE(files.has(path_of(2)));
+  const Replayed replayed = replay(files, from, 1, 17);
+  ASSERT_TRUE(replayed.end) << replayed.end.error().message();
+  EXPECT_EQ(replayed.end->next_lsn, 20u);
+}
+
+TEST(WalReader, FollowsTheChainThroughManyGenerations) {
+  CrashingFileSystem files;
+  auto writer = create_writer(files);
+  std::vector<std::pair<LogPosition, std::uint64_t>> starts;
+  std::vector<std::uint64_t> lsns;
+  for (std::uint64_t life = 1; life <= 8; ++life) {
+    starts.emplace_back(writer->position(), writer->generation());
+    lsns.push_back(writer->next_lsn());
+    append_synced(*writer, 5, 9000);
+    // A group that never became whole.
+    ASSERT_TRUE(append(*writer, make_payload(999, 9000)));
+    files.content(path_of(writer->position().file))[writer->position().offset - kBlockBytes] ^=
+        std::byte{1};
+    writer = reopen(files);
+  }
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    const Replayed replayed = replay(files, starts[i].first, starts[i].second, lsns[i]);
+    ASSERT_TRUE(replayed.end) << replayed.end.error().message();
+    EXPECT_EQ(replayed.end->next_lsn, 41u);
+    EXPECT_EQ(replayed.end->generation, 9u);
+    for (const SeenGroup& group : replayed.groups) {
+      EXPECT_EQ(group.payload, make_payload(group.info.first_lsn, 9000));
+    }
+  }
+}
+
+TEST(WalReader, GroupsWithoutProofAreCarriedIntoTheNextFile) {
+  CrashingFileSystem files;
+  auto writer = create_writer(files);
+  append_synced(*writer, 2, 100);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(append(*writer, make_payload(writer->next_lsn(), 100)));
+  const auto end = replay(files).end.value();
+  EXPECT_EQ(end.next_lsn, 6u);
+  EXPECT_EQ(end.proven_lsn, 3u);
+  EXPECT_EQ(end.unproven_offset, kFirstGroupOffset + 2 * kBlockBytes);
+  writer = create_writer(files, end);
+  EXPECT_EQ(writer->position(), (LogPosition{2, kFirstGroupOffset + 3 * kBlockBytes}));
+  EXPECT_EQ(writer->durable_lsn(), 6u);
+
+  // Damage to the originals does no harm any more, damage to the copies does.
+  files.content(path_of(1))[kFirstGroupOffset + 2 * kBlockBytes] ^= std::byte{1};
+  EXPECT_EQ(replay(files).end.value().next_lsn, 6u);
+  files.content(path_of(2))[kFirstGroupOffset + 2 * kBlockBytes] ^= std::byte{1};
+  expect_corruption(replay(files), at(2, kFirstGroupOffset + 2 * kBlockBytes));
+}
+
+// A sync fails, the process reopens the log while the cache still has what the disk never got,
+// and then the power goes: what the second life has acknowledged must be there.
+TEST(WalReader, GroupThatASyncLostSurvivesOnceItWasCarried) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937_64 random(seed);
+    CrashingFileSystem files;
+    auto writer = create_writer(files);
+    append_synced(*writer, 2, 100);
+    ASSERT_TRUE(append(*writer, make_payload(3, 100)));
+    files.fail_next_sync();
+    ASSERT_FALSE(writer->sync());
+    writer = reopen(files);
+    ASSERT_EQ(writer->next_lsn(), 4u);
+    append_synced(*writer, 1, 100);
+    files.crash(random);
+    const Replayed replayed = replay(files);
+    ASSERT_TRUE(replayed.end) << replayed.end.error().message();
+    EXPECT_EQ(replayed.end->next_lsn, 5u);
+  }
+}
+
+// The same for the header of a file: no later file may depend on it.
+TEST(WalReader, HeaderThatASyncLostIsNotBuiltUpon) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937_64 random(seed);
+    CrashingFileSystem files;
+    auto writer = create_writer(files);
+    append_synced(*writer, 2, 100);
+    const auto end = replay(files).end.value();
+    // The header is the last of file 2's writes; the sync behind it fails.
+    files.lose_power_after(5);
+    ASSERT_FALSE(LogWriter::create(files, kLogDirectory, end, kTestFileBytes));
+    files.lose_power_after(UINT64_MAX);
+    auto file = files.open(path_of(2), OpenMode::read_write).value();
+    files.fail_next_sync();
+    ASSERT_FALSE(file->sync());
+
+    const auto again = replay(files).end.value();
+    ASSERT_EQ(again.end.file, 2u);
+    EXPECT_EQ(again.proven.file, 1u);
+    writer = create_writer(files, again);
+    append_synced(*writer, 1, 100);
+    files.crash(random);
+    const Replayed replayed = replay(files);
+    ASSERT_TRUE(replayed.end) << replayed.end.error().message();
+    EXPECT_EQ(replayed.end->next_lsn, 4u);
+  }
+}
+
+TEST(WalReader, TornHeaderOfANewFileIsIgnored) {
+  CrashingFileSystem files;
+  auto writer = create_writer(files);
+  append_synced(*writer, 3, 100);
+  ASSERT_TRUE(writer->roll());
+  auto& header = files.content(path_of(2));
+  for (const std::size_t kept : {std::size_t{0}, std::size_t{40}, sizeof(wal::FileHeader) - 1}) {
+    header.resize(kept);
+    header.resize(kTestFileBytes);
+    const auto end = replay(files).end.value();
+    EXPECT_EQ(end.end.file, 1u);
+    EXPECT_EQ(end.next_lsn, 4u);
+    EXPECT_EQ(end.highest_file, 2u);
+  }
+  header.clear();
+  writer = reopen(files);
+  EXPECT_EQ(writer->position().file, 3u);
+  append_synced(*writer, 1, 100);
+  EXPECT_EQ(replay(files).end.value().next_lsn, 5u);
+}
+
+TEST(WalReader, ReadErrorIsReportedAndNotTakenForTheEnd) {
+  CrashingFileSystem base;
+  FaultyFileSystem files(base);
+  append_synced(*create_writer(files), 3, 100);
+  replay(files).end.value();
+  const std::uint64_t reads = files.count(Call::read) / 2;
+  for (std::uint64_t nth = 1; nth <= reads; ++nth) {
+    files.fail(Call::read, nth, Error(ErrorCode::io_error, 5, "disk", "planted"));
+    const Replayed replayed = replay(files);
+    ASSERT_FALSE(replayed.end);
+    EXPECT_EQ(replayed.end.error().code(), ErrorCode::io_error);
+  }
+}
+
+}  // namespace
+}  // namespace xtree::test
