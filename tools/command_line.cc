@@ -37,6 +37,13 @@ const std::map<std::string, Mode> kModes{{"memory", Mode::in_memory}, {"durable"
 const std::map<std::string, detail::ScalarType> kPrecisions{{"double", detail::ScalarType::float64},
                                                             {"float", detail::ScalarType::float32}};
 
+// A validator: empty when the text is fine, or what is wrong with it.
+std::string is_positive(const std::string& text) {
+  std::uint64_t number = 0;
+  if (parse_whole(text, number) && number != 0) return {};
+  return "'" + text + "' is not a whole number above 0";
+}
+
 // An option that is one of a few words.
 template <class Choice>
 void add_choice(CLI::App& command, const char* name, Choice& choice,
@@ -150,7 +157,7 @@ void CommandLine::add_build_choices(CLI::App& command) {
       .add_option("--batch", build_.batch,
                   "Add so many entries at once, all or nothing; without it,\n"
                   "the whole file, which needs memory and makes the best tree")
-      ->check(CLI::PositiveNumber);
+      ->check(is_positive);
   command.parse_complete_callback([this] {
     if (build_.mode == Mode::durable && build_.directory.empty()) {
       throw CLI::ValidationError("--output", "name a directory, or use --mode memory");
@@ -165,7 +172,7 @@ void CommandLine::add_build_questions(CLI::App& command) {
   command.add_option("--window", build_.window, "When all is in, count the hits of this window");
   command.add_option("--at", build_.at, "When all is in, find the entries nearest to this point");
   command.add_option("-k", build_.nearest, "How many of the nearest (default 10)")
-      ->check(CLI::PositiveNumber);
+      ->check(is_positive);
 }
 
 void CommandLine::add_query() {
@@ -181,8 +188,8 @@ void CommandLine::add_query() {
   add_choice(command, "--predicate", query_.relation, kRelations,
              "What the entry has to do with the window: intersects\n"
              "(default), within, covers, overlaps or disjoint");
-  CLI::Option* limit = command.add_option("--limit", query_.limit, "Print so many hits at most")
-                           ->check(CLI::PositiveNumber);
+  CLI::Option* limit =
+      command.add_option("--limit", query_.limit, "Print so many hits at most")->check(is_positive);
   command.add_flag("--count", query_.count, "Print only how many hits there are")->excludes(limit);
 }
 
@@ -192,7 +199,7 @@ void CommandLine::add_nearest() {
   command.add_option("directory", nearest_.directory, "Directory of the database")->required();
   command.add_option("--index", nearest_.index, "Name of the index")->required();
   command.add_option("--at", nearest_.at, "The point, as in x,y")->required();
-  command.add_option("-k", nearest_.limit, "How many (default 10)")->check(CLI::PositiveNumber);
+  command.add_option("-k", nearest_.limit, "How many (default 10)")->check(is_positive);
 }
 
 void CommandLine::add_upkeep(const char* name, const char* what,

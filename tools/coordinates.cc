@@ -82,7 +82,7 @@ const char* parse_number(std::string_view text, Scalar& number) noexcept {
 template const char* parse_number(std::string_view, float&) noexcept;
 template const char* parse_number(std::string_view, double&) noexcept;
 
-bool parse_id(std::string_view text, std::uint64_t& id) noexcept {
+bool parse_whole(std::string_view text, std::uint64_t& id) noexcept {
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), id);
   return problem == std::errc() && end == text.data() + text.size();
 }

@@ -27,7 +27,8 @@ template <class Scalar>
 extern template const char* parse_number(std::string_view, float&) noexcept;
 extern template const char* parse_number(std::string_view, double&) noexcept;
 
-[[nodiscard]] bool parse_id(std::string_view text, std::uint64_t& id) noexcept;
+// Reads a whole number of 64 bits without a sign.
+[[nodiscard]] bool parse_whole(std::string_view text, std::uint64_t& id) noexcept;
 
 // "minx,miny,maxx,maxy" for an index of this schema; infinities are welcome. `argument` is the name
 // under which a mistake is reported.

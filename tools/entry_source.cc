@@ -100,7 +100,7 @@ Result<void> EntrySource::read_geometry(std::byte* geometry, const detail::Schem
 
 Result<void> EntrySource::read_id(std::byte* value) const {
   std::uint64_t id = record_.line;
-  if (id_.position != kLineIsId && !parse_id(record_.fields[id_.position], id)) {
+  if (id_.position != kLineIsId && !parse_whole(record_.fields[id_.position], id)) {
     return bad_field(id_, "is not a whole number from 0 to 2^64 - 1");
   }
   std::memcpy(value, &id, sizeof(id));

@@ -105,6 +105,7 @@ Result<void> DatabaseCore::create() {
                    "it is missing, and the database's other files are there");
     }
   }
+  XTREE_TRY(files_.make_directory(persistence::log_directory(directory_)));
   auto storage = persistence::Storage::create(files_, directory_);
   return storage ? Result<void>() : Result<void>(storage.error());
 }

@@ -38,10 +38,7 @@ class MemoryStore {
 
   [[nodiscard]] View view() const noexcept { return {}; }
 
-  [[nodiscard]] bool reserve(std::size_t bytes) noexcept {
-    // Large frames are rounded up by as much as an eighth.
-    return arena_.reserve(bytes + bytes / 8);
-  }
+  [[nodiscard]] bool reserve(std::size_t bytes) noexcept { return arena_.reserve(bytes); }
   [[nodiscard]] Node* create(std::size_t bytes) noexcept {
     void* memory = arena_.allocate(bytes);
     if (memory == nullptr) return nullptr;

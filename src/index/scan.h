@@ -57,8 +57,14 @@ class WindowQuery {
   decltype(SearchKernels<Scalar>::count_leaf) count_leaf;
 };
 
-// Finds the leaves that a window reaches, one after the other, with a stack of fixed size.
-template <class Scalar, NodeView View>
+// What a walk's caller will read of a leaf that lies inside the window: its entries' values, or
+// nothing but how many they are. Of other leaves it reads everything.
+enum class InsideUse : std::uint8_t { values, count };
+
+// Finds the leaves that a window reaches, one after the other, with a stack of fixed size. Nodes
+// lie anywhere in memory, so they are asked for ahead: the first lines of all children that a
+// directory node's look shows, and the rest of a leaf while the one before it is at work.
+template <class Scalar, NodeView View, InsideUse use>
 class LeafWalk {
  public:
   LeafWalk(View view, const Layout& layout, const SearchKernels<Scalar>& kernels, const Root& root,
@@ -72,18 +78,18 @@ class LeafWalk {
   // The next leaf, null at the end or when the view failed. `inside` says that all of its entries
   // answer; else each has to be tried.
   [[nodiscard]] const Node* next(bool& inside) noexcept {
-    Ref ref = std::exchange(start_, 0);
     inside = false;
-    while (ref != 0 || take_child(ref, inside)) {
-      const Node* node = view_.node(ref);
-      if (node == nullptr || depth_ == kMaxHeight) [[unlikely]] {
-        failed_ = true;
-        depth_ = 0;
-        return nullptr;
-      }
+    if (start_ != 0) {
+      const Node* root = view_.node(std::exchange(start_, 0));
+      if (root == nullptr) return fail();
+      if (root->level == 0) return root;
+      enter(*root, false);
+    }
+    while (Level* level = level_with_child()) {
+      const Node* node = take_child(*level, inside);
+      if (node == nullptr || depth_ == kMaxHeight) [[unlikely]] return fail();
       if (node->level == 0) return node;
       enter(*node, inside);
-      ref = 0;
     }
     return nullptr;
   }
@@ -100,22 +106,24 @@ class LeafWalk {
     bool all_inside;
   };
 
+  const Node* fail() noexcept {
+    failed_ = true;
+    depth_ = 0;
+    return nullptr;
+  }
+
   void enter(const Node& node, bool all_inside) noexcept {
     Level& level = stack_[depth_++];
     level = {&node, 0, 0, 0, all_inside};
     look_at_chunk(level);
+    ahead_ = nullptr;
   }
 
-  bool take_child(Ref& ref, bool& inside) noexcept {
+  // The deepest level that still has a child to visit; null at the end.
+  Level* level_with_child() noexcept {
     while (depth_ > 0) {
       Level& level = stack_[depth_ - 1];
-      if (level.hits != 0) {
-        const auto child = static_cast<std::size_t>(std::countr_zero(level.hits));
-        level.hits &= level.hits - 1;
-        inside = (level.inside >> child & 1) != 0;
-        ref = child_ref(*level.node, layout_, level.block * kDirectoryLanes + child);
-        return true;
-      }
+      if (level.hits != 0) return &level;
       level.block += kChunkBlocks;
       if (level.block * kDirectoryLanes < level.node->count) {
         look_at_chunk(level);
@@ -123,7 +131,26 @@ class LeafWalk {
         --depth_;
       }
     }
-    return false;
+    return nullptr;
+  }
+
+  [[nodiscard]] Ref first_child(const Level& level) const noexcept {
+    const auto child = static_cast<std::size_t>(std::countr_zero(level.hits));
+    return child_ref(*level.node, layout_, level.block * kDirectoryLanes + child);
+  }
+
+  const Node* take_child(Level& level, bool& inside) noexcept {
+    const Node* node = ahead_ != nullptr ? ahead_ : view_.node(first_child(level));
+    inside = (level.inside >> std::countr_zero(level.hits) & 1) != 0;
+    level.hits &= level.hits - 1;
+    ahead_ = nullptr;
+    if (level.node->level == 1 && level.hits != 0) {
+      ahead_ = view_.node(first_child(level));
+      if (ahead_ != nullptr) {
+        fetch_leaf(*ahead_, (level.inside >> std::countr_zero(level.hits) & 1) != 0);
+      }
+    }
+    return node;
   }
 
   void look_at_chunk(Level& level) noexcept {
@@ -141,6 +168,20 @@ class LeafWalk {
     }
   }
 
+  void fetch_leaf(const Node& leaf, bool inside) const noexcept {
+    if (inside && use == InsideUse::count) return;
+    const std::size_t blocks = blocks_for(leaf.count, layout_.leaf_lanes);
+    const std::byte* block = leaf.block(0, layout_.leaf_block_bytes);
+    const std::byte* end = leaf.block(blocks, layout_.leaf_block_bytes);
+    if (!inside) {
+      for (; block < end; block += 64) __builtin_prefetch(block);
+      return;
+    }
+    for (block += layout_.rows * kRowBytes; block < end; block += layout_.leaf_block_bytes) {
+      __builtin_prefetch(block);
+    }
+  }
+
   View view_;
   const Layout& layout_;
   decltype(SearchKernels<Scalar>::scan_children) scan_children_;
@@ -148,6 +189,7 @@ class LeafWalk {
   Ref start_;
   std::uint32_t depth_ = 0;
   bool failed_ = false;
+  const Node* ahead_ = nullptr;  // the next leaf below the deepest level, when it was looked up
   Level stack_[kMaxHeight];
 };
 
@@ -195,7 +237,7 @@ class Scan {
  private:
   const Layout& layout_;
   WindowQuery<Scalar> query_;
-  LeafWalk<Scalar, View> walk_;
+  LeafWalk<Scalar, View, InsideUse::values> walk_;
 };
 
 struct Count {
@@ -209,7 +251,7 @@ template <class Scalar, NodeView View>
                                const SearchKernels<Scalar>& kernels, const Root& root,
                                const detail::Window<Scalar>& window) noexcept {
   const WindowQuery<Scalar> query(layout, kernels, window);
-  LeafWalk<Scalar, View> walk(view, layout, kernels, root, query.directory);
+  LeafWalk<Scalar, View, InsideUse::count> walk(view, layout, kernels, root, query.directory);
   Count count;
   bool inside = false;
   while (const Node* leaf = walk.next(inside)) {

@@ -90,6 +90,7 @@ class Tree {
   // tree_erase.h
   [[nodiscard]] Found find(const Scalar* geometry, const std::byte* value, const FloatBox& box,
                            Path& path) const noexcept;
+  void prefetch_first_rows(const Node& leaf) const noexcept;
   [[nodiscard]] bool find_in_leaf(const Scalar* geometry, const std::byte* value,
                                   Step& step) const noexcept;
   [[nodiscard]] std::size_t erase_bytes(const Path& path) const noexcept;

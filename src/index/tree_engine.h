@@ -86,7 +86,7 @@ class TreeEngine final : public Engine<Store> {
 
   Result<void> verify(View view, const Root& root, IndexStats& stats,
                       const std::function<void(Ref)>& visit) const override {
-    return verify_tree<Scalar>(view, layout_, write_, root, stats, visit);
+    return verify_tree<Scalar>(layout_, view, root, stats, visit);
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 
 #include "platform/check.h"
@@ -22,9 +23,9 @@ namespace xtree::persistence {
 namespace {
 
 constexpr std::size_t kFirstChunkBytes = std::size_t{64} << 10;
-constexpr std::size_t kHugePageBytes = std::size_t{2} << 20;
+constexpr std::size_t kChunkBytes = std::size_t{2} << 20;  // a huge page
 
-// Memory that is not allocated must not be touched; AddressSanitizer watches over that.
+// AddressSanitizer watches over memory that is not allocated.
 void poison([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) noexcept {
 #ifdef XTREE_ASAN
   ASAN_POISON_MEMORY_REGION(memory, bytes);
@@ -37,26 +38,56 @@ void unpoison([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes)
 #endif
 }
 
-std::byte* map(std::size_t bytes) noexcept {
-  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return memory == MAP_FAILED ? nullptr : static_cast<std::byte*>(memory);
-}
-
-// Maps whole huge pages on their boundary: maps one more than is needed and gives the edges back.
-std::byte* map_huge(std::size_t bytes) noexcept {
-  std::byte* memory = map(bytes + kHugePageBytes);
-  if (memory == nullptr) return nullptr;
+// Maps `bytes` on a boundary of kChunkBytes: maps that much more and gives the edges back.
+std::byte* map_aligned(std::size_t bytes) noexcept {
+  void* mapped = ::mmap(nullptr, bytes + kChunkBytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  auto* memory = static_cast<std::byte*>(mapped);
   const auto address = reinterpret_cast<std::uintptr_t>(memory);
-  const std::size_t before = (kHugePageBytes - address % kHugePageBytes) % kHugePageBytes;
+  const std::size_t before = (kChunkBytes - address % kChunkBytes) % kChunkBytes;
   if (before != 0) ::munmap(memory, before);
-  ::munmap(memory + before + bytes, kHugePageBytes - before);
+  ::munmap(memory + before + bytes, kChunkBytes - before);
 #ifdef MADV_HUGEPAGE
-  ::madvise(memory + before, bytes, MADV_HUGEPAGE);
+  if (bytes == kChunkBytes) ::madvise(memory + before, bytes, MADV_HUGEPAGE);
 #endif
   return memory + before;
 }
 
+bool bit(const std::uint64_t* map, std::size_t index) noexcept {
+  return (map[index / 64] >> index % 64 & 1) != 0;
+}
+void set_bit(std::uint64_t* map, std::size_t index) noexcept {
+  map[index / 64] |= std::uint64_t{1} << index % 64;
+}
+void clear_bit(std::uint64_t* map, std::size_t index) noexcept {
+  map[index / 64] &= ~(std::uint64_t{1} << index % 64);
+}
+
 }  // namespace
+
+// Stands at the beginning of each chunk, which lies on a boundary of kChunkBytes and is no longer.
+// Behind it lie two bit maps of the chunk's granules: which begin free memory, and which end it.
+struct FrameArena::Chunk {
+  Chunk* previous;
+  std::size_t bytes;
+
+  [[nodiscard]] std::size_t map_words() const noexcept { return bytes / kGranule / 64; }
+  [[nodiscard]] std::uint64_t* begins() noexcept {
+    return reinterpret_cast<std::uint64_t*>(this + 1);
+  }
+  [[nodiscard]] std::uint64_t* ends() noexcept { return begins() + map_words(); }
+  [[nodiscard]] std::size_t granule(const std::byte* at) const noexcept {
+    return static_cast<std::size_t>(at - reinterpret_cast<const std::byte*>(this)) / kGranule;
+  }
+  static constexpr std::size_t header_bytes(std::size_t chunk_bytes) noexcept {
+    return rounded(sizeof(Chunk) + 2 * (chunk_bytes / kGranule / 8));
+  }
+  static Chunk* of(const std::byte* at) noexcept {
+    return reinterpret_cast<Chunk*>(reinterpret_cast<std::uintptr_t>(at) / kChunkBytes *
+                                    kChunkBytes);
+  }
+};
 
 FrameArena::~FrameArena() {
   while (chunks_ != nullptr) {
@@ -68,117 +99,154 @@ FrameArena::~FrameArena() {
   }
 }
 
+// The list that a piece of free memory belongs into: that of the largest size it can serve.
+std::size_t FrameArena::list_of(std::size_t bytes) noexcept {
+  if (bytes <= kFineBytes) return bytes / kGranule - 1;
+  const std::size_t floor = std::bit_floor(bytes);
+  const auto doublings = static_cast<std::size_t>(std::bit_width(floor) - std::bit_width(kFineBytes));
+  const std::size_t list = kFineLists - 1 + 8 * doublings + (bytes - floor) / (floor / 8);
+  return std::min(list, kLists - 1);
+}
+
+// The first list all of whose pieces have `bytes`.
+std::size_t FrameArena::list_for_request(std::size_t bytes) noexcept {
+  if (bytes <= kFineBytes) return bytes / kGranule - 1;
+  const std::size_t step = std::bit_floor(bytes - 1) / 8;
+  return list_of((bytes + step - 1) / step * step);
+}
+
 void* FrameArena::allocate(std::size_t bytes) noexcept {
   XTREE_DCHECK(bytes != 0 && bytes <= kMaxFrameBytes);
-  const std::size_t class_bytes = allocation_bytes(bytes);
-  const std::size_t index = class_of(class_bytes);
+  const std::size_t taken = rounded(bytes);
   std::byte* memory = nullptr;
-  if (free_[index] != nullptr) {
-    memory = pop(index);
-    bytes_free_ -= class_bytes;
-  } else if (bytes_free_ > bytes_in_use_ / 8 &&
-             (memory = take_split(index, class_bytes)) != nullptr) {
-    // Much is free in other sizes: a larger piece was cut, which bounds what fragmentation costs.
-  } else if ((memory = bump(rest_, rest_end_, class_bytes)) == nullptr) {
-    if (!reserve(class_bytes)) return nullptr;
-    memory = bump(next_, end_, class_bytes);
+  if (Free* piece = find(taken); piece != nullptr) {
+    memory = reinterpret_cast<std::byte*>(piece);
+    const std::size_t rest = piece->bytes - taken;
+    unlink(piece);
+    if (rest != 0) link(memory + taken, rest);
+  } else {
+    if (static_cast<std::size_t>(end_ - next_) < taken && !map_chunk(taken)) return nullptr;
+    memory = next_;
+    next_ += taken;
   }
-  unpoison(memory, class_bytes);
-  bytes_in_use_ += class_bytes;
+  unpoison(memory, taken);
+  bytes_in_use_ += taken;
   return memory;
 }
 
 void FrameArena::release(void* frame, std::size_t bytes) noexcept {
   XTREE_DCHECK(frame != nullptr && bytes != 0 && bytes <= kMaxFrameBytes);
-  const std::size_t class_bytes = allocation_bytes(bytes);
-  XTREE_DCHECK(bytes_in_use_ >= class_bytes);
-  bytes_in_use_ -= class_bytes;
-  push(static_cast<std::byte*>(frame), class_bytes);
+  std::size_t freed = rounded(bytes);
+  XTREE_DCHECK(bytes_in_use_ >= freed);
+  bytes_in_use_ -= freed;
+  auto* memory = static_cast<std::byte*>(frame);
+  poison(memory, freed);
+  Chunk* chunk = Chunk::of(memory);
+  const std::size_t first = chunk->granule(memory);
+  const std::size_t behind = first + freed / kGranule;
+  if (behind * kGranule != chunk->bytes && bit(chunk->begins(), behind)) {
+    auto* after = reinterpret_cast<Free*>(memory + freed);
+    freed += after->bytes;
+    unlink(after);
+  }
+  if (bit(chunk->ends(), first - 1)) {
+    std::size_t before;
+    std::memcpy(&before, memory - sizeof before, sizeof before);
+    memory -= before;
+    freed += before;
+    unlink(reinterpret_cast<Free*>(memory));
+  }
+  if (memory + freed == next_) {
+    next_ = memory;
+  } else {
+    link(memory, freed);
+  }
 }
 
-std::byte* FrameArena::bump(std::byte*& next, const std::byte* end, std::size_t bytes) noexcept {
-  if (static_cast<std::size_t>(end - next) < bytes) return nullptr;
-  std::byte* memory = next;
-  next += bytes;
-  return memory;
-}
-
-// Cuts `bytes` from the smallest larger free piece and keeps the rest of it free.
-std::byte* FrameArena::take_split(std::size_t index, std::size_t bytes) noexcept {
-  std::size_t word = (index + 1) / 64;
-  if (word >= occupied_.size()) return nullptr;
-  std::uint64_t candidates = occupied_[word] & ~std::uint64_t{0} << (index + 1) % 64;
+// A free piece for a request, from the first list that has one; null when there is none.
+FrameArena::Free* FrameArena::find(std::size_t bytes) noexcept {
+  const std::size_t list = list_for_request(bytes);
+  std::size_t word = list / 64;
+  std::uint64_t candidates = occupied_[word] & ~std::uint64_t{0} << list % 64;
   while (candidates == 0) {
     if (++word == occupied_.size()) return nullptr;
     candidates = occupied_[word];
   }
-  const std::size_t larger = word * 64 + static_cast<std::size_t>(std::countr_zero(candidates));
-  std::size_t larger_bytes = (larger + 1) * kFrameAlignment;
-  if (larger >= kFineClasses) {
-    const std::size_t floor = kFineBytes << (larger - kFineClasses) / 8;
-    larger_bytes = floor + floor / 8 * ((larger - kFineClasses) % 8 + 1);
-  }
-  std::byte* memory = pop(larger);
-  bytes_free_ -= larger_bytes;
-  push_pieces(memory + bytes, larger_bytes - bytes);
-  return memory;
+  return lists_[word * 64 + static_cast<std::size_t>(std::countr_zero(candidates))];
 }
 
-std::byte* FrameArena::pop(std::size_t index) noexcept {
-  Free* piece = free_[index];
-  unpoison(piece, sizeof(Free));
-  free_[index] = piece->next;
-  if (free_[index] == nullptr) occupied_[index / 64] &= ~(std::uint64_t{1} << index % 64);
-  return reinterpret_cast<std::byte*>(piece);
-}
-
-void FrameArena::push(std::byte* memory, std::size_t class_bytes) noexcept {
-  const std::size_t index = class_of(class_bytes);
+void FrameArena::link(std::byte* memory, std::size_t bytes) noexcept {
+  const std::size_t list = list_of(bytes);
   unpoison(memory, sizeof(Free));
-  free_[index] = ::new (static_cast<void*>(memory)) Free{free_[index]};
-  occupied_[index / 64] |= std::uint64_t{1} << index % 64;
-  bytes_free_ += class_bytes;
-  poison(memory, class_bytes);
+  unpoison(memory + bytes - sizeof bytes, sizeof bytes);
+  Free* head = lists_[list];
+  auto* piece = ::new (static_cast<void*>(memory)) Free{head, nullptr, bytes};
+  if (head != nullptr) head->previous = piece;
+  lists_[list] = piece;
+  occupied_[list / 64] |= std::uint64_t{1} << list % 64;
+  std::memcpy(memory + bytes - sizeof bytes, &bytes, sizeof bytes);
+  Chunk* chunk = Chunk::of(memory);
+  set_bit(chunk->begins(), chunk->granule(memory));
+  set_bit(chunk->ends(), chunk->granule(memory + bytes - 1));
 }
 
-// Puts memory of any multiple of 64 bytes into the lists, the largest class that fits first.
-void FrameArena::push_pieces(std::byte* memory, std::size_t bytes) noexcept {
-  while (bytes != 0) {
-    std::size_t piece = std::min(bytes, kMaxFrameBytes);
-    if (piece > kFineBytes) {
-      const std::size_t step = std::max(kFrameAlignment, std::bit_floor(piece) / 8);
-      piece = piece / step * step;
-    }
-    push(memory, piece);
-    memory += piece;
-    bytes -= piece;
+void FrameArena::unlink(Free* piece) noexcept {
+  auto* memory = reinterpret_cast<std::byte*>(piece);
+  const std::size_t bytes = piece->bytes;
+  const std::size_t list = list_of(bytes);
+  if (piece->next != nullptr) piece->next->previous = piece->previous;
+  if (piece->previous != nullptr) {
+    piece->previous->next = piece->next;
+  } else {
+    lists_[list] = piece->next;
+    if (piece->next == nullptr) occupied_[list / 64] &= ~(std::uint64_t{1} << list % 64);
   }
+  Chunk* chunk = Chunk::of(memory);
+  clear_bit(chunk->begins(), chunk->granule(memory));
+  clear_bit(chunk->ends(), chunk->granule(memory + bytes - 1));
+  poison(memory, sizeof(Free));
+  poison(memory + bytes - sizeof bytes, sizeof bytes);
+}
+
+// More than the newest chunk has left. Beyond what one chunk can hold, any chunk that is free but
+// for less than the largest frame can be counted on for the rest of it.
+bool FrameArena::reserve_more(std::size_t bytes) noexcept {
+  constexpr std::size_t kUsable = kChunkBytes - Chunk::header_bytes(kChunkBytes);
+  if (bytes <= kUsable) return map_chunk(bytes);
+  std::size_t granted = 0;
+  for (const Free* piece = lists_[kLists - 1]; piece != nullptr && granted < bytes;
+       piece = piece->next) {
+    granted += piece->bytes - std::min(piece->bytes, kMaxFrameBytes);
+  }
+  while (granted < bytes) {
+    if (!map_chunk(kUsable)) return false;
+    granted += static_cast<std::size_t>(end_ - next_) - kMaxFrameBytes;
+    retire_bump();
+  }
+  return true;
+}
+
+void FrameArena::retire_bump() noexcept {
+  if (next_ != end_) link(next_, static_cast<std::size_t>(end_ - next_));
+  next_ = end_ = nullptr;
 }
 
 // Makes a new chunk with room for `bytes` the one to allocate from.
 bool FrameArena::map_chunk(std::size_t bytes) noexcept {
-  if (bytes > std::numeric_limits<std::size_t>::max() / 2) return false;
-  const std::size_t needed = bytes + kFrameAlignment;
   std::size_t size = chunks_ == nullptr ? kFirstChunkBytes
-                                        : std::min(std::bit_floor(bytes_mapped_), kHugePageBytes);
-  while (size < needed && size < kHugePageBytes) size *= 2;
-  if (size < needed) size = (needed + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
-  if (size > limit_bytes_ - bytes_mapped_) {
-    // The last chunk below the limit is as small as it can be.
-    size = (needed + kFirstChunkBytes - 1) / kFirstChunkBytes * kFirstChunkBytes;
-    if (size > limit_bytes_ - bytes_mapped_) return false;
-  }
-  std::byte* memory = size % kHugePageBytes == 0 ? map_huge(size) : map(size);
+                                        : std::min(std::bit_floor(bytes_mapped_), kChunkBytes);
+  // Near its limit the arena takes no more than it must.
+  if (size > limit_bytes_ - bytes_mapped_) size = kFirstChunkBytes;
+  while (size - Chunk::header_bytes(size) < bytes) size *= 2;
+  if (size > limit_bytes_ - bytes_mapped_) return false;
+  std::byte* memory = map_aligned(size);
   if (memory == nullptr) return false;
-  push_pieces(rest_, static_cast<std::size_t>(rest_end_ - rest_));
-  rest_ = next_;
-  rest_end_ = end_;
+  retire_bump();
   chunks_ = ::new (static_cast<void*>(memory)) Chunk{chunks_, size};
-  static_assert(sizeof(Chunk) <= kFrameAlignment);
   bytes_mapped_ += size;
-  next_ = memory + kFrameAlignment;
+  next_ = memory + Chunk::header_bytes(size);
   end_ = memory + size;
-  poison(next_, size - kFrameAlignment);
+  poison(next_, static_cast<std::size_t>(end_ - next_));
   return true;
 }
 

@@ -11,11 +11,11 @@
 namespace xtree::persistence {
 
 // A FrameArena behind a mutex that is held for an allocation and no longer. What the writer has
-// reserved stays its own, however much readers load meanwhile.
+// reserved stays its own, however much readers load meanwhile. Sizes are multiples of 64.
 class FramePool {
  public:
-  // The writer's allocations until its next `reserve` come to at most `bytes`, each rounded up to
-  // FrameArena::allocation_bytes, and will succeed; false when there is not so much memory.
+  // The writer's allocations until its next `reserve`, `bytes` in all, will succeed; false when there
+  // is not so much memory.
   [[nodiscard]] bool reserve(std::size_t bytes) noexcept {
     const std::lock_guard lock(mutex_);
     reserved_ = arena_.reserve(bytes) ? bytes : 0;
@@ -24,13 +24,13 @@ class FramePool {
   // The writer's allocation; null when memory is exhausted and none was reserved.
   [[nodiscard]] void* allocate(std::size_t bytes) noexcept {
     const std::lock_guard lock(mutex_);
-    reserved_ -= std::min(reserved_, FrameArena::allocation_bytes(bytes));
+    reserved_ -= std::min(reserved_, bytes);
     return arena_.allocate(bytes);
   }
   // Anyone's allocation, which leaves the writer its reservation.
   [[nodiscard]] void* allocate_beside_writer(std::size_t bytes) noexcept {
     const std::lock_guard lock(mutex_);
-    if (!arena_.reserve(reserved_ + FrameArena::allocation_bytes(bytes))) return nullptr;
+    if (!arena_.reserve(reserved_ + bytes)) return nullptr;
     return arena_.allocate(bytes);
   }
   void release(void* frame, std::size_t bytes) noexcept {

@@ -8,19 +8,29 @@ Result<PinSlots> PinSlots::create() {
   return PinSlots(std::move(*range));
 }
 
+PinSlot* PinSlots::try_claim(std::size_t number, std::uint64_t epoch) noexcept {
+  PinSlot& slot = slots()[number];
+  std::uint64_t none = 0;
+  // The relaxed look only spares the bus a hopeless attempt.
+  const bool claimed =
+      slot.pinned.load(std::memory_order_relaxed) == 0 &&
+      slot.pinned.compare_exchange_strong(none, epoch + 1, std::memory_order_seq_cst);
+  return claimed ? &slot : nullptr;
+}
+
 PinSlot* PinSlots::claim(std::size_t hint, std::uint64_t epoch) noexcept {
   for (;;) {
     // The window grows before a slot of its new half is claimed, so a scan that sees the claim in
     // the order of sequentially consistent operations also sees the window.
     std::size_t window = window_.load(std::memory_order_seq_cst);
-    for (std::size_t probe = 0; probe < kProbes; ++probe) {
-      PinSlot& slot = slots()[(hint + probe) % window];
-      std::uint64_t none = 0;
-      // The relaxed look only spares the bus a hopeless attempt.
-      if (slot.pinned.load(std::memory_order_relaxed) == 0 &&
-          slot.pinned.compare_exchange_strong(none, epoch + 1, std::memory_order_seq_cst)) {
-        return &slot;
-      }
+    for (std::size_t probe = 0; probe < kNearProbes; ++probe) {
+      if (PinSlot* slot = try_claim((hint + probe) % window, epoch)) return slot;
+    }
+    // One thread may hold many slots, and others have their favourites next to them.
+    for (std::size_t probe = 0; probe < kFarProbes; ++probe) {
+      const std::size_t scattered =
+          far_.fetch_add(1, std::memory_order_relaxed) * std::size_t{0x9e3779b97f4a7c15} >> 40;
+      if (PinSlot* slot = try_claim(scattered % window, epoch)) return slot;
     }
     if (window == kMaxSlots) return nullptr;
     hint = window;

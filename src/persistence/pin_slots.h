@@ -20,8 +20,8 @@ static_assert(sizeof(PinSlot) == 64 && std::atomic<std::uint64_t>::is_always_loc
 
 // Slots, each on a cache line of its own, that any thread claims with one compare-and-swap and
 // gives back with one store. No thread owns a slot beyond that, so threads may come and go. A scan
-// reads a window of the slots, a power of two that doubles when a claim finds its surroundings
-// taken and never shrinks.
+// reads a window of the slots, a power of two that doubles when a claim finds all places taken that
+// it tries, near its hint and scattered over the window, and that never shrinks.
 //
 // Every access that decides what may be reclaimed is sequentially consistent;
 // design/concurrency.md, "Pins".
@@ -53,15 +53,18 @@ class PinSlots {
   }
 
  private:
-  static constexpr std::size_t kProbes = 16;
+  static constexpr std::size_t kNearProbes = 16;
+  static constexpr std::size_t kFarProbes = 32;
 
   explicit PinSlots(platform::ReservedRange range) noexcept : range_(std::move(range)) {}
+  [[nodiscard]] PinSlot* try_claim(std::size_t number, std::uint64_t epoch) noexcept;
   [[nodiscard]] PinSlot* slots() const noexcept {
     return reinterpret_cast<PinSlot*>(range_.data());
   }
 
   platform::ReservedRange range_;
   std::atomic<std::size_t> window_ = kFirstWindow;
+  std::atomic<std::size_t> far_ = 0;  // how often a far probe was made
 };
 
 }  // namespace xtree::persistence

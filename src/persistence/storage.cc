@@ -141,7 +141,6 @@ Result<void> Storage::protect_older(const Superblock& older) {
       retired_.push_back(entry.address);
     }
   }
-  older_superblock_ = older;
   older_manifest_ = std::move(*manifest);
   return {};
 }
@@ -338,10 +337,11 @@ Result<Superblock> Storage::write_manifest(Manifest& next) {
 // Before the first flip after an open: the newest slot may have been read from the system's cache,
 // left there by a process that died or whose sync failed, while the disk still has the slot's
 // former contents. The flip overwrites the other slot, and then there might be no valid one.
-// Writing the newest slot again in its place would put it at risk, so the whole file is replaced.
+// Writing the newest slot again in its place would put it at risk, so the whole file is replaced,
+// and without the older slot, which is about to be overwritten.
 Result<void> Storage::confirm_superblock() {
   if (superblock_is_durable_) return {};
-  auto copy = write_superblock_copy(files_, directory_, {superblock_, older_superblock_});
+  auto copy = write_superblock_copy(files_, directory_, superblock_);
   if (!copy) return copy.error();
   XTREE_TRY(poison_on_failure(install_superblock_copy(files_, directory_, **copy)));
   superblock_is_durable_ = true;
@@ -360,7 +360,6 @@ void Storage::finish(Manifest next, const Superblock& superblock) {
   released_.clear();
   written_.clear();
   if (older_manifest_) remove_files_of(*older_manifest_);
-  older_superblock_ = superblock_;
   older_manifest_ = std::move(manifest_);
   superblock_ = superblock;
   manifest_ = std::move(next);

@@ -129,7 +129,6 @@ class Storage final : public NodeSource {
   Superblock superblock_;
   Manifest manifest_;
   // The checkpoint before it, when the other slot of the superblock vouches for it.
-  std::optional<Superblock> older_superblock_;
   std::optional<Manifest> older_manifest_;
 
   SegmentAllocator allocator_;

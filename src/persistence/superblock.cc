@@ -107,17 +107,12 @@ Result<Superblocks> read_superblocks(FileSystem& files, std::string_view directo
 }
 
 Result<std::unique_ptr<File>> write_superblock_copy(FileSystem& files, std::string_view directory,
-                                                    const Superblocks& superblocks) {
+                                                    const Superblock& superblock) {
   auto file = open_new(files, copy_path(directory));
   if (!file) return file;
   // The file gets its full size, so that a slot is never beyond its end.
   XTREE_TRY((*file)->truncate(kSuperblockOffsets.back() + kSuperblockBytes));
-  if (superblocks.older) {
-    XTREE_TRY((*file)->write_at(offset_of(superblocks.older->generation),
-                                encode_superblock(*superblocks.older)));
-  }
-  XTREE_TRY((*file)->write_at(offset_of(superblocks.newest.generation),
-                              encode_superblock(superblocks.newest)));
+  XTREE_TRY((*file)->write_at(offset_of(superblock.generation), encode_superblock(superblock)));
   return file;
 }
 

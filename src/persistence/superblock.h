@@ -40,9 +40,9 @@ std::array<std::byte, kSuperblockBytes> encode_superblock(const Superblock& supe
 // when neither slot is valid.
 Result<Superblocks> read_superblocks(FileSystem& files, std::string_view directory);
 
-// Writes both slots to a new file beside the superblock; it replaces nothing yet.
+// Writes a new file beside the superblock, with this one slot in it; it replaces nothing yet.
 Result<std::unique_ptr<File>> write_superblock_copy(FileSystem& files, std::string_view directory,
-                                                    const Superblocks& superblocks);
+                                                    const Superblock& superblock);
 // Syncs the copy and puts it in the superblock's place, at once and for good. When this fails,
 // either file may be there after a crash.
 Result<void> install_superblock_copy(FileSystem& files, std::string_view directory, File& copy);

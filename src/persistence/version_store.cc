@@ -167,12 +167,17 @@ FrameHeader* VersionStore::new_version(FrameHeader* old, std::size_t bytes) noex
 
 void VersionStore::destroy(NodeId id) noexcept {
   check_epoch_is_running();
-  if (loader_.end_if_cold(id, epoch_)) {
-    collector_.retire(id, nullptr, epoch_);
-    mark_changed(id, 0);
-    return;
+  ObjectTable::Lookup found = table_.look_up(id);
+  XTREE_CHECK(found.state != ObjectTable::State::stale && !found.ended);
+  if (found.state == ObjectTable::State::cold) {
+    if (loader_.end_if_cold(id, epoch_)) {
+      collector_.retire(id, nullptr, epoch_);
+      mark_changed(id, 0);
+      return;
+    }
+    found = table_.look_up(id);  // a reader has just loaded it
   }
-  FrameHeader* frame = newest_frame(id);
+  FrameHeader* frame = found.frame;
   mark_changed(id, frame->birth);
   if (frame->birth < epoch_) {
     table_.end(id, frame, epoch_);

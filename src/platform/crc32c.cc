@@ -47,8 +47,10 @@ constexpr std::array<Table, 8> kWordTables = make_word_tables();
 std::uint32_t portable(std::uint32_t crc, const std::byte* at, std::size_t count) noexcept {
   for (; count >= 8; at += 8, count -= 8) {
     const std::uint64_t word = load_u64(at) ^ crc;
-    crc = 0;
-    for (std::size_t k = 0; k < 8; ++k) crc ^= kWordTables[7 - k][word >> 8 * k & 0xFF];
+    crc = kWordTables[7][word & 0xFF] ^ kWordTables[6][word >> 8 & 0xFF] ^
+          kWordTables[5][word >> 16 & 0xFF] ^ kWordTables[4][word >> 24 & 0xFF] ^
+          kWordTables[3][word >> 32 & 0xFF] ^ kWordTables[2][word >> 40 & 0xFF] ^
+          kWordTables[1][word >> 48 & 0xFF] ^ kWordTables[0][word >> 56];
   }
   for (; count > 0; ++at, --count) {
     crc = crc >> 8 ^ kWordTables[0][(crc ^ std::to_integer<std::uint32_t>(*at)) & 0xFF];

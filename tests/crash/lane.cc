@@ -105,7 +105,8 @@ Result<std::optional<std::string>> compare(const Snapshot& snapshot, const Index
   std::uint64_t all = 0;
   const auto done = snapshot.for_each(index, everything(), [&](const typename Index::Hit& hit) {
     ++all;
-    if (!lane || hit.value >> kLaneShift == *lane) answers.push_back(answer_of(hit.box, hit.value));
+    const std::uint64_t value = hit.value;
+    if (!lane || value >> kLaneShift == *lane) answers.push_back(answer_of(hit.box, value));
   });
   if (!done) return done.error();
   const auto size = snapshot.size(index);

@@ -20,6 +20,9 @@ struct LaneEntry {
   friend auto operator<=>(const LaneEntry&, const LaneEntry&) = default;
 };
 
+// Where an entry's value in the shared index says which lane put it there.
+inline constexpr int kLaneShift = 56;
+
 // Boxes and points are indexes of the lane's own; the shared index holds entries of every lane. The
 // index of points comes and goes. `number` is a named value that every batch writes.
 enum class Target : std::uint8_t { boxes, points, shared };
@@ -69,6 +72,7 @@ class Lane {
   Result<void> execute(const LaneStep& step);
   // Only for a step that is a batch.
   Result<Token> execute_async(const LaneStep& step);
+  Result<void> wait(Token token) { return db_->wait(token); }
 
   // What differs between the database and `state`; nothing when they agree. An error when the
   // database could not be read.

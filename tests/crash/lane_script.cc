@@ -5,8 +5,6 @@
 namespace xtree::test {
 namespace {
 
-constexpr int kLaneShift = 56;
-
 LaneEntry random_entry(Random& random, Target target, std::uint64_t lane) {
   LaneEntry entry;
   entry.key = static_cast<std::uint32_t>(random.below(1 << 16));

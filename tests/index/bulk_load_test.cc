@@ -18,8 +18,7 @@ void check_structure(const SearchFixture<D, T, S>& fixture) {
   const Layout& layout = fixture.layout;
   IndexStats stats;
   std::set<Ref> nodes;
-  const auto& kernels = write_kernels<T>(layout, best_isa());
-  const auto sound = verify_tree<T>(fixture.store.view(), layout, kernels, fixture.root, stats,
+  const auto sound = verify_tree<T>(layout, fixture.store.view(), fixture.root, stats,
                                     [&nodes](Ref ref) { nodes.insert(ref); });
   ASSERT_TRUE(sound.has_value()) << sound.error().message();
   EXPECT_EQ(stats.entries, fixture.entries.size());

@@ -2,10 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <iostream>
-#include <map>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -28,17 +29,6 @@ TEST(FrameArena, BeginsSmall) {
   EXPECT_EQ(arena.bytes_in_use(), 0u);
 }
 
-TEST(FrameArena, RoundsByAtMostAnEighth) {
-  for (std::size_t bytes = 1; bytes <= kMaxFrameBytes; bytes += 1 + bytes / 100) {
-    const std::size_t taken = FrameArena::allocation_bytes(bytes);
-    EXPECT_GE(taken, bytes);
-    EXPECT_EQ(taken % 64, 0u) << bytes;
-    EXPECT_LE(taken, bytes + (bytes + 63) / 64 * 64 / 8 + 64) << bytes;
-    EXPECT_EQ(FrameArena::allocation_bytes(taken), taken) << bytes;
-  }
-  EXPECT_EQ(FrameArena::allocation_bytes(kMaxFrameBytes), kMaxFrameBytes);
-}
-
 TEST(FrameArena, GivesReleasedMemoryOutAgain) {
   FrameArena arena;
   void* first = arena.allocate(4096);
@@ -58,7 +48,9 @@ TEST(FrameArena, KeepsItsLimitAndAllocatesAfterReserve) {
   EXPECT_FALSE(arena.reserve(std::numeric_limits<std::size_t>::max() - 64));
   ASSERT_TRUE(arena.reserve(100'032));
   const std::size_t mapped = arena.bytes_mapped();
-  for (std::size_t left = 100'032; left != 0; left -= 64) ASSERT_NE(arena.allocate(64), nullptr);
+  for (std::size_t left = 100'032; left != 0; left -= 64) {
+     ASSERT_NE(arena.allocate(64), nullptr);
+  }
   EXPECT_EQ(arena.bytes_mapped(), mapped);
   std::size_t count = 0;
   while (arena.allocate(8192) != nullptr) ++count;
@@ -67,13 +59,29 @@ TEST(FrameArena, KeepsItsLimitAndAllocatesAfterReserve) {
   EXPECT_FALSE(arena.reserve(8192));
 }
 
-TEST(FrameArena, CutsLargePiecesWhenMuchIsFree) {
+TEST(FrameArena, KeepsPromisesBeyondAChunk) {
+  FrameArena arena;
+  ASSERT_TRUE(arena.reserve(std::size_t{10} << 20));
+  const std::size_t mapped = arena.bytes_mapped();
+  ASSERT_TRUE(arena.reserve(std::size_t{10} << 20));
+  EXPECT_EQ(arena.bytes_mapped(), mapped);
+  for (std::size_t left = std::size_t{10} << 20; left >= 720'000; left -= 720'000) {
+    ASSERT_NE(arena.allocate(719'936), nullptr);
+  }
+  EXPECT_EQ(arena.bytes_mapped(), mapped);
+}
+
+TEST(FrameArena, JoinsAndCutsWhatIsFree) {
   FrameArena arena;
   std::vector<void*> frames;
-  for (int i = 0; i < 1000; ++i) frames.push_back(arena.allocate(8192));
-  for (void* frame : frames) arena.release(frame, 8192);
+  for (int i = 0; i < 10'000; ++i) frames.push_back(arena.allocate(640));
   const std::size_t mapped = arena.bytes_mapped();
-  for (int i = 0; i < 10'000; ++i) ASSERT_NE(arena.allocate(640), nullptr);
+  std::shuffle(frames.begin(), frames.end(), std::mt19937(5));
+  for (void* frame : frames) arena.release(frame, 640);
+  frames.clear();
+  for (int i = 0; i < 700; ++i) frames.push_back(arena.allocate(8192));
+  for (void* frame : frames) arena.release(frame, 8192);
+  for (int i = 0; i < 7; ++i) ASSERT_NE(arena.allocate(std::size_t{1} << 19), nullptr);
   EXPECT_EQ(arena.bytes_mapped(), mapped);
 }
 
@@ -100,14 +108,14 @@ TEST(FrameArena, KeepsAllocationsApartThroughRandomUse) {
       const auto mark = static_cast<unsigned char>(random());
       std::memset(memory, mark, bytes);
       live.push_back({memory, bytes, mark});
-      in_use += FrameArena::allocation_bytes(bytes);
+      in_use += (bytes + 63) / 64 * 64;
     } else {
       std::swap(live[random() % live.size()], live.back());
       const Frame frame = live.back();
       live.pop_back();
       for (std::size_t i = 0; i < frame.bytes; ++i) ASSERT_EQ(frame.memory[i], frame.mark);
       arena.release(frame.memory, frame.bytes);
-      in_use -= FrameArena::allocation_bytes(frame.bytes);
+      in_use -= (frame.bytes + 63) / 64 * 64;
     }
     ASSERT_EQ(arena.bytes_in_use(), in_use);
   }

@@ -17,7 +17,8 @@ Manifest example() {
   manifest.next_table = 12;
   manifest.next_segment = 9;
   manifest.segments = {{2, 16, 0, 0}, {8, 1, 15, 0}};
-  manifest.table_files = {{4, 100, table_file_bytes(100), 77, 0}, {11, 3, table_file_bytes(3), 78, 0}};
+  manifest.table_files = {{4, 100, table_file_bytes(100), 77, 0},
+                          {11, 3, table_file_bytes(3), 78, 0}};
   return manifest;
 }
 

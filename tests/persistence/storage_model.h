@@ -34,7 +34,11 @@ inline std::vector<std::byte> random_image(NodeId id, std::size_t bytes, Random&
 
 // An image as `write` was given it: without what is filled in on the way to the disk.
 inline std::vector<std::byte> without_checksum(std::vector<std::byte> image) {
-  std::memset(image.data() + offsetof(persistence::FrameHeader, checksum), 0, 4);
+  persistence::FrameHeader header;
+  if (image.size() < sizeof header) return {};
+  std::memcpy(&header, image.data(), sizeof header);
+  header.checksum = 0;
+  std::memcpy(image.data(), &header, sizeof header);
   return image;
 }
 

@@ -343,6 +343,43 @@ TEST(Storage, StaysSmall) {
   EXPECT_LT(count, 1 + 2 + 2 * persistence::kMaxTableFiles + 7);
 }
 
+TEST(Storage, FreesWhatAnAbandonedCheckpointWrote) {
+  SimulatedFiles files;
+  Random random(8);
+  auto storage = Storage::create(files, kDirectory).value();
+  const NodeId id = NodeId::make(0, 1);
+  const auto image = random_image(id, 4096, random);
+  const TableEntry first = commit_node(*storage, id, image);
+  for (int i = 0; i < 100; ++i) {
+    storage->release(first);
+    for (int j = 0; j < 5; ++j) ASSERT_NE(storage->write(id, image)->address, first.address);
+    storage->abandon();
+  }
+  storage->commit(some_checkpoint(3), {}).value();
+  EXPECT_EQ(storage->segment_bytes(), persistence::kFirstSegmentBytes);
+  EXPECT_EQ(storage->live_segment_bytes(), 4096u);
+  storage->verify().value();
+}
+
+TEST(Storage, GivesSegmentsBackThatAreEmpty) {
+  SimulatedFiles files;
+  Random random(9);
+  auto storage = Storage::create(files, kDirectory).value();
+  const NodeId id = NodeId::make(0, 1);
+  const TableEntry entry = commit_node(*storage, id, random_image(id, 4096, random));
+  const std::string path = persistence::segment_path(kDirectory, entry.address.segment);
+  storage->release(entry);
+  const TableEntry free{NodeId::make(0, 1), {}, 0, 0};
+  storage->commit(some_checkpoint(3), std::span(&free, 1)).value();
+  EXPECT_EQ(storage->live_segment_bytes(), 0u);
+  for (std::uint64_t n = 4; n < 7; ++n) {
+    EXPECT_TRUE(files.exists(path).value());
+    storage->commit(some_checkpoint(n), {}).value();
+  }
+  EXPECT_FALSE(files.exists(path).value());
+  EXPECT_EQ(storage->segment_bytes(), 0u);
+}
+
 TEST(Storage, RemovesFilesThatNoCheckpointRefersTo) {
   SimulatedFiles files;
   Random random(6);

@@ -17,9 +17,12 @@ constexpr const char* kPath = "db/superblock";
 // A directory with a superblock of generations 4 and 5.
 void make(SimulatedFiles& files) {
   ASSERT_TRUE(files.make_directory("db"));
-  auto copy = write_superblock_copy(files, "db", {{5, 500, 55}, Superblock{4, 400, 44}});
+  auto copy = write_superblock_copy(files, "db", {4, 400, 44});
   ASSERT_TRUE(copy);
+  EXPECT_EQ(read_superblocks(files, "db").error().code(), ErrorCode::not_found);
   ASSERT_TRUE(install_superblock_copy(files, "db", **copy));
+  EXPECT_FALSE(read_superblocks(files, "db")->older.has_value());
+  ASSERT_TRUE(flip_superblock(files, "db", {5, 500, 55}));
 }
 
 void store_u32(SimulatedFiles& files, std::size_t offset, std::uint32_t value) {

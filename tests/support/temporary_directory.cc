@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <system_error>
 
@@ -28,6 +29,10 @@ TemporaryDirectory::TemporaryDirectory() {
 }
 
 TemporaryDirectory::~TemporaryDirectory() {
+  if (testing::Test::HasFailure()) {
+    std::cout << "kept: " << path_ << std::endl;
+    return;
+  }
   std::error_code ignored;
   fs::remove_all(path_, ignored);
 }

@@ -8,7 +8,8 @@
 
 namespace xtree::test {
 
-// A new directory below the current one; removed, with all that is in it, at the end.
+// A new directory below the current one; removed at the end, with all that is in it, unless the test
+// failed.
 class TemporaryDirectory {
  public:
   TemporaryDirectory();
@@ -25,7 +26,8 @@ class TemporaryDirectory {
 
 using Bytes = std::vector<std::byte>;
 
-// The files below a directory by their path in it; directories are there too, with a '/' at the end.
+// The files below a directory by their path in it. Directories are there too, with a '/' at the
+// end of their names.
 using DirectoryImage = std::map<std::string, Bytes>;
 
 [[nodiscard]] DirectoryImage read_directory(const std::string& path);

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <random>
 #include <span>
 #include <string>
 #include <utility>
@@ -23,9 +22,12 @@ using Payload = std::vector<std::byte>;
 
 // The same for the same arguments, and different for others.
 inline Payload make_payload(std::uint64_t seed, std::size_t bytes) {
-  std::mt19937_64 random(seed);
   Payload payload(bytes);
-  for (std::byte& value : payload) value = static_cast<std::byte>(random());
+  std::uint64_t state = seed;
+  for (std::byte& value : payload) {
+    state = state * 6364136223846793005 + 1442695040888963407;
+    value = static_cast<std::byte>(state >> 56);
+  }
   return payload;
 }
 

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "platform/crc32c.h"
 #include "support/faulty_file_system.h"
 #include "wal/log_testing.h"
 
@@ -169,6 +172,85 @@ TEST(WalReader, FileThatWasCutOffIsCorruption) {
   files.content(path_of(1)).resize(10 * kBlockBytes);
   expect_corruption(replay(files), at(1, 10 * kBlockBytes));
   EXPECT_FALSE(replay(files, {1, kFirstGroupOffset}, 1, 1).end);
+}
+
+// A file that holds no group yet has a size to keep, too.
+TEST(WalReader, FileThatLostItsZerosIsCorruption) {
+  CrashingFileSystem files;
+  append_synced(*create_writer(files), 1, 100);
+  files.content(path_of(1)).resize(10 * kBlockBytes);
+  expect_corruption(replay(files), at(1, 10 * kBlockBytes));
+}
+
+// The next group of the log, as the file's own writer would write it.
+wal::GroupHeader next_group(const LogWriter& writer, std::span<const std::byte> payload) {
+  return {.operations = 1,
+          .file = writer.position().file,
+          .offset = writer.position().offset,
+          .generation = writer.generation(),
+          .first_lsn = writer.next_lsn(),
+          .durable_lsn = writer.durable_lsn(),
+          .payload_bytes = payload.size(),
+          .payload_crc = platform::crc32c(payload)};
+}
+
+void plant(CrashingFileSystem& files, const wal::GroupHeader& header, const Payload& payload) {
+  const auto group = std::span(files.content(path_of(header.file))).subspan(header.offset);
+  wal::encode(header, group);
+  std::copy(payload.begin(), payload.end(), group.begin() + sizeof header);
+}
+
+// What can be left of another life of the file: a carried group of a creation that was cut short,
+// or a group of another generation.
+TEST(WalReader, GroupsOfAnotherLifeOfTheFileAreNotBelieved) {
+  CrashingFileSystem files;
+  const auto writer = create_writer(files);
+  append_synced(*writer, 2, 100);
+  const Payload payload = make_payload(3, 100);
+  const wal::GroupHeader genuine = next_group(*writer, payload);
+  plant(files, genuine, payload);
+  ASSERT_EQ(replay(files).end.value().next_lsn, 4u);
+
+  wal::GroupHeader carried = genuine;
+  carried.origin = wal::GroupOrigin::carried;
+  plant(files, carried, payload);
+  EXPECT_EQ(replay(files).end.value().next_lsn, 3u);
+
+  wal::GroupHeader other_generation = genuine;
+  other_generation.generation += 1;
+  plant(files, other_generation, payload);
+  EXPECT_EQ(replay(files).end.value().next_lsn, 3u);
+}
+
+TEST(WalReader, GapInTheSequenceNumbersIsCorruption) {
+  CrashingFileSystem files;
+  const auto writer = create_writer(files);
+  append_synced(*writer, 2, 100);
+  const Payload payload = make_payload(3, 100);
+  wal::GroupHeader header = next_group(*writer, payload);
+  header.first_lsn += 1;
+  plant(files, header, payload);
+  expect_corruption(replay(files), at(1, header.offset));
+}
+
+// Inside of a torn group whose header is whole, nothing is taken for a header.
+TEST(WalReader, PayloadThatLooksLikeAGroupProvesNothing) {
+  CrashingFileSystem files;
+  const auto writer = create_writer(files);
+  append_synced(*writer, 2, 100);
+  const std::uint64_t offset = writer->position().offset;
+  Payload payload(2 * kBlockBytes);
+  wal::GroupHeader inner = next_group(*writer, {});
+  inner.offset += kBlockBytes;
+  inner.durable_lsn += 10;
+  wal::encode(inner, std::span(payload).subspan(kBlockBytes - sizeof(wal::GroupHeader)));
+  ASSERT_TRUE(append(*writer, payload));
+  auto reader = wal::LogFileReader::open(files, kLogDirectory, 1).value();
+  ASSERT_TRUE(reader.read_group_header(offset + kBlockBytes).value());
+  files.content(path_of(1))[offset + 200] ^= std::byte{1};
+  const Replayed replayed = replay(files);
+  ASSERT_TRUE(replayed.end) << replayed.end.error().message();
+  EXPECT_EQ(replayed.end->next_lsn, 3u);
 }
 
 TEST(WalReader, PositionThatTheLogDoesNotHaveIsCorruption) {

@@ -1,0 +1,201 @@
+#include "persistence/epoch.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <thread>
+#include <vector>
+
+namespace xtree::persistence {
+namespace {
+
+constexpr std::uint64_t kNobody = std::numeric_limits<std::uint64_t>::max();
+
+std::vector<std::uint64_t> snapshots(const EpochRegistry& registry) {
+  std::vector<std::uint64_t> epochs;
+  registry.add_snapshots(epochs);
+  std::ranges::sort(epochs);
+  return epochs;
+}
+
+std::vector<std::uint64_t> guards(const EpochRegistry& registry) {
+  std::vector<std::uint64_t> epochs;
+  registry.add_guards(epochs);
+  std::ranges::sort(epochs);
+  return epochs;
+}
+
+TEST(PinSlots, GiveEveryClaimALineOfItsOwn) {
+  auto slots = PinSlots::create();
+  ASSERT_TRUE(slots);
+  std::set<PinSlot*> claimed;
+  for (std::uint64_t i = 0; i < 3000; ++i) {
+    PinSlot* slot = slots->claim(7, i);
+    ASSERT_NE(slot, nullptr);
+    ASSERT_EQ(reinterpret_cast<std::uintptr_t>(slot) % 64, 0u);
+    ASSERT_TRUE(claimed.insert(slot).second);
+  }
+  std::set<std::uint64_t> seen;
+  slots->for_each_pinned([&](std::uint64_t epoch, const PinSlot&) { seen.insert(epoch); });
+  EXPECT_EQ(seen.size(), 3000u);
+  EXPECT_EQ(*seen.begin(), 0u);
+  EXPECT_EQ(*seen.rbegin(), 2999u);
+  // However one-sided the hints, the window stays in proportion.
+  for (const PinSlot* slot : claimed) ASSERT_LT(slots->number(slot), 16'384u);
+}
+
+TEST(PinSlots, TakeASlotAgainThatWasGivenBack) {
+  auto slots = PinSlots::create();
+  ASSERT_TRUE(slots);
+  PinSlot* first = slots->claim(5, 1);
+  EXPECT_EQ(slots->number(first), 5u);
+  PinSlot* second = slots->claim(5, 1);
+  EXPECT_EQ(slots->number(second), 6u);
+  first->pinned.store(0);
+  EXPECT_EQ(slots->claim(5, 1), first);
+}
+
+TEST(PinSlots, RunOutAtTheirLimit) {
+  auto slots = PinSlots::create();
+  ASSERT_TRUE(slots);
+  std::size_t claimed = 0;
+  PinSlot* slot = nullptr;
+  while (claimed <= PinSlots::kMaxSlots && (slot = slots->claim(claimed, 1)) != nullptr) ++claimed;
+  EXPECT_EQ(claimed, PinSlots::kMaxSlots);
+}
+
+TEST(EpochRegistry, PinsThePublishedEpochUntilThePinIsGone) {
+  auto made = EpochRegistry::create(4);
+  ASSERT_TRUE(made);
+  EpochRegistry& registry = **made;
+  SnapshotPin a = registry.pin();
+  EXPECT_EQ(a.epoch(), 4u);
+  registry.publish(5);
+  {
+    const SnapshotPin b = registry.pin();
+    EXPECT_EQ(b.epoch(), 5u);
+    EXPECT_EQ(snapshots(registry), (std::vector<std::uint64_t>{4, 5}));
+  }
+  EXPECT_EQ(snapshots(registry), (std::vector<std::uint64_t>{4}));
+  SnapshotPin moved = std::move(a);
+  EXPECT_FALSE(a);
+  EXPECT_TRUE(moved);
+  EXPECT_EQ(snapshots(registry), (std::vector<std::uint64_t>{4}));
+  moved = SnapshotPin();
+  EXPECT_TRUE(snapshots(registry).empty());
+}
+
+TEST(EpochRegistry, CountsEveryChangeOfTheSnapshots) {
+  auto made = EpochRegistry::create(0);
+  ASSERT_TRUE(made);
+  EpochRegistry& registry = **made;
+  const std::uint64_t before = registry.snapshot_changes();
+  SnapshotPin pin = registry.pin();
+  const std::uint64_t opened = registry.snapshot_changes();
+  EXPECT_NE(opened, before);
+  pin = SnapshotPin();
+  EXPECT_NE(registry.snapshot_changes(), opened);
+  const std::uint64_t closed = registry.snapshot_changes();
+  { const ReadGuard guard = registry.enter(); }
+  EXPECT_EQ(registry.snapshot_changes(), closed);
+}
+
+TEST(EpochRegistry, LetsAReaderEnterAtAnEpochThatStaysPinnedWhenTheSnapshotCloses) {
+  auto made = EpochRegistry::create(7);
+  ASSERT_TRUE(made);
+  EpochRegistry& registry = **made;
+  SnapshotPin pin = registry.pin();
+  registry.publish(8);
+  ReadGuard old = registry.enter(pin);
+  const ReadGuard now = registry.enter();
+  pin = SnapshotPin();
+  EXPECT_EQ(old.epoch(), 7u);
+  EXPECT_EQ(now.epoch(), 8u);
+  EXPECT_EQ(guards(registry), (std::vector<std::uint64_t>{7, 8}));
+  old = ReadGuard();
+  EXPECT_EQ(guards(registry), (std::vector<std::uint64_t>{8}));
+}
+
+TEST(EpochRegistry, KnowsTheReaderThatEnteredFirst) {
+  auto made = EpochRegistry::create(0);
+  ASSERT_TRUE(made);
+  EpochRegistry& registry = **made;
+  EXPECT_EQ(registry.oldest_stamp(), kNobody);
+  registry.advance_clock();
+  ReadGuard first = registry.enter();
+  registry.advance_clock();
+  const SnapshotPin pin = registry.pin();
+  const ReadGuard second = registry.enter(pin);
+  EXPECT_EQ(registry.oldest_stamp(), 1u);
+  first = ReadGuard();
+  EXPECT_EQ(registry.oldest_stamp(), 2u);
+}
+
+TEST(EpochRegistry, DoesNotLetASnapshotAloneHoldTheGracePeriod) {
+  auto made = EpochRegistry::create(0);
+  ASSERT_TRUE(made);
+  const SnapshotPin pin = (*made)->pin();
+  EXPECT_EQ((*made)->oldest_stamp(), kNobody);
+}
+
+TEST(EpochRegistry, OutlivesThousandsOfThreads) {
+  auto made = EpochRegistry::create(0);
+  ASSERT_TRUE(made);
+  EpochRegistry& registry = **made;
+  for (int round = 0; round < 250; ++round) {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&] {
+        const SnapshotPin pin = registry.pin();
+        const ReadGuard guard = registry.enter(pin);
+        EXPECT_EQ(guard.epoch(), pin.epoch());
+      });
+    }
+    registry.publish(registry.published() + 1);
+    for (std::thread& thread : threads) thread.join();
+  }
+  EXPECT_TRUE(snapshots(registry).empty());
+  EXPECT_TRUE(guards(registry).empty());
+}
+
+// What was pinned and not seen by a scan must be the epoch that was published before the scan.
+TEST(EpochRegistry, ShowsEveryPinOfAnOlderEpochToWhoLooksAfterPublishing) {
+  auto made = EpochRegistry::create(0);
+  ASSERT_TRUE(made);
+  EpochRegistry& registry = **made;
+  std::atomic<bool> stop = false;
+  std::atomic<int> running = 0;
+  std::vector<std::atomic<std::uint64_t>> reading(3);  // epoch + 1 of an open pin
+  std::vector<std::thread> threads;
+  for (auto& mine : reading) {
+    threads.emplace_back([&] {
+      running.fetch_add(1);
+      while (!stop.load()) {
+        const SnapshotPin pin = registry.pin();
+        mine.store(pin.epoch() + 1);
+        mine.store(0);
+      }
+    });
+  }
+  while (running.load() < 3) std::this_thread::yield();
+  for (std::uint64_t epoch = 1; epoch <= 50'000; ++epoch) {
+    registry.publish(epoch);
+    std::vector<std::uint64_t> before;
+    for (const auto& theirs : reading) before.push_back(theirs.load());
+    const std::vector<std::uint64_t> seen = snapshots(registry);
+    for (std::size_t i = 0; i < reading.size(); ++i) {
+      const std::uint64_t still = reading[i].load();
+      if (still == 0 || still != before[i]) continue;
+      if (still - 1 >= epoch) continue;
+      // The pin may have been closed and another one of the same epoch cannot have been opened.
+      ASSERT_TRUE(std::ranges::binary_search(seen, still - 1)) << still - 1;
+    }
+  }
+  stop.store(true);
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+}  // namespace xtree::persistence
