@@ -8,6 +8,10 @@ install(TARGETS xtree EXPORT xtree-targets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime
           NAMELINK_COMPONENT development
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
+if(XTREE_TESTING)
+  install(TARGETS xtree_testing EXPORT xtree-targets
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+endif()
 install(DIRECTORY include/xtree DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
   FILES_MATCHING PATTERN "*.h")
 install(EXPORT xtree-targets NAMESPACE xtree:: DESTINATION ${package_dir} COMPONENT development)

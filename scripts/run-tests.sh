@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds XTree in every way that we promise, with warnings as errors, and runs its tests. Meant for a
-# fresh Debian 12 (as root, for the packages). The first stage that fails ends it.
+# Builds XTree in every way that we promise, with warnings as errors, and runs its tests. Meant for
+# a fresh Debian 12 (as root, for the packages). The first stage that fails ends it.
 #   run-tests.sh              all stages
 #   run-tests.sh STAGE...     some of them, in this order: release clang asan tsan
 set -euo pipefail

@@ -11,6 +11,7 @@
 #include "coordinates.h"
 #include "report.h"
 #include "xtree/config.h"
+#include "xtree/testing/crash_test.h"
 
 namespace xtree::tool {
 namespace {
@@ -79,6 +80,7 @@ class CommandLine {
   void add_nearest();
   void add_upkeep(const char* name, const char* what,
                   Result<void> (*work)(const DirectoryOptions&, bool));
+  void add_crash_test();
   int parse(int count, const char* const* arguments);
 
   CLI::App app_{
@@ -89,6 +91,7 @@ class CommandLine {
   QueryOptions query_;
   NearestOptions nearest_;
   DirectoryOptions directory_;
+  CrashTestOptions crash_test_;
   std::function<Result<void>()> chosen_;
 };
 
@@ -108,6 +111,7 @@ CommandLine::CommandLine() {
   add_upkeep("verify", "Check every checksum on disk and every rule of every tree", run_verify);
   add_upkeep("checkpoint", "Write what changed, so that the next open need not replay the log",
              run_checkpoint);
+  add_crash_test();
 }
 
 CLI::App& CommandLine::add(const char* name, const char* what, std::function<Result<void>()> work) {
@@ -206,6 +210,25 @@ void CommandLine::add_upkeep(const char* name, const char* what,
                              Result<void> (*work)(const DirectoryOptions&, bool)) {
   CLI::App& command = add(name, what, [this, work] { return work(directory_, json_); });
   command.add_option("directory", directory_.directory, "Directory of the database")->required();
+}
+
+void CommandLine::add_crash_test() {
+  CLI::App& command =
+      add("crash-test", "Crash the engine on a simulated disk, everywhere, and look",
+          [this] { return run_crash_test(crash_test_, json_); });
+  std::string workloads = "One of all workloads, which take turns:\n";
+  for (const std::string& name : testing::crash_workloads()) workloads += name + " ";
+  command.add_option("--seconds", crash_test_.seconds, "How long (default 60); 0 is no limit")
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--hours", crash_test_.hours, "How long, for a campaign")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--states", crash_test_.states, "Stop after so many states")
+      ->check(is_positive);
+  command.add_option("--seed", crash_test_.seed, "Another seed makes another run (default 1)");
+  command.add_option("--workload", crash_test_.workload, workloads);
+  command.add_option("--save", crash_test_.save,
+                     "Directory for the cases that fail (default: this one)");
+  command.add_option("--replay", crash_test_.replay, "Run the case in this file again");
 }
 
 // Returns the exit code, or -1 when there is something to do.

@@ -50,6 +50,16 @@ struct DirectoryOptions {
   std::string directory;
 };
 
+struct CrashTestOptions {
+  double seconds = 60;       // 0 means no limit
+  double hours = 0;          // instead of seconds, when it is not 0
+  std::uint64_t states = 0;  // 0 means no limit
+  std::uint64_t seed = 1;
+  std::string workload;          // empty means all
+  std::string save = ".";        // directory for the cases that fail
+  std::string replay;            // a file with such a case: run that and nothing else
+};
+
 // Each prints its result on standard output, as JSON when `json` says so.
 Result<void> run_build(const BuildOptions& options, bool json);
 Result<void> run_query(const QueryOptions& options, bool json);
@@ -57,6 +67,8 @@ Result<void> run_nearest(const NearestOptions& options, bool json);
 Result<void> run_stats(const DirectoryOptions& options, bool json);
 Result<void> run_verify(const DirectoryOptions& options, bool json);
 Result<void> run_checkpoint(const DirectoryOptions& options, bool json);
+// Fails with `corruption` when there are faults, after the report.
+Result<void> run_crash_test(const CrashTestOptions& options, bool json);
 
 // A database that is there; its log is left as it is found but for what recovery does.
 Result<Database> open_existing(const std::string& directory);

@@ -2,6 +2,7 @@
 
 #include <csv.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -99,10 +100,14 @@ struct CsvReader::State {
 // False at the end of the file.
 Result<bool> CsvReader::State::fill() {
   at = 0;
-  end = std::fread(buffer.data(), 1, buffer.size(), file.get());
-  if (end == 0 && std::ferror(file.get()) != 0) {
-    return Error(ErrorCode::io_error, errno, name.c_str(), "cannot read");
-  }
+  end = 0;
+  // Not `fread`, which waits until a pipe has filled the buffer.
+  ssize_t got = 0;
+  do {
+    got = ::read(fileno(file.get()), buffer.data(), buffer.size());
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) return Error(ErrorCode::io_error, errno, name.c_str(), "cannot read");
+  end = static_cast<std::size_t>(got);
   if (read == 0 && std::string_view(buffer.data(), end).starts_with(kByteOrderMark)) {
     at = kByteOrderMark.size();
   }

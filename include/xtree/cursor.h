@@ -167,10 +167,10 @@ struct ScanFor<D, V, T, S, NearestQuery<D, T, Filter>> {
 //   if (!hits.status()) return hits.status().error();
 //
 // It stays where it was made and must not outlive its index. A query in memory always succeeds once
-// its arguments are accepted; in a durable index reading may fail, and the range then ends early and
-// `status` says why. The index must not be changed in memory mode while a cursor is open. A cursor
-// in durable mode sees the state at its making, whatever is written meanwhile, and holds on to that
-// state's memory until it is destroyed or has run dry.
+// its arguments are accepted; in a durable index reading may fail, and the range then ends early
+// and `status` says why. The index must not be changed in memory mode while a cursor is open. A
+// cursor in durable mode sees the state at its making, whatever is written meanwhile, and holds on
+// to that state's memory until it is destroyed or has run dry.
 template <class Scan>
 class Cursor {
  public:

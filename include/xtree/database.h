@@ -44,8 +44,9 @@ struct Token {
 // from then on. After a crash `open` brings back every write that had returned, and of those that
 // had not, each batch either whole or not at all, in the order in which they were made.
 //
-// Threads. Every call may come from any thread at any time, but for `close`, moving and destruction.
-// Writes are made one after the other and synced in groups; readers never wait for them.
+// Threads. Every call may come from any thread at any time, but for `close`, moving and
+// destruction. Writes are made one after the other and synced in groups; readers never wait for
+// them.
 //
 // Errors. `locked` when another object has the directory open. An I/O error or a full disk while
 // writing poisons the database: the write that met it and all later ones fail, `poisoned`, while

@@ -115,8 +115,8 @@ struct Queries {
 // changed. In memory the only other error is `out_of_memory`, which changes nothing either. A
 // durable write that fails for the disk's sake poisons its database: see Database.
 //
-// Lifetime. An index in memory dies with this object. An object for a durable index is a handle that
-// keeps its database's memory alive; after `Database::close` it answers `closed`.
+// Lifetime. An index in memory dies with this object. An object for a durable index is a handle
+// that keeps its database's memory alive; after `Database::close` it answers `closed`.
 template <int D, IndexValue V = std::uint64_t, Coordinate T = double, Shape S = Shape::boxes>
 class Index {
  public:

@@ -9,7 +9,8 @@
 namespace xtree {
 
 enum class Mode : std::uint8_t {
-  in_memory,  // no files, no threads, no locks, no system calls; one writer or many readers at a time
+  in_memory,  // no files, no threads, no locks, no system calls; one writer or many readers at a
+              // time
   durable,    // crash recovery, snapshots, readers that never wait
 };
 

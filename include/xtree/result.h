@@ -40,7 +40,8 @@ enum class ErrorCode : std::uint8_t {
 // the name of the argument that was refused.
 class Error {
  public:
-  Error(ErrorCode code, const char* place, const char* text) noexcept : Error(code, 0, place, text) {}
+  Error(ErrorCode code, const char* place, const char* text) noexcept
+      : Error(code, 0, place, text) {}
   XTREE_EXPORT Error(ErrorCode code, int system_error, const char* place,
                      const char* text) noexcept;
 

@@ -19,8 +19,8 @@ namespace xtree {
 //   for (const auto& hit : snapshot.query(roads, xtree::nearest(here, 10))) use(hit.value);
 //
 // Taking one costs no copy and blocks nobody; while it is open, the node versions that it can see
-// are kept, and `Database::stats` tells how many. Any thread may use it, several at a time. An index
-// that did not exist yet, or was dropped before, answers `not_found`.
+// are kept, and `Database::stats` tells how many. Any thread may use it, several at a time. An
+// index that did not exist yet, or was dropped before, answers `not_found`.
 class Snapshot {
  public:
   template <class Index, class Query>

@@ -28,10 +28,13 @@ void OperationList::add(Change change, const IndexCore& target, const void* geom
   if (home.database == nullptr) {
     return content.refuse("index", "an index in memory does not take part in batches");
   }
-  if (content.database != nullptr && content.database != home.database) {
+  if (!content.fits(home.database)) {
     return content.refuse("index", "the indexes of a batch belong to one database");
   }
-  content.database = home.database;
+  if (content.database == nullptr) {
+    content.database = home.database;
+    content.life = home.database->weak_from_this();
+  }
   const Schema& schema = target.schema();
   for (const void* shape : {geometry, to}) {
     if (shape == nullptr) continue;

@@ -50,11 +50,12 @@ inline void unite(FloatBox& box, const FloatBox& other, std::size_t dimensions) 
   }
 }
 
+// False where a side is no number, as a damaged node's may be.
 [[nodiscard]] inline bool covers(const FloatBox& outer, const FloatBox& inner,
                                  std::size_t dimensions) noexcept {
   for (std::size_t axis = 0; axis < dimensions; ++axis) {
     const std::size_t top = dimensions + axis;
-    if (inner.at[axis] < outer.at[axis] || inner.at[top] > outer.at[top]) return false;
+    if (!(outer.at[axis] <= inner.at[axis] && inner.at[top] <= outer.at[top])) return false;
   }
   return true;
 }

@@ -109,10 +109,10 @@ class TreePacker {
   std::span<const std::uint32_t> order_;
 };
 
-// Builds the tree of an empty root from `count` entries whose geometry and values lie `stride` bytes
-// apart from the first ones. Geometry has been checked. Beside the nodes it takes 12 bytes of memory
-// for each entry while it runs. The same entries always make the same tree. On `out_of_memory`
-// nothing has changed.
+// Builds the tree of an empty root from `count` entries whose geometry and values lie `stride`
+// bytes apart from the first ones. Geometry has been checked. Beside the nodes it takes 12 bytes of
+// memory for each entry while it runs. The same entries always make the same tree. On
+// `out_of_memory` nothing has changed.
 template <class Scalar, NodeStore Store>
 [[nodiscard]] Result<void> bulk_load(const Layout& layout, Store& store, Root& root,
                                      const void* geometry, const void* values, std::size_t stride,

@@ -112,8 +112,9 @@ std::ptrdiff_t payload_bytes(OperationKind kind, const detail::Schema& schema) n
 
 }  // namespace
 
-Error Catalog::read_error() const {
-  return failure_.error_or(damaged("an object of the database is not there"));
+// Why a change failed: the node that could not be read rather than the tree's word for it.
+Error Catalog::cause_of(const Error& error) const {
+  return failure_.error_or(store_->edit_failure().error_or(error));
 }
 
 DurableStore Catalog::writer_store() noexcept {
@@ -138,6 +139,7 @@ Result<void> Catalog::load() {
   if (!definitions) return definitions.error();
   for (IndexDefinition& definition : *definitions) {
     auto root = read_root(view, definition.root);
+    if (!root && root.error().code() == ErrorCode::not_found) return damaged("a root is missing");
     if (!root) return root.error();
     auto tree = std::make_shared<DurableTree>();
     tree->engine = make_engine<DurableStore>(definition.schema);
@@ -158,6 +160,12 @@ std::shared_ptr<DurableTree> Catalog::find(std::string_view name) const {
     if (tree->definition.name == name) return tree;
   }
   return nullptr;
+}
+
+// Without sharing it, which would cost every operation two writes to memory that readers use.
+DurableTree* Catalog::tree_of(std::uint32_t number) const {
+  const auto found = trees_.find(number);
+  return found == trees_.end() ? nullptr : found->second.get();
 }
 
 std::shared_ptr<DurableTree> Catalog::find(std::uint32_t number) const {
@@ -200,8 +208,8 @@ Result<void> Catalog::check_one(const Operation& operation) const {
       return {};
     }
     default: {
-      const auto tree = find(operation.index);
-      if (!tree) return absent("it was dropped");
+      const DurableTree* tree = tree_of(operation.index);
+      if (tree == nullptr) return absent("it was dropped");
       const auto expected = payload_bytes(operation.kind, tree->definition.schema);
       if (static_cast<std::ptrdiff_t>(operation.payload.size()) != expected) {
         return damaged("an operation's size is not what its index's schema says");
@@ -219,7 +227,7 @@ Result<void> Catalog::apply(std::span<const std::byte> operations, bool* answers
     if (!more) return more.error();
     if (!*more) return {};
     bool answer = true;
-    XTREE_TRY(apply_one(operation, answer));
+    if (const auto done = apply_one(operation, answer); !done) return cause_of(done.error());
     if (answers != nullptr) answers[i] = answer;
   }
 }
@@ -251,8 +259,8 @@ Result<void> Catalog::apply_one(const Operation& operation, bool& answer) {
     case OperationKind::drop_index:
       return drop_index(operation.index);
     default: {
-      const auto tree = find(operation.index);
-      if (!tree) return absent("it was dropped");
+      DurableTree* tree = tree_of(operation.index);
+      if (tree == nullptr) return absent("it was dropped");
       return change_tree(*tree, operation, answer);
     }
   }
@@ -350,10 +358,10 @@ Result<void> Catalog::write_object(NodeId& id, std::span<const std::byte> conten
   const std::size_t bytes = round_up(sizeof(FrameHeader) + content.size());
   FrameHeader* frame = id ? store_->resize(id, bytes) : store_->create(bytes);
   if (frame == nullptr) {
-    return failure_.error_or(
+    return cause_of(
         Error(ErrorCode::out_of_memory, "catalog", "no memory for an object of the database"));
   }
-  id = NodeId{frame->node_id};
+  if (!id) id = NodeId{frame->node_id};  // readers may hold on to it, and it never changes again
   std::memcpy(frame + 1, content.data(), content.size());
   return {};
 }
@@ -439,8 +447,10 @@ Result<void> Catalog::visit_objects(const ReadView& view, NodeId catalog,
 }
 
 Result<Root> Catalog::read_root(const ReadView& view, NodeId root) {
-  const FrameHeader* frame = view.version(root);
-  if (frame == nullptr) return view.error_or(absent("it does not exist in this state"));
+  const auto found = view.find(root);
+  if (!found) return found.error();
+  const FrameHeader* frame = *found;
+  if (frame == nullptr) return absent("it does not exist in this state");
   if (content_of(*frame).size() < sizeof(Root)) return damaged("a root is too short");
   Root result;
   std::memcpy(static_cast<void*>(&result), content_of(*frame).data(), sizeof(result));

@@ -31,7 +31,8 @@ struct IndexDefinition {
 struct DurableTree {
   IndexDefinition definition;
   std::unique_ptr<Engine<DurableStore>> engine;
-  Root root;                     // the newest, as the running epoch has it
+  // On a line of its own: the writer changes it all the time, beside readers of what stands above.
+  alignas(64) Root root;         // the newest, as the running epoch has it
   bool root_changed = false;
 };
 
@@ -58,9 +59,8 @@ class Catalog final : public persistence::Applier {
   [[nodiscard]] std::shared_ptr<DurableTree> find(std::string_view name) const;
   [[nodiscard]] std::shared_ptr<DurableTree> find(std::uint32_t number) const;
 
-  // The store as the writer uses it; what goes wrong in reading stays in `failure()`.
+  // The store as the writer uses it.
   [[nodiscard]] DurableStore writer_store() noexcept;
-  [[nodiscard]] const persistence::ReadFailure& failure() const noexcept { return failure_; }
 
   static Result<std::vector<IndexDefinition>> read_indexes(const persistence::ReadView& view,
                                                            persistence::NodeId catalog);
@@ -72,9 +72,20 @@ class Catalog final : public persistence::Applier {
                                     const std::function<void(persistence::NodeId)>& visit);
   // `not_found` when the index did not exist at the view's epoch.
   static Result<Root> read_root(const persistence::ReadView& view, persistence::NodeId root);
+  // The same where it lies, for as long as the view's reader is inside, if it is in memory, newest
+  // and sound; null says to ask `read_root`.
+  static const Root* resident_root(const persistence::ReadView& view,
+                                   persistence::NodeId root) noexcept {
+    const persistence::FrameHeader* frame = view.resident(root);
+    if (frame == nullptr || frame->bytes < sizeof(*frame) + sizeof(Root)) return nullptr;
+    const auto* found = reinterpret_cast<const Root*>(frame + 1);
+    const bool sound = found->height <= kMaxHeight && (found->node == 0) == (found->height == 0);
+    return sound ? found : nullptr;
+  }
 
  private:
   Result<void> load();
+  [[nodiscard]] DurableTree* tree_of(std::uint32_t number) const;
   Result<void> check_one(const Operation& operation) const;
   Result<void> apply_one(const Operation& operation, bool& answer);
   Result<void> create_index(const Operation& operation);
@@ -84,7 +95,7 @@ class Catalog final : public persistence::Applier {
   Result<void> write_indexes();
   Result<void> write_values();
   Result<void> write_object(persistence::NodeId& id, std::span<const std::byte> content);
-  Error read_error() const;
+  Error cause_of(const Error& error) const;
 
   persistence::VersionStore* store_ = nullptr;
   mutable persistence::ReadFailure failure_;

@@ -9,9 +9,10 @@ namespace xtree {
 namespace {
 
 // The operations of a batch that may be handed to this database.
-Result<void> check_batch(const detail::OperationList::Content& content, const void* database) {
+Result<void> check_batch(const detail::OperationList::Content& content,
+                         const detail::DatabaseCore* core) {
   if (content.error) return *content.error;
-  if (content.database != nullptr && content.database != database) {
+  if (!content.fits(core)) {
     return Error(ErrorCode::invalid_argument, "batch", "its indexes are of another database");
   }
   return {};
@@ -70,7 +71,7 @@ Result<void> Database::apply(const Batch& batch, Durability durability) {
 
 Result<Token> Database::apply_async(const Batch& batch) {
   const auto* content = batch.operations_.content();
-  if (content == nullptr) return Error(ErrorCode::invalid_argument, "batch", "it is empty");
+  if (content == nullptr) return Token{};
   XTREE_TRY(check_batch(*content, core_.get()));
   return core_->commit_async(content->operations, content->count);
 }

@@ -17,8 +17,8 @@ using persistence::NodeId;
 // What a database's directory may hold. Anything else in a directory without a superblock says that
 // it belongs to somebody else.
 bool is_ours(std::string_view name) noexcept {
-  return name == "LOCK" || name == "superblock" || name == "wal" || name == "segments" ||
-         name == "table" || name.starts_with("MANIFEST-");
+  return name == "LOCK" || name == "superblock" || name == "superblock.new" || name == "wal" ||
+         name == "segments" || name == "table" || name.starts_with("MANIFEST-");
 }
 
 Error bad_name() {
@@ -29,17 +29,9 @@ Error bad_name() {
 }  // namespace
 
 SnapshotCore::~SnapshotCore() {
+  const std::uint64_t epoch = pin_.epoch();
   pin_ = persistence::SnapshotPin();
-  database_->snapshot_closed();
-}
-
-Reader::Reader(const DatabaseCore& database, const SnapshotCore* snapshot)
-    : guard_(snapshot == nullptr ? database.store().enter()
-                                 : database.store().enter(snapshot->pin())),
-      view_(database.store().view(guard_, failure_)) {
-  if (!guard_) {
-    failure_.set(Error(ErrorCode::limit_exceeded, "readers", "too many queries are under way"));
-  }
+  database_->snapshot_closed(epoch);
 }
 
 DatabaseCore::DatabaseCore(std::string directory, const Options& options)
@@ -133,7 +125,7 @@ Result<void> DatabaseCore::close() {
   if (!checkpointer_) return {};  // it never opened
   checkpointer_->stop();
   const Result<void> stopped = committer_->stop();
-  const Result<void> result = checkpointer_->run();
+  const Result<void> result = checkpointer_->close();
   recovered_.log.reset();
   lock_.reset();
   return stopped ? result : stopped;
@@ -182,6 +174,7 @@ Result<void> DatabaseCore::drop_index(std::string_view name) {
 Result<std::vector<IndexDescription>> DatabaseCore::indexes() const {
   XTREE_TRY(check_open());
   const Reader reader(*this, nullptr);
+  if (!reader.has_entered()) return reader.status().error();
   auto definitions = Catalog::read_indexes(reader.view(), catalog_.catalog());
   if (!definitions) return definitions.error();
   std::vector<IndexDescription> descriptions;
@@ -234,14 +227,16 @@ std::shared_ptr<const SnapshotCore> DatabaseCore::snapshot() const {
 }
 
 // A writer that is under way collects when it is done, and so will the next one.
-void DatabaseCore::snapshot_closed() const {
-  if (check_open()) committer_->try_exclusively([this] { store().collect(); });
+void DatabaseCore::snapshot_closed(std::uint64_t epoch) const {
+  if (!store().snapshot_closed(epoch) || !check_open()) return;
+  committer_->try_exclusively([this] { store().collect_when_due(); });
 }
 
 Result<std::optional<std::string>> DatabaseCore::get(std::string_view name,
                                                      const SnapshotCore* snapshot) const {
   XTREE_TRY(check_open());
   const Reader reader(*this, snapshot);
+  if (!reader.has_entered()) return reader.status().error();
   return Catalog::read_value(reader.view(), catalog_.catalog(), name);
 }
 
@@ -282,6 +277,7 @@ Result<void> DatabaseCore::verify() const {
   XTREE_TRY(checkpointer_->verify_storage());
   return committer_->exclusively([&]() -> Result<void> {
     const Reader reader(*this, nullptr);
+    if (!reader.has_entered()) return reader.status();
     return verify_indexes(reader);
   });
 }

@@ -41,6 +41,8 @@ class Reader {
 
   [[nodiscard]] const persistence::ReadView& view() const noexcept { return view_; }
   [[nodiscard]] Result<void> status() const { return failure_.status(); }
+  // False when all readers' places are taken; nothing may be read then, and `status` says so.
+  [[nodiscard]] bool has_entered() const noexcept { return static_cast<bool>(guard_); }
 
  private:
   persistence::ReadFailure failure_;
@@ -87,7 +89,7 @@ class DatabaseCore : public std::enable_shared_from_this<DatabaseCore> {
   [[nodiscard]] Durability durability() const noexcept { return durability_; }
   [[nodiscard]] persistence::VersionStore& store() const noexcept { return *recovered_.store; }
   // Frees what only the snapshot that just closed needed, unless a writer is about to do it anyway.
-  void snapshot_closed() const;
+  void snapshot_closed(std::uint64_t epoch) const;
 
  private:
   DatabaseCore(std::string directory, const Options& options);
@@ -102,10 +104,21 @@ class DatabaseCore : public std::enable_shared_from_this<DatabaseCore> {
   std::atomic<bool> closed_{false};  // set once, before anything is taken down
 
   std::unique_ptr<File> lock_;
-  index::Catalog catalog_;
-  persistence::Recovered recovered_;
+  // On lines of its own: the writer changes it all the time, beside readers of what stands around
+  // it.
+  alignas(64) index::Catalog catalog_;
+  alignas(64) persistence::Recovered recovered_;
   std::unique_ptr<persistence::Committer> committer_;
   std::unique_ptr<persistence::Checkpointer> checkpointer_;
 };
+
+inline Reader::Reader(const DatabaseCore& database, const SnapshotCore* snapshot)
+    : guard_(snapshot == nullptr ? database.store().enter()
+                                 : database.store().enter(snapshot->pin())),
+      view_(database.store().view(guard_, failure_)) {
+  if (!guard_) [[unlikely]] {
+    failure_.set(Error(ErrorCode::limit_exceeded, "readers", "too many queries are under way"));
+  }
+}
 
 }  // namespace xtree::detail

@@ -12,8 +12,8 @@ namespace xtree::index {
 // Squares below this have lost bits to underflow, or are zero by it.
 inline constexpr double kLeastExactSquare = 0x1p-960;
 
-// The gaps between the target and a box on each axis, in `unit`s, and the greatest of them. The ends
-// of the box lie `stride` apart.
+// The gaps between the target and a box on each axis, in `unit`s, and the greatest of them. The
+// ends of the box lie `stride` apart.
 template <class Scalar>
 [[nodiscard]] double axis_gaps(const NearestTarget& target, std::size_t dimensions,
                                const Scalar* low, const Scalar* high, std::size_t stride,
@@ -28,9 +28,9 @@ template <class Scalar>
   return largest;
 }
 
-// The distance from the target to a box without overflow or underflow on the way. Where the kernels'
-// squares are in range it is what they say, and like them it never puts a box farther than what it
-// encloses.
+// The distance from the target to a box without overflow or underflow on the way. Where the
+// kernels' squares are in range it is what they say, and like them it never puts a box farther than
+// what it encloses.
 template <class Scalar>
 [[nodiscard]] double careful_distance(const NearestTarget& target, std::size_t dimensions,
                                       const Scalar* low, const Scalar* high,

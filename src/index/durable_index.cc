@@ -111,21 +111,29 @@ Result<void> DurableIndex::check_readable(const SnapshotCore* snapshot) const {
   return database_->check_open();
 }
 
-Result<Root> DurableIndex::find_root(const Reader& reader) const {
-  return Catalog::read_root(reader.view(), tree_->definition.root);
+template <class F>
+Result<void> DurableIndex::with_root(const Reader& reader, F&& use) const {
+  if (!reader.has_entered()) [[unlikely]] return reader.status();
+  const persistence::NodeId id = tree_->definition.root;
+  if (const Root* root = Catalog::resident_root(reader.view(), id)) {
+    use(*root);
+    return {};
+  }
+  auto root = Catalog::read_root(reader.view(), id);
+  if (!root) return root.error();
+  use(*root);
+  return {};
 }
 
 Result<void> DurableIndex::begin_scan(ScanState& state, const SnapshotCore* snapshot,
                                       const void* window) const {
   XTREE_TRY(check_readable(snapshot));
   auto* scan = ::new (static_cast<void*>(state.storage)) DurableScan(*database_, snapshot);
-  auto root = find_root(scan->reader);
-  if (!root) {
-    scan->~DurableScan();
-    return root.error();
-  }
-  tree_->engine->begin_scan(scan->engine, DurableView(scan->reader.view()), *root, window);
-  return {};
+  Result<void> begun = with_root(scan->reader, [&](const Root& root) {
+    tree_->engine->begin_scan(scan->engine, DurableView(scan->reader.view()), root, window);
+  });
+  if (!begun) scan->~DurableScan();
+  return begun;
 }
 
 bool DurableIndex::next_leaf(ScanState& state, detail::LeafHits& hits) const {
@@ -142,10 +150,10 @@ Result<void> DurableIndex::end_scan(ScanState& state) const {
 Result<std::uint64_t> DurableIndex::count(const SnapshotCore* snapshot, const void* window) const {
   XTREE_TRY(check_readable(snapshot));
   const Reader reader(*database_, snapshot);
-  auto root = find_root(reader);
-  if (!root) return root.error();
-  const std::uint64_t hits =
-      tree_->engine->count(DurableView(reader.view()), *root, window);
+  std::uint64_t hits = 0;
+  XTREE_TRY(with_root(reader, [&](const Root& root) {
+    hits = tree_->engine->count(DurableView(reader.view()), root, window);
+  }));
   XTREE_TRY(reader.status());
   return hits;
 }
@@ -154,14 +162,12 @@ Result<void> DurableIndex::begin_nearest(ScanState& state, const SnapshotCore* s
                                          const void* target, std::uint64_t limit) const {
   XTREE_TRY(check_readable(snapshot));
   auto* scan = ::new (static_cast<void*>(state.storage)) DurableScan(*database_, snapshot);
-  auto root = find_root(scan->reader);
-  if (!root) {
-    scan->~DurableScan();
-    return root.error();
-  }
-  tree_->engine->begin_nearest(scan->engine, DurableView(scan->reader.view()), *root, target,
-                               limit);
-  return {};
+  Result<void> begun = with_root(scan->reader, [&](const Root& root) {
+    tree_->engine->begin_nearest(scan->engine, DurableView(scan->reader.view()), root, target,
+                                 limit);
+  });
+  if (!begun) scan->~DurableScan();
+  return begun;
 }
 
 bool DurableIndex::next_nearest(ScanState& state, detail::NearestHit& hit) const {
@@ -179,15 +185,16 @@ Result<void> DurableIndex::end_nearest(ScanState& state) const {
 Result<std::uint64_t> DurableIndex::size(const SnapshotCore* snapshot) const {
   XTREE_TRY(check_readable(snapshot));
   const Reader reader(*database_, snapshot);
-  auto root = find_root(reader);
-  if (!root) return root.error();
-  return root->entries;
+  std::uint64_t entries = 0;
+  XTREE_TRY(with_root(reader, [&](const Root& root) { entries = root.entries; }));
+  return entries;
 }
 
 Result<IndexStats> DurableIndex::stats(const SnapshotCore* snapshot) const {
   XTREE_TRY(check_readable(snapshot));
   const Reader reader(*database_, snapshot);
-  auto root = find_root(reader);
+  if (!reader.has_entered()) return reader.status().error();
+  auto root = Catalog::read_root(reader.view(), tree_->definition.root);
   if (!root) return root.error();
   IndexStats stats;
   const auto verified =

@@ -47,7 +47,9 @@ class DurableIndex final : public detail::IndexCore {
  private:
   [[nodiscard]] std::uint32_t number() const noexcept { return tree_->definition.number; }
   Result<void> check_readable(const detail::SnapshotCore* snapshot) const;
-  Result<Root> find_root(const detail::Reader& reader) const;
+  // Calls `use` with the tree's root at the reader's epoch.
+  template <class F>
+  Result<void> with_root(const detail::Reader& reader, F&& use) const;
   Result<void> insert_all(const void* geometry, const void* value, std::size_t stride,
                           std::size_t count);
 

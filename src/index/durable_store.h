@@ -18,7 +18,9 @@ class DurableView {
   [[nodiscard]] const Node* node(Ref ref) const noexcept {
     return reinterpret_cast<const Node*>(view_.version(persistence::NodeId{ref}));
   }
-  void prefetch(Ref ref) const noexcept { view_.prefetch(persistence::NodeId{ref}); }
+  void prefetch(Ref ref) const noexcept {
+    view_.prefetch<kPrefetchedLines>(persistence::NodeId{ref});
+  }
 
  private:
   persistence::ReadView view_;

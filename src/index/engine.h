@@ -18,7 +18,8 @@
 namespace xtree::index {
 
 // `invalid_argument` unless the geometry's scalars are finite and no minimum exceeds its maximum.
-[[nodiscard]] Result<void> check_geometry(const detail::Schema& schema, const void* geometry) noexcept;
+[[nodiscard]] Result<void> check_geometry(const detail::Schema& schema,
+                                          const void* geometry) noexcept;
 
 // Bytes of ScanState that an engine may use; what is left belongs to the index that calls it.
 inline constexpr std::size_t kEngineScanBytes = 3520;

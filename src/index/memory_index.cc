@@ -96,7 +96,8 @@ class MemoryIndex final : public detail::IndexCore {
     XTREE_TRY(engine_->verify(store_.view(), root_, stats, [&](Ref ref) {
       reached_bytes += store_.view().node(ref)->frame.bytes;
     }));
-    if (reached_bytes != stats.node_bytes || store_.nodes() != stats.leaves + stats.directory_nodes) {
+    if (reached_bytes != stats.node_bytes ||
+        store_.nodes() != stats.leaves + stats.directory_nodes) {
       return Error(ErrorCode::corruption, "index", "a node is leaked: no other refers to it");
     }
     return {};

@@ -22,9 +22,6 @@ class MemoryView {
     const auto* line = reinterpret_cast<const char*>(static_cast<std::uintptr_t>(ref));
     for (std::size_t i = 0; i < kPrefetchedLines; ++i) __builtin_prefetch(line + 64 * i);
   }
-
- private:
-  static constexpr std::size_t kPrefetchedLines = 4;
 };
 
 // Models NodeStore over a FrameArena: changes happen in place, for there is one reader or writer

@@ -133,8 +133,9 @@ class Nearest {
   [[nodiscard]] double entry_distance(const Node& leaf, std::size_t index,
                                       double square) const noexcept {
     // The squares of differences of floats are always in range.
-    const bool exact = sizeof(Scalar) == sizeof(float) ||
-                       (square >= kLeastExactSquare && square <= std::numeric_limits<double>::max());
+    const bool exact =
+        sizeof(Scalar) == sizeof(float) ||
+        (square >= kLeastExactSquare && square <= std::numeric_limits<double>::max());
     if (exact) return std::sqrt(square);
     const Scalar* low = entry_lane<Scalar>(leaf, layout_, index);
     const Scalar* high = layout_.points ? low : low + layout_.dimensions * kLeafLanes<Scalar>;

@@ -135,13 +135,15 @@ template <class Scalar>
 void read_geometry(const Node& leaf, const Layout& layout, std::size_t index,
                    Scalar* geometry) noexcept {
   const Scalar* lane = entry_lane<Scalar>(leaf, layout, index);
-  for (std::size_t row = 0; row < layout.rows; ++row) geometry[row] = lane[row * kLeafLanes<Scalar>];
+  for (std::size_t row = 0; row < layout.rows; ++row)
+    geometry[row] = lane[row * kLeafLanes<Scalar>];
 }
 template <class Scalar>
 void set_geometry(Node& leaf, const Layout& layout, std::size_t index,
                   const Scalar* geometry) noexcept {
   Scalar* lane = entry_lane<Scalar>(leaf, layout, index);
-  for (std::size_t row = 0; row < layout.rows; ++row) lane[row * kLeafLanes<Scalar>] = geometry[row];
+  for (std::size_t row = 0; row < layout.rows; ++row)
+    lane[row * kLeafLanes<Scalar>] = geometry[row];
 }
 
 // Frees all lanes from `count` to the end of its block: empty boxes, or points that are no number.

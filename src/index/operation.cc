@@ -20,6 +20,10 @@ bool has_name(OperationKind kind) noexcept {
          kind == OperationKind::create_index;
 }
 
+Error not_an_operation() {
+  return Error(ErrorCode::corruption, "operation", "the bytes are not a whole operation");
+}
+
 }  // namespace
 
 bool is_plain_word(std::string_view name) noexcept {
@@ -37,6 +41,7 @@ void append_operation(std::vector<std::byte>& bytes, OperationKind kind, std::ui
   XTREE_CHECK(name.size() <= kMaxNameBytes && payload_bytes <= UINT16_MAX);
   const OperationHeader header{kind, static_cast<std::uint8_t>(name.size()),
                                static_cast<std::uint16_t>(payload_bytes), index};
+  if (bytes.empty()) bytes.reserve(sizeof(header) + payload_bytes);
   append(bytes, std::as_bytes(std::span(&header, 1)));
   append(bytes, std::as_bytes(std::span(name)));
   append(bytes, first);
@@ -46,22 +51,24 @@ void append_operation(std::vector<std::byte>& bytes, OperationKind kind, std::ui
 
 Result<bool> OperationReader::next(Operation& operation) noexcept {
   if (bytes_.empty()) return false;
-  const Error bad(ErrorCode::corruption, "operation", "the bytes are not a whole operation");
   OperationHeader header;
-  if (bytes_.size() < sizeof(header)) return bad;
+  if (bytes_.size() < sizeof(header)) return not_an_operation();
   std::memcpy(&header, bytes_.data(), sizeof(header));
   bytes_ = bytes_.subspan(sizeof(header));
-  if (header.kind < OperationKind::insert || header.kind > OperationKind::drop_index) return bad;
-  if (header.payload_bytes > bytes_.size() || header.name_bytes > header.payload_bytes) return bad;
+  if (header.kind < OperationKind::insert || header.kind > OperationKind::drop_index)
+    return not_an_operation();
+  if (header.payload_bytes > bytes_.size() || header.name_bytes > header.payload_bytes)
+    return not_an_operation();
   operation.kind = header.kind;
   operation.index = header.index;
   operation.name = {reinterpret_cast<const char*>(bytes_.data()), header.name_bytes};
   operation.payload =
       bytes_.subspan(header.name_bytes, header.payload_bytes - std::size_t{header.name_bytes});
   bytes_ = bytes_.subspan(header.payload_bytes);
-  if (has_name(header.kind) ? !is_plain_word(operation.name) : header.name_bytes != 0) return bad;
+  if (has_name(header.kind) ? !is_plain_word(operation.name) : header.name_bytes != 0)
+    return not_an_operation();
   if (header.kind == OperationKind::put && operation.payload.size() > kMaxNamedValueBytes) {
-    return bad;
+    return not_an_operation();
   }
   return true;
 }
@@ -94,7 +101,8 @@ Result<void> check_schema(const detail::Schema& schema) noexcept {
   if (schema.value_bytes < 1 || schema.value_bytes > kMaxValueBytes) {
     return refuse("value", "a value has 1 to 64 bytes");
   }
-  if (schema.scalar != detail::ScalarType::float32 && schema.scalar != detail::ScalarType::float64) {
+  if (schema.scalar != detail::ScalarType::float32 &&
+      schema.scalar != detail::ScalarType::float64) {
     return refuse("scalar", "coordinates are float or double");
   }
   if (schema.shape != Shape::boxes && schema.shape != Shape::points) {

@@ -1,4 +1,5 @@
-// Operations: what a write means, in the bytes that the log keeps. design/wal_format.md, "Operations".
+// Operations: what a write means, in the bytes that the log keeps. design/wal_format.md,
+// "Operations".
 #pragma once
 
 #include <cstddef>

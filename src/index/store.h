@@ -9,6 +9,10 @@
 
 namespace xtree::index {
 
+// As much of a node as a view's `prefetch` asks for: the header, and the rows that are looked at
+// first.
+inline constexpr std::size_t kPrefetchedLines = 4;
+
 // How readers follow references. A view is a few words, passed by value.
 template <class V>
 concept NodeView = std::copyable<V> && requires(const V& view, Ref ref) {
@@ -27,8 +31,8 @@ concept NodeStore = NodeView<typename S::View> &&
     requires(S& store, Ref ref, std::size_t bytes) {
       // What the writer itself sees: every change so far.
       { store.view() } noexcept -> std::same_as<typename S::View>;
-      // Makes sure that creates, edits and resizes of `bytes` in all cannot fail for want of memory;
-      // false when there is not so much. Called before an operation changes anything.
+      // Makes sure that creates, edits and resizes of `bytes` in all cannot fail for want of
+      // memory; false when there is not so much. Called before an operation changes anything.
       { store.reserve(bytes) } noexcept -> std::same_as<bool>;
       // A new node with zeroed memory behind its FrameHeader's fields. Its reference is
       // `frame.node_id`.

@@ -33,9 +33,12 @@ namespace xtree::index {
 template <class Scalar, NodeStore Store>
 class Tree {
  public:
-  Tree(const Layout& layout, const WriteKernels<Scalar>& kernels, Store& store,
-       Root& root) noexcept
-      : layout_(layout), kernels_(kernels), store_(store), root_(root), splitter_(layout, kernels) {}
+  Tree(const Layout& layout, const WriteKernels<Scalar>& kernels, Store& store, Root& root) noexcept
+      : layout_(layout),
+        kernels_(kernels),
+        store_(store),
+        root_(root),
+        splitter_(layout, kernels) {}
 
   Result<void> insert(const Scalar* geometry, const std::byte* value);
   // Takes out one entry that equals geometry and value; false when there is none.

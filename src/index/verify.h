@@ -52,6 +52,7 @@ class Verifier {
     FloatBox box;
     XTREE_TRY(check_node(root_.node, root_.height - 1, box));
     XTREE_TRY(check_reached_once());
+    for (const Ref ref : reached_) visit_(ref);
     if (stats_.entries != root_.entries) {
       return fault(root_.node, root_.height - 1, "the root counts other entries than there are");
     }
@@ -60,6 +61,9 @@ class Verifier {
   }
 
  private:
+  // What a node may keep when it has lost entries: a block for those that come next.
+  static constexpr std::size_t kSpareBlocks = 1;
+
   static Error fault(Ref ref, std::size_t level, const char* rule) noexcept {
     char text[200];
     std::snprintf(text, sizeof text, "node %" PRIx64 ", level %zu: %s", ref, level, rule);
@@ -72,6 +76,10 @@ class Verifier {
     if (node == nullptr) return Error(ErrorCode::io_error, "index", "a node cannot be read");
     XTREE_TRY(check_header(*node, ref, level));
     reached_.push_back(ref);
+    if (reached_.size() == next_look_) {
+      XTREE_TRY(check_reached_once());
+      next_look_ *= 2;
+    }
     stats_.node_bytes += node->frame.bytes;
     if (level == 0) return check_leaf(*node, ref, box);
     return check_directory(*node, ref, box);
@@ -89,12 +97,19 @@ class Verifier {
     const std::size_t bytes =
         level == 0 ? layout_.leaf_bytes(node.blocks) : layout_.directory_bytes(node.blocks);
     if (node.frame.bytes != bytes) return fault(ref, level, "the size is not that of its blocks");
-    if (node.count > node.blocks * lanes) return fault(ref, level, "it counts more than it can hold");
+    if (node.count > node.blocks * lanes)
+      return fault(ref, level, "it counts more than it can hold");
     const bool is_root = level + 1 == root_.height;
     const std::size_t fewest = is_root      ? (level == 0 ? 1 : 2)
                                : level == 0 ? min_leaf_entries(layout_)
                                             : kMinChildren;
     if (node.count < fewest) return fault(ref, level, "it is filled less than it must be");
+    if (node.blocks > std::max(blocks_for(node.count, lanes), fewest_blocks) + kSpareBlocks) {
+      return fault(ref, level, "it has more free blocks than it may keep");
+    }
+    if (!all_zero(node.reserved, sizeof node.reserved)) {
+      return fault(ref, level, "a reserved byte is not zero");
+    }
     return {};
   }
 
@@ -134,6 +149,9 @@ class Verifier {
           return fault(ref, node.level, "a free lane holds a box");
         }
       }
+      if (child_ref(node, layout_, i) != 0) {
+        return fault(ref, node.level, "a free lane holds a reference");
+      }
     }
     return {};
   }
@@ -142,7 +160,6 @@ class Verifier {
     ++stats_.leaves;
     stats_.entries += leaf.count;
     leaf_room_ += leaf.blocks * kLeafLanes<Scalar>;
-    // Also bounds the walk, should one node be reached over and over.
     if (stats_.entries > root_.entries) {
       XTREE_TRY(check_reached_once());
       return fault(ref, 0, "there are more entries than the root counts");
@@ -174,6 +191,16 @@ class Verifier {
                                                geometry[layout_.dimensions + axis] == -kMost;
         if (!free) return fault(ref, 0, "a free lane holds an entry");
       }
+      if (!all_zero(entry_value<Scalar>(leaf, layout_, i), layout_.value_bytes)) {
+        return fault(ref, 0, "a free lane holds a value");
+      }
+    }
+    const std::size_t used = layout_.rows * kRowBytes + kLeafLanes<Scalar> * layout_.value_bytes;
+    for (std::size_t b = 0; b * kLeafLanes<Scalar> < leaf.count; ++b) {
+      const std::byte* block = leaf.block(b, layout_.leaf_block_bytes);
+      if (!all_zero(block + used, layout_.leaf_block_bytes - used)) {
+        return fault(ref, 0, "the padding of a block is not zero");
+      }
     }
     return {};
   }
@@ -187,14 +214,28 @@ class Verifier {
     return true;
   }
 
+  static bool all_zero(const void* memory, std::size_t bytes) noexcept {
+    const auto* first = static_cast<const std::byte*>(memory);
+    return std::all_of(first, first + bytes, [](std::byte byte) { return byte == std::byte{0}; });
+  }
+
+  // Done at the end, and on the way each time that twice as many nodes have been reached: so the
+  // walk is never longer than twice the nodes that there are, however they refer to each other.
+  // What lies below a node that is reached twice is reached twice as well: names the highest.
   Result<void> check_reached_once() {
     std::sort(reached_.begin(), reached_.end());
-    const auto twice = std::adjacent_find(reached_.begin(), reached_.end());
-    if (twice != reached_.end()) {
-      return fault(*twice, 0, "the node is reached more than once");
+    Ref twice = 0;
+    std::size_t highest = 0;
+    for (std::size_t i = 1; i < reached_.size(); ++i) {
+      if (reached_[i] != reached_[i - 1]) continue;
+      const Node* node = view_.node(reached_[i]);
+      const std::size_t level = node == nullptr ? 0 : node->level;
+      if (twice != 0 && level <= highest) continue;
+      twice = reached_[i];
+      highest = level;
     }
-    for (const Ref ref : reached_) visit_(ref);
-    return {};
+    if (twice == 0) return {};
+    return fault(twice, highest, "the node is reached more than once");
   }
 
   const Layout& layout_;
@@ -203,6 +244,7 @@ class Verifier {
   IndexStats& stats_;
   Visit& visit_;
   std::vector<Ref> reached_;
+  std::size_t next_look_ = 1024;
   std::uint64_t leaf_room_ = 0;
 };
 

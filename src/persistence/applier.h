@@ -17,8 +17,8 @@ class Applier {
  public:
   virtual ~Applier() = default;
 
-  // Takes over the store once a checkpoint's table is in it; `catalog` is the object that an earlier
-  // Applier made, or zero in a new database, where it makes one. Called within an epoch.
+  // Takes over the store once a checkpoint's table is in it; `catalog` is the object that an
+  // earlier Applier made, or zero in a new database, where it makes one. Called within an epoch.
   virtual Result<void> attach(VersionStore& store, NodeId catalog) = 0;
   [[nodiscard]] virtual NodeId catalog() const noexcept = 0;
 

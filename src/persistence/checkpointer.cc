@@ -19,13 +19,20 @@ Checkpointer::Checkpointer(Storage& storage, VersionStore& store, wal::LogWriter
 
 Checkpointer::~Checkpointer() { stop(); }
 
+// The acquire load sees to it that the bytes appended by the cut are among those read behind it.
 std::uint64_t Checkpointer::log_bytes() const noexcept {
-  return replayed_bytes_ + committer_.appended_bytes() - cut_bytes_.load(std::memory_order_relaxed);
+  const std::uint64_t cut = cut_bytes_.load(std::memory_order_acquire);
+  return replayed_bytes_ + committer_.appended_bytes() - cut;
 }
 
 Result<void> Checkpointer::verify_storage() {
   const std::lock_guard lock(running_);
   return storage_.verify();
+}
+
+Result<void> Checkpointer::check_open_locked() const {
+  return closed_ ? Result<void>(Error(ErrorCode::closed, "database", "it was closed"))
+                 : Result<void>();
 }
 
 bool Checkpointer::needed() const noexcept {
@@ -34,6 +41,18 @@ bool Checkpointer::needed() const noexcept {
 
 Result<void> Checkpointer::run() {
   const std::lock_guard lock(running_);
+  XTREE_TRY(check_open_locked());
+  return run_locked();
+}
+
+Result<void> Checkpointer::close() {
+  const std::lock_guard lock(running_);
+  XTREE_TRY(check_open_locked());
+  closed_ = true;
+  return run_locked();
+}
+
+Result<void> Checkpointer::run_locked() {
   std::optional<Plan> plan;
   const Result<void> begun = committer_.exclusively([&]() -> Result<void> {
     XTREE_TRY(committer_.health());
@@ -89,12 +108,15 @@ Result<void> Checkpointer::write(const Plan& plan, std::vector<TableEntry>& chan
   return {};
 }
 
+// Commits the checkpoint, and then once more without a change: then both slots of the superblock
+// name this state, and damage to one of them takes nothing back that the log does not hold. A
+// failure of the repetition leaves the checkpoint as good as any was before it was repeated.
 Result<void> Checkpointer::store_plan(Plan& plan, std::vector<TableEntry>& changes) {
   sort_changes(plan.cut);
   changes.reserve(plan.cut.changes.size());
   Result<void> result = write(plan, changes);
   if (result) result = storage_.commit(plan.checkpoint, changes);
-  if (!result) storage_.abandon();
+  if (!result || !storage_.commit(plan.checkpoint, {})) storage_.abandon();
   return result;
 }
 
@@ -106,6 +128,9 @@ Result<void> Checkpointer::finish_locked(Plan& plan, const std::vector<TableEntr
     if (storage_.poisoned()) committer_.poison(stored.error());
     return stored;
   }
+  if (storage_.poisoned()) {
+    committer_.poison(Error(ErrorCode::io_error, "superblock", "a checkpoint could not be synced"));
+  }
   for (const TableEntry& entry : changes) {
     if (entry.address) {
       store_.written(entry);
@@ -114,7 +139,7 @@ Result<void> Checkpointer::finish_locked(Plan& plan, const std::vector<TableEntr
     }
   }
   plan.cut = Cut();
-  cut_bytes_.store(plan.cut_bytes, std::memory_order_relaxed);
+  cut_bytes_.store(plan.cut_bytes, std::memory_order_release);
   generation_.store(storage_.checkpoint().generation, std::memory_order_relaxed);
   const Result<void> released = log_.release_before(storage_.oldest_needed_log_file());
   if (!released) committer_.poison(released.error());
@@ -130,8 +155,8 @@ void Checkpointer::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-// A checkpoint that fails is tried again when the log has grown by as much once more; what failed is
-// kept for those who write, by the poisoning, or is told to whoever calls `run`.
+// A checkpoint that fails is tried again when the log has grown by as much once more; what failed
+// is kept for those who write, by the poisoning, or is told to whoever calls `run`.
 void Checkpointer::watch() {
   std::uint64_t target = log_bytes() >= threshold_bytes_ ? 0 : threshold_bytes_ - log_bytes();
   while (committer_.wait_for_bytes(target)) {

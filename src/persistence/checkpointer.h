@@ -34,6 +34,8 @@ class Checkpointer {
   // Takes one now, after the one that is being taken, if any. Nothing is written when nothing has
   // changed since the last one.
   Result<void> run();
+  // Takes the last one. Everything later is refused, `closed`, and leaves the log alone.
+  Result<void> close();
 
   // Makes an epoch durable by a checkpoint instead of the log: `change` does it within a new epoch
   // and says whether there was anything to do; the epoch is published once the checkpoint holds it.
@@ -64,6 +66,8 @@ class Checkpointer {
   };
 
   [[nodiscard]] bool needed() const noexcept;
+  [[nodiscard]] Result<void> check_open_locked() const;
+  Result<void> run_locked();
   Result<Plan> cut_locked();
   Result<void> write(const Plan& plan, std::vector<TableEntry>& changes);
   Result<void> store_plan(Plan& plan, std::vector<TableEntry>& changes);
@@ -80,6 +84,7 @@ class Checkpointer {
   const std::uint64_t threshold_bytes_;
 
   std::mutex running_;                          // held while a checkpoint is being taken
+  bool closed_ = false;                         // guarded by it
   std::atomic<std::uint64_t> cut_bytes_{0};     // log bytes before the last checkpoint's cut
   std::atomic<std::uint64_t> generation_;
   std::thread thread_;
@@ -88,6 +93,7 @@ class Checkpointer {
 template <class Change, class Undo>
 Result<void> Checkpointer::commit_epoch(Change&& change, Undo&& undo) {
   const std::lock_guard lock(running_);
+  XTREE_TRY(check_open_locked());
   return committer_.exclusively([&]() -> Result<void> {
     XTREE_TRY(committer_.health());
     store_.begin_epoch();
@@ -99,10 +105,9 @@ Result<void> Checkpointer::commit_epoch(Change&& change, Undo&& undo) {
     }
     if (!*changed) return {};
     auto plan = cut_locked();
-    if (!plan) return plan.error();
     std::vector<TableEntry> changes;
-    const Result<void> stored = store_plan(*plan, changes);
-    const Result<void> finished = finish_locked(*plan, changes, stored);
+    const Result<void> stored = plan ? store_plan(*plan, changes) : plan.error();
+    const Result<void> finished = plan ? finish_locked(*plan, changes, stored) : plan.error();
     if (stored) {
       store_.publish();
     } else if (const Result<void> undone = undo(); !undone) {

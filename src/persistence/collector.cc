@@ -29,7 +29,9 @@ void Collector::retire(NodeId id, FrameHeader* frame, std::uint64_t epoch) {
   XTREE_DCHECK(retired_.empty() || retired_.back().retire <= epoch);
   retired_.push_back({id, frame, epoch});
   ++versions_;
-  if (frame != nullptr) version_bytes_ += frame->bytes;
+  if (frame == nullptr) return;
+  version_bytes_ += frame->bytes;
+  retired_bytes_ += frame->bytes;
 }
 
 void Collector::discard(FrameHeader* frame) {
@@ -37,21 +39,58 @@ void Collector::discard(FrameHeader* frame) {
   waiting_.push_back({frame, epochs_.clock() + 1});
 }
 
-bool Collector::collect(std::size_t budget) {
+bool Collector::run(std::size_t budget, bool at_once) {
   if (versions_ == 0 && waiting_.empty()) return false;
-  steps_ = 0;
   // Before the pins: a pin that the scans miss was made when this epoch, or a later one, was the
   // published one, and needs nothing that has retired by then.
   const std::uint64_t published = epochs_.published();
+  wanted_.store(false, std::memory_order_seq_cst);
+  begin_pass();
   refresh_pins();
-  while (!retired_.empty() && retired_.front().retire <= published) {
-    file(retired_.front());
-    retired_.pop_front();
-  }
+  file_retired(published);
   steps_ = 0;
   examine_released(budget);
+  // A snapshot that closes from now on reads this; one that has closed since the scan changed the
+  // counter, which is read behind it.
+  newest_held_.store(held_.empty() ? 0 : held_.back().epoch + 1, std::memory_order_seq_cst);
+  if (!held_.empty() && epochs_.snapshot_changes() != snapshot_changes_) {
+    wanted_.store(true, std::memory_order_seq_cst);
+  }
+  // What has just been unlinked can go too if no reader is inside.
+  if (at_once && !waiting_.empty() && waiting_.back().stamp > epochs_.clock()) {
+    begin_pass();
+    oldest_stamp_ = epochs_.oldest_stamp();
+  }
   const bool more_to_free = free_waiting(budget);
   return !released_.empty() || more_to_free;
+}
+
+void Collector::collect_when_due(std::size_t budget) {
+  const bool is_free = epochs_.is_settled();
+  const bool wanted = wanted_.load(std::memory_order_seq_cst);
+  if (is_free || wanted || !released_.empty() || retired_.size() >= kBatchVersions ||
+      retired_bytes_ >= kBatchBytes) {
+    static_cast<void>(run(budget, is_free || wanted));
+  }
+}
+
+// The clock moves after the unlinking and before the look at the readers; that order is the proof
+// that a reader who is not seen, or who shows the new time, cannot reach what was unlinked.
+void Collector::begin_pass() {
+  if (!waiting_.empty() && waiting_.back().stamp > epochs_.clock()) epochs_.advance_clock();
+  epochs_.settle();
+}
+
+// The newest first: then each version that nobody needs stands right behind the one that readers
+// find first, however many there are of one node.
+void Collector::file_retired(std::uint64_t published) {
+  const auto end = std::ranges::upper_bound(retired_, published, {}, &Version::retire);
+  for (auto version = end; version != retired_.begin();) {
+    --version;
+    if (version->frame != nullptr) retired_bytes_ -= version->frame->bytes;
+    file(*version);
+  }
+  retired_.erase(retired_.begin(), end);
 }
 
 void Collector::refresh_pins() {
@@ -60,7 +99,6 @@ void Collector::refresh_pins() {
   const std::uint64_t changes = epochs_.snapshot_changes();
   const bool changed = changes != snapshot_changes_;
   if (changed) {
-    former_.insert(former_.end(), snapshots_.begin(), snapshots_.end());
     snapshots_.clear();
     epochs_.add_snapshots(snapshots_);
     sort_and_unite(snapshots_);
@@ -68,11 +106,28 @@ void Collector::refresh_pins() {
   }
   // Guards after snapshots: a reader enters at a snapshot's epoch before the snapshot closes, so
   // whoever finds the snapshot closed finds the reader.
-  epochs_.add_guards(guards_);
+  oldest_stamp_ = epochs_.add_guards(guards_);
   sort_and_unite(guards_);
-  for (const std::uint64_t epoch : former_) {
-    if (!is_pinned(epoch)) let_go(epoch);
+  if (changed) {
+    let_all_go();
+  } else {
+    for (const std::uint64_t epoch : former_) {
+      if (!is_pinned(epoch)) let_go(epoch);
+    }
   }
+}
+
+// Lets go of every epoch that is no longer pinned; both lists ascend.
+void Collector::let_all_go() {
+  auto snapshot = snapshots_.begin();
+  const auto is_free = [&](Holding& holding) {
+    while (snapshot != snapshots_.end() && *snapshot < holding.epoch) ++snapshot;
+    if (snapshot != snapshots_.end() && *snapshot == holding.epoch) return false;
+    if (std::ranges::binary_search(guards_, holding.epoch)) return false;
+    released_.push_back(std::move(holding.versions));
+    return true;
+  };
+  held_.erase(std::remove_if(held_.begin(), held_.end(), is_free), held_.end());
 }
 
 bool Collector::is_pinned(std::uint64_t epoch) const noexcept {
@@ -150,13 +205,9 @@ void Collector::examine_released(std::size_t budget) {
   }
 }
 
-// The clock moves after the unlinking and before the look at the readers; that order is the proof
-// that a reader who is not seen, or who shows the new time, cannot reach what was unlinked.
 bool Collector::free_waiting(std::size_t budget) {
-  if (waiting_.empty()) return false;
-  if (waiting_.back().stamp > epochs_.clock()) epochs_.advance_clock();
-  const std::uint64_t oldest = epochs_.oldest_stamp();
-  for (std::size_t freed = 0; !waiting_.empty() && waiting_.front().stamp <= oldest; ++freed) {
+  for (std::size_t freed = 0; !waiting_.empty(); ++freed) {
+    if (waiting_.front().stamp > std::min(oldest_stamp_, epochs_.clock())) return false;
     if (freed == budget) return true;
     FrameHeader* const frame = waiting_.front().frame;
     waiting_bytes_ -= frame->bytes;

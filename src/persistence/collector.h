@@ -1,6 +1,7 @@
 // Collector: gives back the versions that no reader can ask for any more.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -37,7 +38,21 @@ class Collector {
   // Looks at what was retired since the last time, and at no more than `budget` versions that have
   // lost the pin that held them; gives back at most as many frames. True when there is more that
   // could be done now.
-  bool collect(std::size_t budget);
+  bool collect(std::size_t budget) { return run(budget, true); }
+  // The same for a commit among many: puts it off while it would disturb threads that read, until
+  // it is worth it or a snapshot has closed. It leaves behind less than kBatchVersions versions and
+  // kBatchBytes that were not looked at, and as much that was unlinked.
+  void collect_when_due(std::size_t budget);
+  static constexpr std::size_t kBatchVersions = 256;
+  static constexpr std::size_t kBatchBytes = std::size_t{1} << 20;
+
+  // For any thread: whether a snapshot of `epoch` that has closed may have been all that held some
+  // version; if so, the next `collect_when_due` looks, whoever calls it.
+  [[nodiscard]] bool want_for(std::uint64_t epoch) noexcept {
+    if (epoch >= newest_held_.load(std::memory_order_seq_cst)) return false;
+    wanted_.store(true, std::memory_order_seq_cst);
+    return true;
+  }
 
   // Superseded versions that are still linked, and their bytes in memory.
   [[nodiscard]] std::size_t versions() const noexcept { return versions_; }
@@ -61,9 +76,13 @@ class Collector {
     std::uint64_t stamp;  // readers that entered when the clock showed this cannot reach it
   };
 
+  [[nodiscard]] bool run(std::size_t budget, bool at_once);
+  void begin_pass();
   void refresh_pins();
+  void file_retired(std::uint64_t published);
   [[nodiscard]] bool is_pinned(std::uint64_t epoch) const noexcept;
   void let_go(std::uint64_t epoch);
+  void let_all_go();
   void file(const Version& version);
   void unlink(const Version& version);
   void examine_released(std::size_t budget);
@@ -75,20 +94,26 @@ class Collector {
   NodeLoader& loader_;
 
   std::deque<Version> retired_;   // not looked at yet, by `retire`
-  std::vector<Holding> held_;     // ascending by epoch; every epoch is in one of the two lists below
+  std::size_t retired_bytes_ = 0;
+  std::vector<Holding> held_;  // ascending by epoch; every epoch is in one of the two lists below
   std::vector<std::vector<Version>> released_;  // what lost its pin
   std::deque<Waiting> waiting_;                 // ascending by stamp
 
   // The pinned epochs as last seen, ascending, without repetitions.
   std::vector<std::uint64_t> snapshots_;
   std::vector<std::uint64_t> guards_;
-  std::vector<std::uint64_t> former_;  // scratch
+  std::vector<std::uint64_t> former_;  // the guards as seen before
   std::uint64_t snapshot_changes_ = 0;
+  std::uint64_t oldest_stamp_ = 0;  // of the readers inside, as last seen
 
   std::size_t versions_ = 0;
   std::size_t version_bytes_ = 0;
   std::size_t waiting_bytes_ = 0;
   std::size_t steps_ = 0;  // taken by this call of `collect`
+
+  // Threads that close snapshots read the one and set the other.
+  std::atomic<std::uint64_t> newest_held_ = 0;  // the last epoch in held_, plus 1; 0 without one
+  std::atomic<bool> wanted_ = false;
 };
 
 }  // namespace xtree::persistence

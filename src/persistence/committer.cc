@@ -42,6 +42,7 @@ void Committer::enqueue_locked(CommitRequest& request) {
   request.ticket = ++last_ticket_;
   queue_.push_back(&request);
   queued_bytes_ += request.operations.size();
+  if (awaited_requests_ != 0 && queue_.size() >= awaited_requests_) company_.notify_one();
   if (request.durability == Durability::eventual) start_logger_locked();
 }
 
@@ -50,10 +51,10 @@ Result<void> Committer::commit(CommitRequest& request) {
   XTREE_TRY(admit_locked());
   enqueue_locked(request);
   while (!request.done) {
-    if (leading_) {
-      changed_.wait(lock);
-    } else {
+    if (may_lead_locked()) {
       lead_locked(lock);
+    } else {
+      changed_.wait(lock);
     }
   }
   return request.result;
@@ -82,14 +83,14 @@ Result<std::uint64_t> Committer::commit_async(std::vector<std::byte> operations,
 
 Result<void> Committer::wait(std::uint64_t ticket) {
   std::unique_lock lock(mutex_);
-  if (ticket == 0 || ticket > last_ticket_) {
+  if (ticket > last_ticket_) {
     return Error(ErrorCode::invalid_argument, "token", "this database did not give it out");
   }
   while (done_ticket_ < ticket) {
-    if (leading_) {
-      changed_.wait(lock);
-    } else {
+    if (may_lead_locked()) {
       lead_locked(lock);
+    } else {
+      changed_.wait(lock);
     }
   }
   const auto failed = async_errors_.find(ticket);
@@ -107,13 +108,9 @@ void Committer::lead_locked(std::unique_lock<std::mutex>& lock) {
   if (result) result = process(group);
   lock.lock();
   finish_group_locked(group, result);
+  leading_ = false;
   changed_.notify_all();
   if (wanted_bytes_ != 0 && appended_bytes() >= wanted_bytes_) grown_.notify_one();
-  lock.unlock();
-  if (result) store_.collect();
-  lock.lock();
-  leading_ = false;
-  if (!queue_.empty()) changed_.notify_all();
 }
 
 // `balanced` writes may wait for others, and do so when the last group shows that there are some.
@@ -123,8 +120,10 @@ void Committer::await_company(std::unique_lock<std::mutex>& lock) {
     if (request->durability != Durability::balanced) return;
   }
   const std::size_t wanted = last_group_size_;
-  changed_.wait_for(lock, std::chrono::microseconds(group_window_us_),
+  awaited_requests_ = wanted;
+  company_.wait_for(lock, std::chrono::microseconds(group_window_us_),
                     [&] { return queue_.size() >= wanted; });
+  awaited_requests_ = 0;
 }
 
 std::vector<CommitRequest*> Committer::take_group_locked() {
@@ -156,19 +155,23 @@ void Committer::finish_group_locked(const std::vector<CommitRequest*>& group,
 }
 
 Result<void> Committer::process(const std::vector<CommitRequest*>& group) {
-  store_.begin_epoch();
+  bool begun = false;
   for (CommitRequest* request : group) {
     request->result = applier_.check(request->operations);
     if (!request->result) continue;
+    if (!begun) store_.begin_epoch();
+    begun = true;
     const Result<void> applied = applier_.apply(request->operations, request->answers);
     if (applied) continue;
     // A single operation that finds no memory has changed nothing; of several, some are done.
     if (applied.error().code() != ErrorCode::out_of_memory || request->count != 1) return applied;
     request->result = applied;
   }
+  if (!begun) return {};
   XTREE_TRY(applier_.finish_epoch());
   XTREE_TRY(write_log(group));
   store_.publish();
+  store_.collect_when_due();
   return {};
 }
 
@@ -197,7 +200,9 @@ Result<void> Committer::sync_log() {
 
 void Committer::begin_exclusive() {
   std::unique_lock lock(mutex_);
+  ++exclusive_waiting_;
   changed_.wait(lock, [&] { return !leading_; });
+  --exclusive_waiting_;
   leading_ = true;
 }
 
@@ -256,7 +261,7 @@ void Committer::run_logger() {
   auto next_sync = std::chrono::steady_clock::now() + interval;
   std::unique_lock lock(mutex_);
   while (!stopped_ || !queue_.empty()) {
-    if (!leading_ && !queue_.empty()) {
+    if (may_lead_locked() && !queue_.empty()) {
       lead_locked(lock);
     } else if (std::chrono::steady_clock::now() < next_sync) {
       changed_.wait_until(lock, next_sync);
@@ -282,10 +287,10 @@ Result<void> Committer::stop() {
   stopped_ = true;
   changed_.notify_all();
   while (leading_ || !queue_.empty()) {
-    if (leading_) {
-      changed_.wait(lock);
-    } else {
+    if (may_lead_locked()) {
       lead_locked(lock);
+    } else {
+      changed_.wait(lock);
     }
   }
   lock.unlock();

@@ -55,7 +55,7 @@ class Committer {
   // Queues the operations and returns their ticket; waits only while the queue is full.
   Result<std::uint64_t> commit_async(std::vector<std::byte> operations, std::uint32_t count,
                                      Durability durability);
-  // Returns once the ticket's write is done, with its result.
+  // Returns once the ticket's write is done, with its result. Ticket 0 is that of no write.
   Result<void> wait(std::uint64_t ticket);
 
   // Runs `work` as the only writer, between two groups.
@@ -101,6 +101,9 @@ class Committer {
   void end_exclusive();
   Result<void> health_locked() const;
   Result<void> admit_locked() const;
+  [[nodiscard]] bool may_lead_locked() const noexcept {
+    return !leading_ && exclusive_waiting_ == 0;
+  }
   void enqueue_locked(CommitRequest& request);
   void lead_locked(std::unique_lock<std::mutex>& lock);
   void await_company(std::unique_lock<std::mutex>& lock);
@@ -120,6 +123,7 @@ class Committer {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;  // a group ended, a request came, or the state changed
+  std::condition_variable company_;  // the queue has reached `awaited_requests_`
   // Guarded by mutex_.
   std::deque<CommitRequest*> queue_;
   std::size_t queued_bytes_ = 0;
@@ -128,7 +132,9 @@ class Committer {
   std::uint64_t last_ticket_ = 0;
   std::uint64_t done_ticket_ = 0;
   std::size_t last_group_size_ = 0;
-  bool leading_ = false;
+  bool leading_ = false;               // somebody leads, or has the writer's part exclusively
+  unsigned exclusive_waiting_ = 0;     // goes before those who would lead
+  std::size_t awaited_requests_ = 0;   // by the leader, who waits for company; 0 when none does
   bool stopped_ = false;
   bool logger_running_ = false;
   std::optional<Error> poison_;

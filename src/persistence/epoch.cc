@@ -1,18 +1,15 @@
 #include "persistence/epoch.h"
 
 #include <algorithm>
-#include <functional>
 #include <limits>
 #include <new>
-#include <thread>
 
 namespace xtree::persistence {
 namespace {
 
 // Where this thread looks for a free slot first, so that threads stay out of each other's lines.
 std::size_t thread_hint() noexcept {
-  const std::size_t hash = std::hash<std::thread::id>{}(std::this_thread::get_id());
-  return hash * std::size_t{0x9e3779b97f4a7c15} >> 40;
+  return platform::thread_key() * std::size_t{0x9e3779b97f4a7c15} >> 40;
 }
 
 }  // namespace
@@ -20,16 +17,22 @@ std::size_t thread_hint() noexcept {
 Result<std::unique_ptr<EpochRegistry>> EpochRegistry::create(std::uint64_t published) {
   auto snapshots = PinSlots::create();
   if (!snapshots) return snapshots.error();
+  auto lines = ReaderLines::create();
+  if (!lines) return lines.error();
   auto guards = PinSlots::create();
   if (!guards) return guards.error();
-  std::unique_ptr<EpochRegistry> registry(
-      new (std::nothrow) EpochRegistry(std::move(*snapshots), std::move(*guards), published));
+  std::unique_ptr<EpochRegistry> registry(new (std::nothrow) EpochRegistry(
+      std::move(*snapshots), std::move(*lines), std::move(*guards), published));
   if (!registry) return Error(ErrorCode::out_of_memory, "epochs", "no memory for the registry");
   return registry;
 }
 
-EpochRegistry::EpochRegistry(PinSlots snapshots, PinSlots guards, std::uint64_t published) noexcept
-    : snapshots_(std::move(snapshots)), guards_(std::move(guards)), published_(published) {}
+EpochRegistry::EpochRegistry(PinSlots snapshots, ReaderLines lines, PinSlots guards,
+                             std::uint64_t published) noexcept
+    : snapshots_(std::move(snapshots)),
+      lines_(std::move(lines)),
+      guards_(std::move(guards)),
+      published_(published) {}
 
 // A pin counts once `published` was seen unchanged after the slot showed it: a collector that does
 // not find the slot had loaded `published` before that second look, so it still takes the epoch
@@ -60,31 +63,28 @@ SnapshotPin EpochRegistry::pin(std::uint64_t epoch) noexcept {
   return SnapshotPin(this, slot, epoch);
 }
 
+// Release: whoever finds the slot free finds the guards of those who entered by this pin. The
+// counter changes after the slot, so a collector that sees it changed sees the slot free.
 void EpochRegistry::close(PinSlot* slot) noexcept {
-  slot->pinned.store(0, std::memory_order_seq_cst);
+  slot->pinned.store(0, std::memory_order_release);
   snapshot_changes_.fetch_add(1, std::memory_order_seq_cst);
   snapshot_hint_.store(snapshots_.number(slot), std::memory_order_relaxed);
 }
 
-ReadGuard EpochRegistry::enter() noexcept {
+PinSlot* EpochRegistry::claim_slot(std::uint64_t epoch) noexcept {
+  return guards_.claim(thread_hint(), epoch);
+}
+
+ReadGuard EpochRegistry::enter_slot() noexcept {
   std::uint64_t epoch = published();
-  PinSlot* slot = guards_.claim(thread_hint(), epoch);
+  PinSlot* slot = claim_slot(epoch);
   if (slot == nullptr) return {};
   for (std::uint64_t again = published(); again != epoch; again = published()) {
     epoch = again;
     slot->pinned.store(epoch + 1, std::memory_order_seq_cst);
   }
-  // The clock is read after the claim. Until the stamp is stored the slot shows that of an earlier
-  // reader, which is older: that holds back too much, never too little.
-  slot->stamp.store(clock_.load(std::memory_order_seq_cst), std::memory_order_release);
+  stamp(*slot);
   return ReadGuard(slot, epoch);
-}
-
-ReadGuard EpochRegistry::enter(const SnapshotPin& pin) noexcept {
-  PinSlot* slot = guards_.claim(thread_hint(), pin.epoch());
-  if (slot == nullptr) return {};
-  slot->stamp.store(clock_.load(std::memory_order_seq_cst), std::memory_order_release);
-  return ReadGuard(slot, pin.epoch());
 }
 
 void EpochRegistry::add_snapshots(std::vector<std::uint64_t>& epochs) const {
@@ -92,17 +92,26 @@ void EpochRegistry::add_snapshots(std::vector<std::uint64_t>& epochs) const {
       [&](std::uint64_t epoch, const PinSlot&) { epochs.push_back(epoch); });
 }
 
-void EpochRegistry::add_guards(std::vector<std::uint64_t>& epochs) const {
-  guards_.for_each_pinned([&](std::uint64_t epoch, const PinSlot&) { epochs.push_back(epoch); });
+std::uint64_t EpochRegistry::add_guards(std::vector<std::uint64_t>& epochs) const {
+  std::uint64_t oldest = std::numeric_limits<std::uint64_t>::max();
+  const auto add = [&](std::uint64_t epoch, const PinSlot& slot) {
+    epochs.push_back(epoch);
+    // Acquire pairs with the reader's release. A stamp of a later reader is seen only after the
+    // one that was found had left, and its reads happen before this.
+    oldest = std::min(oldest, slot.stamp.load(std::memory_order_acquire));
+  };
+  lines_.for_each_pinned(add);
+  guards_.for_each_pinned(add);
+  return oldest;
 }
 
 std::uint64_t EpochRegistry::oldest_stamp() const noexcept {
   std::uint64_t oldest = std::numeric_limits<std::uint64_t>::max();
-  guards_.for_each_pinned([&](std::uint64_t, const PinSlot& slot) {
-    // Acquire pairs with the reader's release. A stamp of a later reader is seen only after the
-    // one that was found had left, and its reads happen before this.
-    oldest = std::min(oldest, slot.stamp.load(std::memory_order_acquire));
-  });
+  const auto look = [&](std::uint64_t, const PinSlot& slot) {
+    oldest = std::min(oldest, slot.stamp.load(std::memory_order_acquire));  // as in `add_guards`
+  };
+  lines_.for_each_pinned(look);
+  guards_.for_each_pinned(look);
   return oldest;
 }
 

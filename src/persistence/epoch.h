@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "persistence/pin_slots.h"
+#include "persistence/reader_lines.h"
 #include "xtree/result.h"
 
 namespace xtree::persistence {
@@ -98,17 +99,40 @@ class EpochRegistry {
   [[nodiscard]] SnapshotPin pin() noexcept;
   // The writer's: pins an epoch that is published or will be, with no retired version in it yet.
   [[nodiscard]] SnapshotPin pin(std::uint64_t epoch) noexcept;
-  [[nodiscard]] ReadGuard enter() noexcept;
+  [[nodiscard]] ReadGuard enter() noexcept {
+    std::uint64_t epoch = published();
+    PinSlot* line = lines_.enter(epoch);
+    if (line == nullptr) [[unlikely]] return enter_slot();
+    // As in `pin`: what counts is that `published` was seen unchanged after the line showed it.
+    for (std::uint64_t again = published(); again != epoch; again = published()) {
+      epoch = again;
+      lines_.show(*line, epoch);
+    }
+    stamp(*line);
+    return ReadGuard(line, epoch);
+  }
   // Enters at the epoch of a pin that is open; the guard may outlive the pin.
-  [[nodiscard]] ReadGuard enter(const SnapshotPin& pin) noexcept;
+  [[nodiscard]] ReadGuard enter(const SnapshotPin& pin) noexcept {
+    PinSlot* line = lines_.enter(pin.epoch());
+    if (line == nullptr) [[unlikely]] line = claim_slot(pin.epoch());
+    if (line == nullptr) [[unlikely]] return {};
+    stamp(*line);
+    return ReadGuard(line, pin.epoch());
+  }
 
   // Changes whenever a snapshot pin was opened or closed; read it before `add_snapshots`.
   [[nodiscard]] std::uint64_t snapshot_changes() const noexcept {
     return snapshot_changes_.load(std::memory_order_seq_cst);
   }
-  // Append the epochs that are pinned, in no order, with repetitions.
+  // Append the epochs that are pinned, in no order, with repetitions. `add_guards` also tells what
+  // `oldest_stamp` does, and like that wants `settle` to be called first.
   void add_snapshots(std::vector<std::uint64_t>& epochs) const;
-  void add_guards(std::vector<std::uint64_t>& epochs) const;
+  std::uint64_t add_guards(std::vector<std::uint64_t>& epochs) const;
+
+  // After it, a reader that a scan does not find sees everything that was stored before it.
+  void settle() const noexcept { lines_.settle(); }
+  // Whether that costs nothing now.
+  [[nodiscard]] bool is_settled() const noexcept { return lines_.is_settled(); }
 
   // The reclamation clock. What is unlinked now is out of reach for readers who enter once the
   // clock shows more than it does now.
@@ -117,16 +141,26 @@ class EpochRegistry {
   }
   void advance_clock() noexcept { clock_.fetch_add(1, std::memory_order_seq_cst); }
   // Every reader that is inside entered when the clock showed this or more. Called after
-  // `advance_clock`.
+  // `advance_clock` and `settle`.
   [[nodiscard]] std::uint64_t oldest_stamp() const noexcept;
 
  private:
   friend class SnapshotPin;
-  EpochRegistry(PinSlots snapshots, PinSlots guards, std::uint64_t published) noexcept;
+  EpochRegistry(PinSlots snapshots, ReaderLines lines, PinSlots guards,
+                std::uint64_t published) noexcept;
   void close(PinSlot* slot) noexcept;
+  [[nodiscard]] ReadGuard enter_slot() noexcept;
+  [[nodiscard]] PinSlot* claim_slot(std::uint64_t epoch) noexcept;
+  // The clock is read once the reader is shown. Until the stamp is stored the line shows that of an
+  // earlier reader, which is older: that holds back too much, never too little. Release: who sees
+  // this stamp knows that the earlier reader has left.
+  void stamp(PinSlot& line) noexcept {
+    line.stamp.store(clock_.load(std::memory_order_seq_cst), std::memory_order_release);
+  }
 
   PinSlots snapshots_;
-  PinSlots guards_;
+  ReaderLines lines_;
+  PinSlots guards_;  // for readers who find their lines in use
   // On lines of their own: readers poll the first two, snapshots write the last two.
   alignas(64) std::atomic<std::uint64_t> published_;
   alignas(64) std::atomic<std::uint64_t> clock_ = 0;

@@ -103,7 +103,8 @@ FrameArena::~FrameArena() {
 std::size_t FrameArena::list_of(std::size_t bytes) noexcept {
   if (bytes <= kFineBytes) return bytes / kGranule - 1;
   const std::size_t floor = std::bit_floor(bytes);
-  const auto doublings = static_cast<std::size_t>(std::bit_width(floor) - std::bit_width(kFineBytes));
+  const auto doublings =
+      static_cast<std::size_t>(std::bit_width(floor) - std::bit_width(kFineBytes));
   const std::size_t list = kFineLists - 1 + 8 * doublings + (bytes - floor) / (floor / 8);
   return std::min(list, kLists - 1);
 }

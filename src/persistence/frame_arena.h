@@ -12,10 +12,10 @@
 namespace xtree::persistence {
 
 // Memory for frames: aligned to a cache line and cut from chunks of the operating system's. What is
-// released is joined with the free memory around it and serves the smallest request that fits: nodes
-// grow block by block, and would otherwise leave memory behind in sizes that nobody wants again. It
-// is the good-fit scheme of Masmano, Ripoll, Crespo and Real ("TLSF", ECRTS 2004) with exact lists
-// for small sizes: every call takes constant time.
+// released is joined with the free memory around it and serves the smallest request that fits:
+// nodes grow block by block, and would otherwise leave memory behind in sizes that nobody wants
+// again. It is the good-fit scheme of Masmano, Ripoll, Crespo and Real ("TLSF", ECRTS 2004) with
+// exact lists for small sizes: every call takes constant time.
 //
 //   FrameArena arena;
 //   if (!arena.reserve(8192)) return out_of_memory;

@@ -7,50 +7,51 @@
 
 #include "persistence/frame.h"
 #include "persistence/frame_arena.h"
+#include "platform/latch.h"
 
 namespace xtree::persistence {
 
-// A FrameArena behind a mutex that is held for an allocation and no longer. What the writer has
+// A FrameArena behind a latch that is held for an allocation and no longer. What the writer has
 // reserved stays its own, however much readers load meanwhile. Sizes are multiples of 64.
 class FramePool {
  public:
-  // The writer's allocations until its next `reserve`, `bytes` in all, will succeed; false when there
-  // is not so much memory.
+  // The writer's allocations until its next `reserve`, `bytes` in all, will succeed; false when
+  // there is not so much memory.
   [[nodiscard]] bool reserve(std::size_t bytes) noexcept {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(latch_);
     reserved_ = arena_.reserve(bytes) ? bytes : 0;
     return reserved_ == bytes;
   }
   // The writer's allocation; null when memory is exhausted and none was reserved.
   [[nodiscard]] void* allocate(std::size_t bytes) noexcept {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(latch_);
     reserved_ -= std::min(reserved_, bytes);
     return arena_.allocate(bytes);
   }
   // Anyone's allocation, which leaves the writer its reservation.
   [[nodiscard]] void* allocate_beside_writer(std::size_t bytes) noexcept {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(latch_);
     if (!arena_.reserve(reserved_ + bytes)) return nullptr;
     return arena_.allocate(bytes);
   }
   void release(void* frame, std::size_t bytes) noexcept {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(latch_);
     arena_.release(frame, bytes);
   }
   void release(FrameHeader* frame) noexcept { release(frame, frame->bytes); }
 
   [[nodiscard]] std::size_t bytes_in_use() const noexcept {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(latch_);
     return arena_.bytes_in_use();
   }
   [[nodiscard]] std::size_t bytes_mapped() const noexcept {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(latch_);
     return arena_.bytes_mapped();
   }
 
  private:
-  mutable std::mutex mutex_;
-  FrameArena arena_;          // guarded by mutex_, as is what follows
+  mutable platform::Latch latch_;
+  FrameArena arena_;          // guarded by latch_, as is what follows
   std::size_t reserved_ = 0;  // what the writer may still count on
 };
 

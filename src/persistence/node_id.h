@@ -12,7 +12,7 @@ inline constexpr unsigned kTagBits = 16;
 inline constexpr unsigned kShards = 1u << kShardBits;
 
 // From the top: shard (6 bits), slot (42 bits), tag (16 bits). Shard and slot together are the
-// handle, and number the object table's slots; the tag tells one life of the slot from the next.
+// handle, and name a slot of the object table; the tag tells one life of the slot from the next.
 // Tag 0 is never given out, so no NodeID is zero.
 struct NodeId {
   std::uint64_t bits = 0;

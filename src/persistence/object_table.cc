@@ -1,5 +1,7 @@
 #include "persistence/object_table.h"
 
+#include <mutex>
+
 #include "platform/check.h"
 
 namespace xtree::persistence {
@@ -32,13 +34,14 @@ Result<ObjectTable> ObjectTable::create() {
 }
 
 ObjectTable::ObjectTable(platform::ReservedRange hot, platform::ReservedRange cold,
-                         platform::ReservedRange side) noexcept
+                         platform::ReservedRange side)
     : hot_range_(std::move(hot)),
       cold_range_(std::move(cold)),
       side_range_(std::move(side)),
       hot_(reinterpret_cast<std::uint64_t*>(hot_range_.data())),
       cold_(reinterpret_cast<Cold*>(cold_range_.data())),
-      side_(reinterpret_cast<std::uint64_t*>(side_range_.data())) {}
+      side_(reinterpret_cast<std::uint64_t*>(side_range_.data())),
+      shards_(std::make_unique<Shards>()) {}
 
 ObjectTable::Lookup ObjectTable::look_up(NodeId id) const noexcept {
   std::uint64_t seen = word(id);
@@ -58,21 +61,33 @@ ObjectTable::Lookup ObjectTable::look_up(NodeId id) const noexcept {
   }
 }
 
-NodeId ObjectTable::allocate(unsigned shard) noexcept {
-  Shard& home = shards_[shard];
-  NodeId id;
-  if (home.free_list != kNoSlot) {
-    const std::uint32_t slot = home.free_list;
-    const std::uint32_t at = index(name(shard, slot, 0));
-    id = name(shard, slot, static_cast<std::uint16_t>(hot_[at]));
-    home.free_list = static_cast<std::uint32_t>(side_[at]);
-    std::atomic_ref(side_[at]).store(0, std::memory_order_relaxed);
-  } else {
-    if (home.used == kShardSlots) return {};
-    id = name(shard, home.used++, 1);
-    store_word(id, id.tag());
+NodeId ObjectTable::allocate(unsigned& home) noexcept {
+  unsigned full = 0;  // shards in a row
+  while (full < kShards) {
+    const std::unique_lock latched(shards_->at[home].latch, std::try_to_lock);
+    const NodeId id = latched.owns_lock() ? take(home) : NodeId{};
+    if (id) return id;
+    full = latched.owns_lock() ? full + 1 : 0;
+    home = (home + 1) % kShards;
   }
-  ++live_;
+  return {};
+}
+
+// Under the shard's latch.
+NodeId ObjectTable::take(unsigned shard) noexcept {
+  Shard& home = shards_->at[shard];
+  if (home.free_list != kNoSlot) {
+    const std::uint32_t at = home.free_list;
+    const NodeId id = name(at, static_cast<std::uint16_t>(hot_[at]));
+    std::atomic_ref side(side_[at]);
+    home.free_list = static_cast<std::uint32_t>(side.load(std::memory_order_relaxed));
+    side.store(0, std::memory_order_relaxed);
+    --home.unused;
+    return id;
+  }
+  if (home.used == kShardSlots) return {};
+  const NodeId id = name((shard << kShardSlotBits) + home.used++, 1);
+  store_word(id, id.tag());
   return id;
 }
 
@@ -84,7 +99,7 @@ void ObjectTable::end(NodeId id, FrameHeader* newest, std::uint64_t epoch) noexc
   // Relaxed: the release store of the hot word publishes it.
   std::atomic_ref(side_[index(id)]).store(epoch, std::memory_order_relaxed);
   store_word(id, address_bits(newest) | kEnded | id.tag());
-  --live_;
+  shards_->ended.fetch_add(1, std::memory_order_relaxed);
 }
 
 void ObjectTable::relink_ended(NodeId id, FrameHeader* newest) noexcept {
@@ -94,13 +109,17 @@ void ObjectTable::relink_ended(NodeId id, FrameHeader* newest) noexcept {
 void ObjectTable::free(NodeId id) noexcept {
   const std::uint64_t seen = word(id);
   XTREE_CHECK((seen & 0xffff) == id.tag());
-  if ((seen & kEnded) == 0) --live_;
-  push_free(id.shard(), static_cast<std::uint32_t>(id.slot()), id.tag());
+  if ((seen & kEnded) != 0) shards_->ended.fetch_sub(1, std::memory_order_relaxed);
+  const std::lock_guard latched(shards_->at[id.shard()].latch);
+  push_free(index(id), id.tag());
 }
 
-void ObjectTable::push_free(unsigned shard, std::uint32_t slot, std::uint16_t last_tag) noexcept {
-  const NodeId id = name(shard, slot, 0);
-  std::atomic_ref side(side_[index(id)]);
+// Under the shard's latch.
+void ObjectTable::push_free(std::uint32_t index, std::uint16_t last_tag) noexcept {
+  Shard& home = shards_->at[index >> kShardSlotBits];
+  const NodeId id = name(index, 0);
+  std::atomic_ref side(side_[index]);
+  ++home.unused;
   // Release orders the side word behind the hot word, for `look_up`.
   if (last_tag == kLastTag) {
     store_word(id, 0);
@@ -108,8 +127,17 @@ void ObjectTable::push_free(unsigned shard, std::uint32_t slot, std::uint16_t la
     return;
   }
   store_word(id, last_tag + 1u);
-  side.store(kFree | shards_[shard].free_list, std::memory_order_release);
-  shards_[shard].free_list = slot;
+  side.store(kFree | home.free_list, std::memory_order_release);
+  home.free_list = index;
+}
+
+std::uint64_t ObjectTable::live() const noexcept {
+  std::uint64_t slots = 0;
+  for (Shard& shard : shards_->at) {
+    const std::lock_guard latched(shard.latch);
+    slots += shard.used - shard.unused;
+  }
+  return slots - shards_->ended.load(std::memory_order_relaxed);
 }
 
 void ObjectTable::fill(NodeId id, FrameHeader* frame) noexcept {
@@ -144,10 +172,11 @@ void ObjectTable::clear_on_disk(NodeId id) noexcept { cold_[index(id)] = {}; }
 
 Result<void> ObjectTable::restore(const TableEntry& entry) {
   const NodeId id = entry.id;
-  Shard& home = shards_[id.shard()];
+  Shard& home = shards_->at[id.shard()];
   if (id.tag() == 0) return bad_entry("an entry has tag 0");
-  if (id.slot() >= kShardSlots) return bad_entry("an entry lies beyond the last slot of its shard");
-  const auto slot = static_cast<std::uint32_t>(id.slot());
+  if (id != name(index(id), id.tag())) return bad_entry("an entry's slot is not of its shard");
+  const std::uint32_t first = id.shard() << kShardSlotBits;
+  const std::uint32_t slot = index(id) - first;
   if (slot < home.used) return bad_entry("entries do not ascend");
   if (entry.address && (entry.bytes < kFrameAlignment || entry.bytes > kMaxFrameBytes ||
                         entry.bytes % kFrameAlignment != 0)) {
@@ -155,24 +184,22 @@ Result<void> ObjectTable::restore(const TableEntry& entry) {
   }
   // Slots between two entries had lives that no checkpoint has seen; none of their NodeIDs
   // survived, so they begin anew.
-  while (home.used < slot) push_free(id.shard(), home.used++, 0);
-  home.used = slot + 1;
+  while (home.used < slot) push_free(first + home.used++, 0);
+  ++home.used;
   if (entry.address) {
     store_word(id, id.tag());
     set_on_disk(entry);
-    ++live_;
   } else {
-    push_free(id.shard(), slot, id.tag());
+    push_free(index(id), id.tag());
   }
   return {};
 }
 
-NodeId ObjectTable::live_id(unsigned shard, std::uint32_t slot) const noexcept {
-  const NodeId untagged = name(shard, slot, 0);
-  const std::uint64_t seen = word(untagged);
-  const std::uint64_t side = std::atomic_ref(side_[index(untagged)]).load(std::memory_order_relaxed);
+NodeId ObjectTable::live_id(std::uint32_t index) const noexcept {
+  const std::uint64_t seen = word(name(index, 0));
+  const std::uint64_t side = std::atomic_ref(side_[index]).load(std::memory_order_relaxed);
   if ((seen & kEnded) != 0 || (side & kFree) != 0) return {};
-  return name(shard, slot, static_cast<std::uint16_t>(seen));
+  return name(index, static_cast<std::uint16_t>(seen));
 }
 
 }  // namespace xtree::persistence

@@ -5,11 +5,13 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
 
 #include "persistence/frame.h"
 #include "persistence/node_id.h"
 #include "persistence/table_file.h"
+#include "platform/latch.h"
 #include "platform/memory.h"
 #include "xtree/result.h"
 
@@ -28,9 +30,10 @@ namespace xtree::persistence {
 // still need. A word without an address belongs to a node that is only on disk, or to a free slot,
 // which holds the tag of its next life. Zero, the state of untouched memory, matches no NodeID.
 //
-// Readers call `word` and `look_up` at any time, from any thread. Everything else that changes hot
-// and side words belongs to the writer, and `fill` to whoever holds the handle's load lock; cold
-// words belong to the checkpointer, and loaders read them under that lock (node_loader.h).
+// Readers call `word` and `look_up` and use a Reader at any time, from any thread, and so do those
+// who allocate and free. A node's hot and side words are changed by the writer, and by `fill`,
+// which belongs to whoever holds the handle's load lock; cold words belong to the checkpointer, and
+// loaders read them under that lock (node_loader.h).
 // design/concurrency.md, "Slots".
 class ObjectTable {
  public:
@@ -62,11 +65,49 @@ class ObjectTable {
   [[nodiscard]] static FrameHeader* frame_of(std::uint64_t plain_word) noexcept {
     return reinterpret_cast<FrameHeader*>(plain_word >> kTagBits);
   }
+  // What readers of nodes in memory need of the table: one word, to be passed by value.
+  class Reader {
+   public:
+    explicit Reader(const std::uint64_t* hot) noexcept : hot_(hot) {}
+
+    // The newest version of the node if that is what `epoch` sees; null says that there is more to
+    // look at: the node may have ended, be on disk, or have an older version for this epoch.
+    [[nodiscard]] const FrameHeader* resident(NodeId id, std::uint64_t epoch) const noexcept {
+      const std::uint64_t word = load(id);
+      if (!is_plain(word, id)) [[unlikely]] return nullptr;
+      const FrameHeader* frame = frame_of(word);
+      if (frame == nullptr || frame->birth > epoch) [[unlikely]] return nullptr;
+      return frame;
+    }
+    // Starts to bring the slot near.
+    void prefetch_slot(NodeId id) const noexcept { __builtin_prefetch(&hot_[index(id)]); }
+    // Starts to bring the frame's first lines near. It believes the slot whatever it holds, since a
+    // prefetch of any address at all is harmless; so nothing waits for the slot but the prefetch.
+    template <std::size_t lines = 1>
+    void prefetch_frame(NodeId id) const noexcept {
+      const auto* frame = reinterpret_cast<const char*>(load(id) >> kTagBits);
+      for (std::size_t i = 0; i < lines; ++i) __builtin_prefetch(frame + 64 * i);
+    }
+
+   private:
+    [[nodiscard]] std::uint64_t load(NodeId id) const noexcept {
+      return std::atomic_ref(const_cast<std::uint64_t&>(hot_[index(id)]))
+          .load(std::memory_order_acquire);
+    }
+    const std::uint64_t* hot_;
+  };
+  [[nodiscard]] Reader reader() const noexcept { return Reader(hot_); }
+
   [[nodiscard]] Lookup look_up(NodeId id) const noexcept;
   void prefetch(NodeId id) const noexcept { __builtin_prefetch(&hot_[index(id)]); }
 
-  // A new life of a slot of this shard, without a frame yet; a null NodeID when the shard is full.
-  [[nodiscard]] NodeId allocate(unsigned shard) noexcept;
+  // A new life of a slot, without a frame yet; a null NodeID when the table is full. The slot is of
+  // shard `home` unless another thread is just at it, or it is full: then of the next one that is
+  // free, which `home` names from then on. So one thread uses one shard, threads that meet part for
+  // good, and a shard is not used before there is contention for those in use.
+  //
+  // `allocate` and `free` may be called by any number of threads.
+  [[nodiscard]] NodeId allocate(unsigned& home) noexcept;
   void set_frame(NodeId id, FrameHeader* frame) noexcept;
   // The node ends at `epoch`; `newest`, which may be null when it is only on disk, stays reachable
   // for older epochs.
@@ -89,13 +130,15 @@ class ObjectTable {
   // `corruption` when the entry makes no sense.
   Result<void> restore(const TableEntry& entry);
 
-  [[nodiscard]] std::uint64_t live() const noexcept { return live_; }
+  // Nodes that have not been destroyed; exact when nobody allocates or frees meanwhile.
+  [[nodiscard]] std::uint64_t live() const noexcept;
   // Calls `visit(NodeId)` for every node that has not been destroyed. The writer's business.
   template <class Visit>
   void for_each_live(Visit&& visit) const {
     for (unsigned shard = 0; shard < kShards; ++shard) {
-      for (std::uint32_t slot = 0; slot < shards_[shard].used; ++slot) {
-        if (const NodeId id = live_id(shard, slot)) visit(id);
+      const std::uint32_t first = shard << kShardSlotBits;
+      for (std::uint32_t slot = 0; slot < shards_->at[shard].used; ++slot) {
+        if (const NodeId id = live_id(first + slot)) visit(id);
       }
     }
   }
@@ -117,29 +160,37 @@ class ObjectTable {
   static_assert(sizeof(Cold) == 16);
   static_assert(kMaxFrameBytes < (std::size_t{1} << 24));
 
-  struct Shard {
-    std::uint32_t used = 0;           // slots that have been given out or restored, from 0 on
-    std::uint32_t free_list = kNoSlot;
+  // On a line of its own. The latch guards everything else in here, and the hot and side words of
+  // the shard's free slots.
+  struct alignas(64) Shard {
+    platform::Latch latch;
+    std::uint32_t used = 0;              // slots that were given out or restored, from the first on
+    std::uint32_t unused = 0;            // of those, the free ones and those set aside
+    std::uint32_t free_list = kNoSlot;   // an index
+  };
+  struct Shards {
+    std::array<Shard, kShards> at;
+    // Destroyed nodes whose slots are not free yet. A count, which orders nothing.
+    std::atomic<std::uint64_t> ended = 0;
   };
 
   ObjectTable(platform::ReservedRange hot, platform::ReservedRange cold,
-              platform::ReservedRange side) noexcept;
+              platform::ReservedRange side);
 
-  // Folds shard and slot together without a branch, a mask or a directory: the low 32 bits of the
-  // handle, xor the handle shifted down by 16, which puts the shard's bits where a slot below 2^26
-  // has none. For one shard that is a permutation which moves no slot by more than 8 KiB of hot
-  // words. Every 64-bit pattern gives an index inside the reservation.
+  // The slots of a shard are numbered from `shard * kShardSlots` on, so that the low 32 bits of the
+  // handle alone are the place in the arrays: no branch, no directory, one shift. Every 64-bit
+  // pattern gives a place inside the reservation.
   [[nodiscard]] static constexpr std::uint32_t index(NodeId id) noexcept {
-    static_assert(kSlotBits - kTagBits == kShardSlotBits && kShardBits + kShardSlotBits == 32);
-    return static_cast<std::uint32_t>(id.bits >> kTagBits) ^
-           static_cast<std::uint32_t>(id.bits >> 2 * kTagBits);
+    static_assert(kShardBits + kShardSlotBits == 32);
+    return static_cast<std::uint32_t>(id.bits >> kTagBits);
   }
-  [[nodiscard]] static constexpr NodeId name(unsigned shard, std::uint32_t slot,
-                                             std::uint16_t tag) noexcept {
-    return NodeId::make(std::uint64_t{shard} << kSlotBits | slot, tag);
+  [[nodiscard]] static constexpr NodeId name(std::uint32_t index, std::uint16_t tag) noexcept {
+    const std::uint64_t shard = index >> kShardSlotBits;
+    return NodeId::make(shard << kSlotBits | index, tag);
   }
-  [[nodiscard]] NodeId live_id(unsigned shard, std::uint32_t slot) const noexcept;
-  void push_free(unsigned shard, std::uint32_t slot, std::uint16_t last_tag) noexcept;
+  [[nodiscard]] NodeId live_id(std::uint32_t index) const noexcept;
+  [[nodiscard]] NodeId take(unsigned shard) noexcept;
+  void push_free(std::uint32_t index, std::uint16_t last_tag) noexcept;
   void store_word(NodeId id, std::uint64_t word) noexcept {
     std::atomic_ref(hot_[index(id)]).store(word, std::memory_order_release);
   }
@@ -150,8 +201,7 @@ class ObjectTable {
   std::uint64_t* hot_;
   Cold* cold_;
   std::uint64_t* side_;
-  std::array<Shard, kShards> shards_ = {};
-  std::uint64_t live_ = 0;
+  std::unique_ptr<Shards> shards_;
 };
 
 }  // namespace xtree::persistence

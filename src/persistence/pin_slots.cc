@@ -23,19 +23,29 @@ PinSlot* PinSlots::claim(std::size_t hint, std::uint64_t epoch) noexcept {
     // The window grows before a slot of its new half is claimed, so a scan that sees the claim in
     // the order of sequentially consistent operations also sees the window.
     std::size_t window = window_.load(std::memory_order_seq_cst);
-    for (std::size_t probe = 0; probe < kNearProbes; ++probe) {
-      if (PinSlot* slot = try_claim((hint + probe) % window, epoch)) return slot;
+    if (window != 0) {
+      if (PinSlot* slot = try_claim_within(window, hint, epoch)) return slot;
+      if (window == kMaxSlots) return nullptr;
+      hint = window;
     }
-    // One thread may hold many slots, and others have their favourites next to them.
-    for (std::size_t probe = 0; probe < kFarProbes; ++probe) {
-      const std::size_t scattered =
-          far_.fetch_add(1, std::memory_order_relaxed) * std::size_t{0x9e3779b97f4a7c15} >> 40;
-      if (PinSlot* slot = try_claim(scattered % window, epoch)) return slot;
-    }
-    if (window == kMaxSlots) return nullptr;
-    hint = window;
-    window_.compare_exchange_strong(window, 2 * window, std::memory_order_seq_cst);
+    const std::size_t wider = window == 0 ? kFirstWindow : 2 * window;
+    window_.compare_exchange_strong(window, wider, std::memory_order_seq_cst);
   }
+}
+
+PinSlot* PinSlots::try_claim_within(std::size_t window, std::size_t hint,
+                                    std::uint64_t epoch) noexcept {
+  const std::size_t mask = window - 1;
+  for (std::size_t probe = 0; probe < kNearProbes; ++probe) {
+    if (PinSlot* slot = try_claim((hint + probe) & mask, epoch)) return slot;
+  }
+  // One thread may hold many slots, and others have their favourites next to them.
+  for (std::size_t probe = 0; probe < kFarProbes; ++probe) {
+    const std::size_t scattered =
+        far_.fetch_add(1, std::memory_order_relaxed) * std::size_t{0x9e3779b97f4a7c15} >> 40;
+    if (PinSlot* slot = try_claim(scattered & mask, epoch)) return slot;
+  }
+  return nullptr;
 }
 
 }  // namespace xtree::persistence

@@ -15,19 +15,21 @@ namespace xtree::persistence {
 struct alignas(64) PinSlot {
   std::atomic<std::uint64_t> pinned;  // the pinned epoch plus 1; 0 while the slot is free
   std::atomic<std::uint64_t> stamp;   // what the reclamation clock showed when the reader entered
+  std::atomic<std::uint64_t> owner;   // in ReaderLines: the key of the thread whose line it is
 };
 static_assert(sizeof(PinSlot) == 64 && std::atomic<std::uint64_t>::is_always_lock_free);
 
 // Slots, each on a cache line of its own, that any thread claims with one compare-and-swap and
 // gives back with one store. No thread owns a slot beyond that, so threads may come and go. A scan
-// reads a window of the slots, a power of two that doubles when a claim finds all places taken that
-// it tries, near its hint and scattered over the window, and that never shrinks.
+// reads a window of the slots: none at first, then a power of two that doubles when a claim finds
+// all places taken that it tries, near its hint and scattered over the window, and that never
+// shrinks.
 //
 // Every access that decides what may be reclaimed is sequentially consistent;
 // design/concurrency.md, "Pins".
 class PinSlots {
  public:
-  static constexpr std::size_t kFirstWindow = 64;
+  static constexpr std::size_t kFirstWindow = 16;
   static constexpr std::size_t kMaxSlots = std::size_t{1} << 20;
 
   [[nodiscard]] static Result<PinSlots> create();
@@ -58,12 +60,14 @@ class PinSlots {
 
   explicit PinSlots(platform::ReservedRange range) noexcept : range_(std::move(range)) {}
   [[nodiscard]] PinSlot* try_claim(std::size_t number, std::uint64_t epoch) noexcept;
+  [[nodiscard]] PinSlot* try_claim_within(std::size_t window, std::size_t hint,
+                                          std::uint64_t epoch) noexcept;
   [[nodiscard]] PinSlot* slots() const noexcept {
     return reinterpret_cast<PinSlot*>(range_.data());
   }
 
   platform::ReservedRange range_;
-  std::atomic<std::size_t> window_ = kFirstWindow;
+  std::atomic<std::size_t> window_ = 0;
   std::atomic<std::size_t> far_ = 0;  // how often a far probe was made
 };
 

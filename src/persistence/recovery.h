@@ -24,10 +24,10 @@ struct Recovered {
   std::uint64_t replayed_bytes = 0;
 };
 
-// The state is that of the newest checkpoint whose superblock slot is whole, followed by every group
-// that the log holds behind it, applied through `applier` like the commits that they once were. The
-// log then goes on in a file of its own, under the next generation, so that nothing is ever written
-// behind a torn tail. design/recovery.md holds the argument.
+// The state is that of the newest checkpoint whose superblock slot is whole, followed by every
+// group that the log holds behind it, applied through `applier` like the commits that they once
+// were. The log then goes on in a file of its own, under the next generation, so that nothing is
+// ever written behind a torn tail. design/recovery.md holds the argument.
 Result<Recovered> recover(FileSystem& files, const std::string& directory, const Options& options,
                           Applier& applier);
 

@@ -15,5 +15,6 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/persistence/node_loader.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/object_table.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/pin_slots.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/reader_lines.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/recovery.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/version_store.cc)

@@ -13,6 +13,17 @@ namespace xtree::persistence {
 
 namespace {
 
+// The header of an image without what only means something in memory. `previous` is not even looked
+// at: in the frame of a version that readers hold on to, the collector may change it meanwhile.
+FrameHeader stored_header(std::span<const std::byte> image) noexcept {
+  constexpr std::size_t behind = offsetof(FrameHeader, previous) + sizeof(FrameHeader::previous);
+  FrameHeader header{};
+  std::memcpy(&header, image.data(), offsetof(FrameHeader, previous));
+  std::memcpy(reinterpret_cast<std::byte*>(&header) + behind, image.data() + behind,
+              sizeof header - behind);
+  return header;
+}
+
 std::string parent_of(std::string_view directory) {
   while (directory.size() > 1 && directory.ends_with('/')) directory.remove_suffix(1);
   const std::size_t slash = directory.rfind('/');
@@ -44,9 +55,7 @@ bool should_fold(const std::vector<TableFileInfo>& table_files, std::size_t chan
 
 std::uint32_t image_checksum(std::span<const std::byte> image) noexcept {
   XTREE_CHECK(image.size() >= sizeof(FrameHeader));
-  FrameHeader header;
-  std::memcpy(&header, image.data(), sizeof header);
-  header.previous = nullptr;
+  FrameHeader header = stored_header(image);
   header.checksum = 0;
   return platform::crc32c(image.subspan(sizeof header),
                           platform::crc32c(std::as_bytes(std::span(&header, 1))));
@@ -75,7 +84,7 @@ Result<std::unique_ptr<Storage>> Storage::create(FileSystem& files, std::string 
   const auto superblock = storage->write_manifest(storage->manifest_);
   if (!superblock) return superblock.error();
   storage->superblock_ = *superblock;
-  XTREE_TRY(storage->confirm_superblock());
+  XTREE_TRY(storage->confirm_superblock(std::nullopt));
   return storage;
 }
 
@@ -85,7 +94,10 @@ Result<std::unique_ptr<Storage>> Storage::open(FileSystem& files, std::string di
   const auto superblocks = read_superblocks(files, storage->directory_);
   if (!superblocks) return superblocks.error();
   XTREE_TRY(storage->load(*superblocks));
-  if (writable) storage->remove_orphans();
+  if (!writable) return storage;
+  const bool older_is_whole = storage->older_manifest_.has_value();
+  XTREE_TRY(storage->confirm_superblock(older_is_whole ? superblocks->older : std::nullopt));
+  storage->remove_orphans();
   return storage;
 }
 
@@ -224,12 +236,11 @@ Result<TableEntry> Storage::write(NodeId id, std::span<const std::byte> image) {
   const std::size_t sectors = (image.size() + kSectorBytes - 1) / kSectorBytes;
   if (scratch_.size() < sectors) scratch_.resize(sectors);
   const auto bytes = std::as_writable_bytes(std::span(scratch_).first(sectors));
-  std::memcpy(bytes.data(), image.data(), image.size());
-  std::memset(bytes.data() + image.size(), 0, bytes.size() - image.size());
-  FrameHeader header;
-  std::memcpy(&header, image.data(), sizeof header);
+  FrameHeader header = stored_header(image);
   XTREE_CHECK(header.node_id == id.bits && header.bytes == image.size());
-  header.previous = nullptr;
+  std::memcpy(bytes.data() + sizeof header, image.data() + sizeof header,
+              image.size() - sizeof header);
+  std::memset(bytes.data() + image.size(), 0, bytes.size() - image.size());
   header.checksum = image_checksum(image);
   std::memcpy(bytes.data(), &header, sizeof header);
 
@@ -268,7 +279,6 @@ Result<void> Storage::commit(const Checkpoint& next, std::span<const TableEntry>
   XTREE_TRY(write_table(manifest, changes));
   const auto superblock = write_manifest(manifest);
   if (!superblock) return superblock.error();
-  XTREE_TRY(confirm_superblock());
   XTREE_TRY(poison_on_failure(flip_superblock(files_, directory_, *superblock)));
   finish(std::move(manifest), *superblock);
   return {};
@@ -334,18 +344,15 @@ Result<Superblock> Storage::write_manifest(Manifest& next) {
   return superblock;
 }
 
-// Before the first flip after an open: the newest slot may have been read from the system's cache,
-// left there by a process that died or whose sync failed, while the disk still has the slot's
-// former contents. The flip overwrites the other slot, and then there might be no valid one.
-// Writing the newest slot again in its place would put it at risk, so the whole file is replaced,
-// and without the older slot, which is about to be overwritten.
-Result<void> Storage::confirm_superblock() {
-  if (superblock_is_durable_) return {};
-  auto copy = write_superblock_copy(files_, directory_, superblock_);
+// What an open shows must last. The newest slot may have been read from the system's cache, left
+// there by a process that died or whose sync failed, while the disk still has the slot's former
+// contents, or not even the file. To sync the file would not do: if an earlier sync of it had
+// failed, the system takes its pages for clean. Writing the slot again in its place would put it at
+// risk. So the whole file is replaced.
+Result<void> Storage::confirm_superblock(const std::optional<Superblock>& older) {
+  auto copy = write_superblock_copy(files_, directory_, superblock_, older);
   if (!copy) return copy.error();
-  XTREE_TRY(poison_on_failure(install_superblock_copy(files_, directory_, **copy)));
-  superblock_is_durable_ = true;
-  return {};
+  return poison_on_failure(install_superblock_copy(files_, directory_, **copy));
 }
 
 // The flip is done: `next` is the newest checkpoint, and what only the one two before it needed is

@@ -114,7 +114,7 @@ class Storage final : public NodeSource {
   Result<void> sync_segments();
   Result<void> write_table(Manifest& next, std::span<const TableEntry> changes);
   Result<Superblock> write_manifest(Manifest& next);
-  Result<void> confirm_superblock();
+  Result<void> confirm_superblock(const std::optional<Superblock>& older);
   void finish(Manifest next, const Superblock& superblock);
   void remove_files_of(const Manifest& old);
   void count_bytes() noexcept;
@@ -123,8 +123,6 @@ class Storage final : public NodeSource {
   const std::string directory_;
   const bool writable_;
   bool poisoned_ = false;
-  // Whether the newest slot is known to be on disk, and not just in the system's cache.
-  bool superblock_is_durable_ = false;
 
   Superblock superblock_;
   Manifest manifest_;

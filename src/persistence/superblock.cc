@@ -107,12 +107,16 @@ Result<Superblocks> read_superblocks(FileSystem& files, std::string_view directo
 }
 
 Result<std::unique_ptr<File>> write_superblock_copy(FileSystem& files, std::string_view directory,
-                                                    const Superblock& superblock) {
+                                                    const Superblock& newest,
+                                                    const std::optional<Superblock>& older) {
   auto file = open_new(files, copy_path(directory));
   if (!file) return file;
   // The file gets its full size, so that a slot is never beyond its end.
   XTREE_TRY((*file)->truncate(kSuperblockOffsets.back() + kSuperblockBytes));
-  XTREE_TRY((*file)->write_at(offset_of(superblock.generation), encode_superblock(superblock)));
+  XTREE_TRY((*file)->write_at(offset_of(newest.generation), encode_superblock(newest)));
+  if (older) {
+    XTREE_TRY((*file)->write_at(offset_of(older->generation), encode_superblock(*older)));
+  }
   return file;
 }
 

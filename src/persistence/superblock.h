@@ -40,9 +40,10 @@ std::array<std::byte, kSuperblockBytes> encode_superblock(const Superblock& supe
 // when neither slot is valid.
 Result<Superblocks> read_superblocks(FileSystem& files, std::string_view directory);
 
-// Writes a new file beside the superblock, with this one slot in it; it replaces nothing yet.
-Result<std::unique_ptr<File>> write_superblock_copy(FileSystem& files, std::string_view directory,
-                                                    const Superblock& superblock);
+// Writes a new file beside the superblock, with these slots in it; it replaces nothing yet.
+Result<std::unique_ptr<File>> write_superblock_copy(
+    FileSystem& files, std::string_view directory, const Superblock& newest,
+    const std::optional<Superblock>& older = std::nullopt);
 // Syncs the copy and puts it in the superblock's place, at once and for good. When this fails,
 // either file may be there after a crash.
 Result<void> install_superblock_copy(FileSystem& files, std::string_view directory, File& copy);

@@ -80,7 +80,7 @@ void VersionStore::publish(std::uint64_t epoch) noexcept {
 }
 
 ReadView VersionStore::newest(ReadFailure& failure) const noexcept {
-  return ReadView(*this, kNewest, failure);
+  return ReadView(*this, table_.reader(), kNewest, failure);
 }
 
 // What was published or cut stays as it is.
@@ -95,7 +95,9 @@ FrameHeader* VersionStore::newest_frame(NodeId id) noexcept {
   XTREE_CHECK(found.state != ObjectTable::State::stale && !found.ended);
   if (found.state == ObjectTable::State::resident) return found.frame;
   const Result<FrameHeader*> loaded = loader_.load(id);
-  return loaded ? *loaded : nullptr;
+  if (loaded) return *loaded;
+  edit_failure_.set(loaded.error());
+  return nullptr;
 }
 
 FrameHeader* VersionStore::new_frame(NodeId id, std::size_t bytes) noexcept {
@@ -111,9 +113,7 @@ FrameHeader* VersionStore::new_frame(NodeId id, std::size_t bytes) noexcept {
 
 FrameHeader* VersionStore::create(std::size_t bytes) noexcept {
   check_epoch_is_running();
-  NodeId id;
-  // One writer fills one shard after the other.
-  for (unsigned shard = 0; !id && shard < kShards; ++shard) id = table_.allocate(shard);
+  const NodeId id = table_.allocate(shard_);
   if (!id) return nullptr;
   FrameHeader* frame = new_frame(id, bytes);
   if (frame == nullptr) {

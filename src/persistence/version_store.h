@@ -38,14 +38,23 @@ class ReadFailure {
   std::optional<Error> error_;
 };
 
-// What a reader sees at one epoch: three words, to be passed by value. Its ReadGuard and its
+// What a reader sees at one epoch: four words, to be passed by value. Its ReadGuard and its
 // ReadFailure outlive it.
 class ReadView {
  public:
   // The node's version at this epoch; null when it cannot be read, and the failure then says why.
   [[nodiscard]] const FrameHeader* version(NodeId id) const noexcept;
-  // Starts to bring the node's slot near.
-  void prefetch(NodeId id) const noexcept;
+  // The same if it takes one look at the slot; null when it takes more.
+  [[nodiscard]] const FrameHeader* resident(NodeId id) const noexcept {
+    return slots_.resident(id, epoch_);
+  }
+  // The same for a node that need not exist at this epoch; then it is null, and no failure.
+  [[nodiscard]] Result<const FrameHeader*> find(NodeId id) const noexcept;
+  // Starts to bring the first lines of the node's newest version near.
+  template <std::size_t lines>
+  void prefetch(NodeId id) const noexcept {
+    slots_.prefetch_frame<lines>(id);
+  }
   // The error that made `version` return null, or `other` when there was none.
   [[nodiscard]] Error error_or(const Error& other) const noexcept {
     return failure_->error_or(other);
@@ -53,9 +62,11 @@ class ReadView {
 
  private:
   friend class VersionStore;
-  ReadView(const VersionStore& store, std::uint64_t epoch, ReadFailure& failure) noexcept
-      : store_(&store), epoch_(epoch), failure_(&failure) {}
+  ReadView(const VersionStore& store, ObjectTable::Reader slots, std::uint64_t epoch,
+           ReadFailure& failure) noexcept
+      : slots_(slots), store_(&store), epoch_(epoch), failure_(&failure) {}
 
+  ObjectTable::Reader slots_;
   const VersionStore* store_;
   std::uint64_t epoch_;
   ReadFailure* failure_;
@@ -96,8 +107,8 @@ struct VersionCounts {
 // from disk.
 //
 // The functions of the writer are for one thread at a time, the one that holds the commit lock.
-// Everything between `begin_epoch` and `publish` becomes visible together. An epoch may begin before
-// the one before it is published. design/concurrency.md has the argument.
+// Everything between `begin_epoch` and `publish` becomes visible together. An epoch may begin
+// before the one before it is published. design/concurrency.md has the argument.
 class VersionStore {
   struct Private {};
 
@@ -123,7 +134,7 @@ class VersionStore {
     return epochs_->enter(snapshot);
   }
   [[nodiscard]] ReadView view(const ReadGuard& guard, ReadFailure& failure) const noexcept {
-    return ReadView(*this, guard.epoch(), failure);
+    return ReadView(*this, table_.reader(), guard.epoch(), failure);
   }
   // The node's version at an epoch that the caller has entered, or null when it did not exist then
   // or does not exist any more; an error when it exists and cannot be read.
@@ -152,11 +163,21 @@ class VersionStore {
   [[nodiscard]] FrameHeader* resize(NodeId id, std::size_t bytes) noexcept;
   // Needs no memory and reads nothing. The node must exist.
   void destroy(NodeId id) noexcept;
+  // Why a node could not be read for `edit` or `resize`, the first time that this happened.
+  [[nodiscard]] const ReadFailure& edit_failure() const noexcept { return edit_failure_; }
 
   // Gives back what no reader can ask for any more; call it after `publish`, and when a snapshot
   // has closed. True when the budget ended it: there is more that could be done now.
   static constexpr std::size_t kCollectBudget = 4096;
   bool collect(std::size_t budget = kCollectBudget) { return collector_.collect(budget); }
+  // What a commit calls, which need not have all memory back at once.
+  void collect_when_due() { collector_.collect_when_due(kCollectBudget); }
+
+  // Any thread: call it when a snapshot of this epoch has closed. True when it may be worth to call
+  // `collect_when_due`; if nobody does, the next commit will.
+  [[nodiscard]] bool snapshot_closed(std::uint64_t epoch) noexcept {
+    return collector_.want_for(epoch);
+  }
 
   [[nodiscard]] VersionCounts counts() const;
   // Calls `visit(NodeId)` for every node that exists, in no order.
@@ -200,9 +221,10 @@ class VersionStore {
     if (birth <= cut_epoch_) changes_.push_back(id);
   }
 
+  // What readers read, and on other lines what writing changes.
   std::unique_ptr<EpochRegistry> epochs_;
   ObjectTable table_;
-  FramePool frames_;
+  alignas(64) FramePool frames_;
   // Loading changes where a version is, and not what a reader sees.
   mutable NodeLoader loader_;
   Collector collector_;
@@ -210,18 +232,20 @@ class VersionStore {
   // The writer's.
   std::uint64_t epoch_;             // the one that began last
   std::uint64_t cut_epoch_;         // of the last cut; versions born later are in changes_
+  unsigned shard_ = 0;              // where new handles come from
   std::vector<NodeId> changes_;     // since the last cut
+  ReadFailure edit_failure_;
 };
 
 inline const FrameHeader* ReadView::version(NodeId id) const noexcept {
-  const std::uint64_t word = store_->table_.word(id);
-  if (ObjectTable::is_plain(word, id)) [[likely]] {
-    const FrameHeader* frame = version_for(ObjectTable::frame_of(word), epoch_);
-    if (frame != nullptr) [[likely]] return frame;
-  }
-  return store_->find_slowly(id, epoch_, *failure_);
+  const FrameHeader* frame = resident(id);
+  return frame != nullptr ? frame : store_->find_slowly(id, epoch_, *failure_);
 }
 
-inline void ReadView::prefetch(NodeId id) const noexcept { store_->table_.prefetch(id); }
+inline Result<const FrameHeader*> ReadView::find(NodeId id) const noexcept {
+  const FrameHeader* frame = resident(id);
+  if (frame != nullptr) return frame;
+  return store_->find(id, epoch_);
+}
 
 }  // namespace xtree::persistence

@@ -5,4 +5,5 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/platform/crc32c.cc
   ${PROJECT_SOURCE_DIR}/src/platform/memory.cc
   ${PROJECT_SOURCE_DIR}/src/platform/posix.cc
+  ${PROJECT_SOURCE_DIR}/src/platform/process_barrier.cc
   ${PROJECT_SOURCE_DIR}/src/platform/result.cc)

@@ -228,7 +228,8 @@ Result<void> LogWriter::remember(Result<void> result) {
 }
 
 Error LogWriter::poisoned() const {
-  const std::string text = std::string("an earlier failure stopped the log: ") + failure_->message();
+  const std::string text =
+      std::string("an earlier failure stopped the log: ") + failure_->message();
   return {ErrorCode::poisoned, failure_->place(), text.c_str()};
 }
 

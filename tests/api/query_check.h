@@ -20,7 +20,10 @@ struct Newest {
   const Index& index;
   template <class Q> auto query(const Q& q) const { return index.query(q); }
   template <class Q> auto count(const Q& q) const { return index.count(q); }
-  template <class Q, class F> auto for_each(const Q& q, F&& f) const { return index.for_each(q, f); }
+  template <class Q, class F>
+  auto for_each(const Q& q, F&& f) const {
+    return index.for_each(q, f);
+  }
   template <class Q> auto collect(const Q& q, std::vector<typename Index::Hit>& hits) const {
     return index.collect(q, hits);
   }
@@ -210,7 +213,8 @@ class QueryCheck {
     EXPECT_LE(stats.leaves, stats.entries);
     EXPECT_GE(stats.leaf_fill, 0.0);
     EXPECT_LE(stats.leaf_fill, 1.0);
-    EXPECT_GE(stats.node_bytes, stats.entries * sizeof(Item) / (Index::kShape == Shape::points ? 2 : 1));
+    EXPECT_GE(stats.node_bytes,
+              stats.entries * sizeof(Item) / (Index::kShape == Shape::points ? 2 : 1));
   }
 
   const View& view_;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <random>
@@ -16,15 +17,29 @@
 
 namespace xtree::index {
 
-enum class Data { uniform, clustered, identical, collinear, huge, denormal, sorted, grid };
+enum class Data {
+  uniform,
+  clustered,
+  identical,
+  collinear,
+  huge,
+  denormal,
+  sorted,
+  grid,
+  covering,    // each box covers nearly all that there is
+  nested,      // each box lies around all before it
+  magnitudes,  // numbers of every size
+};
 
-inline constexpr Data kAllData[] = {Data::uniform, Data::clustered, Data::identical,
-                                    Data::collinear, Data::huge, Data::denormal,
-                                    Data::sorted, Data::grid};
+inline constexpr Data kAllData[] = {Data::uniform,   Data::clustered, Data::identical,
+                                    Data::collinear, Data::huge,      Data::denormal,
+                                    Data::sorted,    Data::grid,      Data::covering,
+                                    Data::nested,    Data::magnitudes};
 
 inline const char* name_of(Data data) {
   constexpr const char* kNames[] = {"uniform", "clustered", "identical", "collinear",
-                                    "huge", "denormal", "sorted", "grid"};
+                                    "huge", "denormal", "sorted", "grid", "covering", "nested",
+                                    "magnitudes"};
   return kNames[static_cast<int>(data)];
 }
 
@@ -77,6 +92,7 @@ class EntrySource {
 
  private:
   double unit() { return std::uniform_real_distribution<double>(0, 1)(random_); }
+  double magnitude() { return std::pow(10, (unit() * 2 - 1) * (sizeof(Scalar) == 8 ? 300 : 37)); }
   Scalar coordinate(std::size_t axis) {
     constexpr double kHuge = sizeof(Scalar) == 8 ? 1e300 : 1e38;
     constexpr double kTiny = sizeof(Scalar) == 8 ? 1e-310 : 1e-40;
@@ -91,6 +107,10 @@ class EntrySource {
       case Data::denormal: return static_cast<Scalar>(unit() * kTiny);
       case Data::sorted: return static_cast<Scalar>(serial_);
       case Data::grid: return static_cast<Scalar>(random_() % 4);
+      case Data::covering: return static_cast<Scalar>(unit() * 0.01);
+      case Data::nested: return -static_cast<Scalar>(serial_);
+      case Data::magnitudes:
+        return static_cast<Scalar>((random_() % 2 == 0 ? 1 : -1) * magnitude());
     }
     return 0;
   }
@@ -100,6 +120,9 @@ class EntrySource {
       case Data::denormal: return 0;
       case Data::identical: return Scalar{1};
       case Data::grid: return static_cast<Scalar>(random_() % 2);
+      case Data::covering: return static_cast<Scalar>(1 + unit() * 0.01);
+      case Data::nested: return 2 * static_cast<Scalar>(serial_);
+      case Data::magnitudes: return static_cast<Scalar>(magnitude());
       default: return static_cast<Scalar>(unit() * 0.05);
     }
   }

@@ -33,7 +33,8 @@ configure_and_build() {
 expect_no_leaked_flags() {
   local commands
   commands=$(grep -E '"command".*consumer/(main|templates)\.cc' "$work/$1/compile_commands.json")
-  if grep -oE -- ' -(W[a-z]|f|O|march|pthread)[^ ]*' <<<"$commands" | grep -v -- '-fdiagnostics'; then
+  if grep -oE -- ' -(W[a-z]|f|O|march|pthread)[^ ]*' <<<"$commands" |
+    grep -v -- '-fdiagnostics'; then
     fail "$1: these flags of XTree reach its users"
   fi
 }

@@ -14,6 +14,11 @@ FrameHeader* fake_frame(std::uint64_t number) {
   return reinterpret_cast<FrameHeader*>((number + 1) * kFrameAlignment);
 }
 
+// Shards count their slots on, so that a handle's low 32 bits tell it from all others.
+std::uint64_t first_handle(std::uint64_t shard) {
+  return shard << kSlotBits | shard << ObjectTable::kShardSlotBits;
+}
+
 class ObjectTableTest : public testing::Test {
  protected:
   NodeId allocate(unsigned shard = 0) { return table_->allocate(shard); }
@@ -27,7 +32,7 @@ TEST_F(ObjectTableTest, GivesEveryHandleOfEveryShardASlotOfItsOwn) {
     const std::size_t count = shard % 16 == 0 ? 150'000 : 100;
     for (std::size_t i = 0; i < count; ++i) {
       const NodeId id = allocate(shard);
-      ASSERT_EQ(id, NodeId::make(std::uint64_t{shard} << kSlotBits | i, 1));
+      ASSERT_EQ(id, NodeId::make(first_handle(shard) + i, 1));
       table_->set_frame(id, fake_frame(ids.size()));
       ids.push_back(id);
     }
@@ -153,7 +158,7 @@ TEST_F(ObjectTableTest, RestoresLiveAndFreeSlotsAndTheGapsBetween) {
   ASSERT_TRUE(table_->restore(live_entry(NodeId::make(1, 40))));
   ASSERT_TRUE(table_->restore(free_entry(NodeId::make(3, 8))));
   ASSERT_TRUE(table_->restore(free_entry(NodeId::make(4, ObjectTable::kLastTag))));
-  const std::uint64_t other_shard = std::uint64_t{5} << kSlotBits;
+  const std::uint64_t other_shard = first_handle(5);
   ASSERT_TRUE(table_->restore(live_entry(NodeId::make(other_shard, 2))));
   EXPECT_EQ(table_->live(), 2u);
   EXPECT_EQ(table_->look_up(NodeId::make(1, 40)).state, State::cold);
@@ -178,8 +183,12 @@ TEST_F(ObjectTableTest, RefusesEntriesThatMakeNoSense) {
   };
   EXPECT_EQ(code_of(live_entry(NodeId::make(1, 0))), ErrorCode::corruption);
   EXPECT_EQ(code_of(live_entry(NodeId::make(ObjectTable::kShardSlots, 1))), ErrorCode::corruption);
+  EXPECT_EQ(code_of(live_entry(NodeId::make(first_handle(5) - 1, 1))), ErrorCode::corruption);
+  EXPECT_EQ(code_of(live_entry(NodeId::make(std::uint64_t{5} << kSlotBits, 1))),
+            ErrorCode::corruption);
   TableEntry entry = live_entry(NodeId::make(1, 1));
-  for (const std::uint32_t bytes : {0u, 63u, 65u, static_cast<std::uint32_t>(kMaxFrameBytes) + 64}) {
+  for (const std::uint32_t bytes :
+       {0u, 63u, 65u, static_cast<std::uint32_t>(kMaxFrameBytes) + 64}) {
     entry.bytes = bytes;
     EXPECT_EQ(code_of(entry), ErrorCode::corruption) << bytes;
   }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -94,7 +95,7 @@ inline std::string difference(Storage& storage, const Contents& expected) {
     std::vector<std::byte> image(entry.bytes);
     const auto read = storage.read(entry, image);
     if (!read) return read.error().message();
-    if (without_checksum(image) != node.image) return "an image differs";
+    if (!std::ranges::equal(without_checksum(image), node.image)) return "an image differs";
   }
   return "";
 }

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 
-LAYERS = ["platform", "wal", "persistence", "index"]  # each may include those before it
+LAYERS = ["platform", "wal", "persistence", "index", "testing"]  # each may include those before it
 FOLDERS = ["include", "src", "tools", "examples", "tests", "bench", "cmake", "data", "design",
            "packaging", "scripts", ".ci"]
 CODE = (".h", ".cc", ".inc")

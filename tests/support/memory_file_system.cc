@@ -72,12 +72,12 @@ Error refused(std::string_view path) {
 
 std::string parent_of(std::string_view path) {
   const std::size_t slash = path.rfind('/');
-  return slash == std::string_view::npos ? "" : std::string(path.substr(0, slash));
+  return slash == std::string_view::npos ? "." : std::string(path.substr(0, slash));
 }
 
 }  // namespace
 
-MemoryFileSystem::MemoryFileSystem() { directories_.insert(""); }
+MemoryFileSystem::MemoryFileSystem() { directories_.insert("."); }
 
 MemoryFileSystem::~MemoryFileSystem() = default;
 
@@ -99,7 +99,7 @@ DirectoryImage MemoryFileSystem::image(const std::string& directory) const {
 void MemoryFileSystem::restore(const std::string& directory, const DirectoryImage& image) {
   const std::lock_guard guard(latch_);
   files_.clear();
-  directories_ = {"", directory};
+  directories_ = {".", directory};
   for (const auto& [name, bytes] : image) {
     if (name.back() == '/') {
       directories_.insert(directory + "/" + name.substr(0, name.size() - 1));

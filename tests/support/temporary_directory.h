@@ -8,8 +8,8 @@
 
 namespace xtree::test {
 
-// A new directory below the current one; removed at the end, with all that is in it, unless the test
-// failed.
+// A new directory below the current one; removed at the end, with all that is in it, unless the
+// test failed.
 class TemporaryDirectory {
  public:
   TemporaryDirectory();

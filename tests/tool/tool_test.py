@@ -109,7 +109,8 @@ class CommandLine(ToolTest):
 
 class Csv(ToolTest):
     def test_quotes_may_hold_commas_quotes_and_line_breaks(self):
-        text = 'id,name,x,y\r\n1,"Lion, d\'Or",1,1\r\n2,"say ""hi""",2,2\r\n3,"two\r\nlines",3,3\r\n'
+        text = ('id,name,x,y\r\n1,"Lion, d\'Or",1,1\r\n2,"say ""hi""",2,2\r\n'
+                '3,"two\r\nlines",3,3\r\n')
         self.build(text + '4,"",4,"4"', "x,y", "--id", "id")
         self.assertEqual(self.ids("0,0,9,9"), [1, 2, 3, 4])
 
@@ -143,7 +144,8 @@ class Csv(ToolTest):
         for line, words in (("1,abc", ["'abc' is not a number", "column 'y'"]),
                             ("1,", ["'' is not a number", "column 'y'"]),
                             ("1,2,3", ["3 fields", "2 columns"]), ("1", ["1 fields"]),
-                            ("1,inf", ["'inf' is not finite"]), ("nan,1", ["'nan' is not a number"]),
+                            ("1,inf", ["'inf' is not finite"]),
+                            ("nan,1", ["'nan' is not a number"]),
                             ("1e999,1", ["out of the scalar's range"]),
                             ("1,0x10", ["is not a number"]), ("1,1 2", ["is not a number"]),
                             ('1,2"3', ["quote"]), ('1,"2"3', ["quote"]),

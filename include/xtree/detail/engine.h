@@ -27,7 +27,9 @@ struct Schema {
   Shape shape = Shape::boxes;
   std::uint16_t value_bytes = 8;
 
-  [[nodiscard]] std::size_t scalar_bytes() const noexcept { return static_cast<std::size_t>(scalar); }
+  [[nodiscard]] std::size_t scalar_bytes() const noexcept {
+    return static_cast<std::size_t>(scalar);
+  }
   // Scalars of one entry's geometry as it is stored and as it crosses this interface.
   [[nodiscard]] std::size_t rows() const noexcept {
     return shape == Shape::points ? dimensions : 2u * dimensions;
@@ -73,6 +75,7 @@ struct ScanState {
 };
 
 // A pinned epoch of a database; null means what is newest when the query begins.
+class DatabaseCore;
 class SnapshotCore;
 
 // One index in one mode. Reads may run beside reads; in memory mode a write excludes everything
@@ -88,7 +91,7 @@ class XTREE_EXPORT IndexCore {
 
   // The database that an index lives in, and its number there; null in memory.
   struct Home {
-    const void* database = nullptr;
+    const DatabaseCore* database = nullptr;
     std::uint32_t number = 0;
   };
   [[nodiscard]] virtual Home home() const noexcept { return {}; }

@@ -1,0 +1,111 @@
+// HandleWorld: a table of handles with a frame behind each, and chains through the frames.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "persistence/object_table.h"
+#include "platform/memory.h"
+#include "support/random.h"
+
+namespace xtree::bench {
+
+using persistence::FrameHeader;
+using persistence::NodeId;
+using persistence::ObjectTable;
+
+// A frame as small as they come, which knows the next one of its chain in three ways.
+struct alignas(64) Link {
+  FrameHeader header;
+  NodeId next_id;
+  const Link* next;
+  std::uint64_t next_word;  // its place in the bare array
+  std::uint64_t spare;
+};
+static_assert(sizeof(Link) == 64);
+
+// `handles` live nodes in the engine's own object table, spread evenly over so many shards, all in
+// memory and all born at epoch 1; and a bare array of words with their addresses. Frames lie in an
+// order of their own, as nodes do that were made at different times.
+class HandleWorld {
+ public:
+  static constexpr std::uint64_t kEpoch = 1;
+
+  explicit HandleWorld(std::uint64_t handles, unsigned shards = 1)
+      : table_(value(ObjectTable::create())),
+        frames_(value(range(handles * sizeof(Link)))),
+        words_(value(range(handles * sizeof(std::uint64_t)))) {
+    ids_.reserve(handles);
+    auto* links = reinterpret_cast<Link*>(frames_.data());
+    auto* words = reinterpret_cast<std::uint64_t*>(words_.data());
+    const std::vector<std::uint32_t> places = shuffled(handles, 11);
+    for (std::uint64_t i = 0; i < handles; ++i) {
+      unsigned home = static_cast<unsigned>(i % shards);
+      const NodeId id = table_.allocate(home);
+      Link* link = ::new (links + places[i]) Link{};
+      link->header.node_id = id.bits;
+      link->header.birth = kEpoch;
+      link->header.bytes = sizeof(Link);
+      table_.set_frame(id, &link->header);
+      words[i] = reinterpret_cast<std::uint64_t>(link);
+      ids_.push_back(id);
+    }
+  }
+
+  // Makes one ring of the links of these numbers, in this order, and returns the last of them.
+  const Link* ring(const std::vector<std::uint32_t>& numbers) {
+    Link* last = link(numbers.back());
+    const Link* const end = last;
+    for (const std::uint32_t number : numbers) {
+      last->next_id = ids_[number];
+      last->next = link(number);
+      last->next_word = number;
+      last = link(number);
+    }
+    return end;
+  }
+
+  [[nodiscard]] const ObjectTable& table() const noexcept { return table_; }
+  [[nodiscard]] const std::uint64_t* words() const noexcept {
+    return reinterpret_cast<const std::uint64_t*>(words_.data());
+  }
+  [[nodiscard]] const std::vector<NodeId>& ids() const noexcept { return ids_; }
+  [[nodiscard]] Link* link(std::uint32_t number) const noexcept {
+    return reinterpret_cast<Link*>(words()[number]);
+  }
+
+  // The numbers below `count` in random order.
+  static std::vector<std::uint32_t> shuffled(std::uint64_t count, std::uint64_t seed) {
+    std::vector<std::uint32_t> numbers(count);
+    std::iota(numbers.begin(), numbers.end(), 0u);
+    test::Random random(seed);
+    for (std::uint64_t i = count; i > 1; --i) std::swap(numbers[i - 1], numbers[random.below(i)]);
+    return numbers;
+  }
+
+ private:
+  static Result<platform::ReservedRange> range(std::uint64_t bytes) {
+    return platform::ReservedRange::create(bytes, platform::HugePages::yes);
+  }
+  template <class T>
+  static T value(Result<T> result) {
+    if (!result) {
+      std::fprintf(stderr, "%s\n", result.error().message());
+      std::exit(1);
+    }
+    return std::move(result).value();
+  }
+
+  ObjectTable table_;
+  platform::ReservedRange frames_;
+  platform::ReservedRange words_;
+  std::vector<NodeId> ids_;
+};
+
+}  // namespace xtree::bench

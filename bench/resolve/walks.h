@@ -1,0 +1,97 @@
+// The ways from a NodeID to its node's frame, each as the loop that is timed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "handle_world.h"
+
+namespace xtree::bench {
+
+// Keeps a value from being optimised away, and its computation from being moved.
+template <class T>
+inline void keep(const T& value) {
+  asm volatile("" : : "r"(value) : "memory");
+}
+
+[[noreturn]] inline void unexpected() {
+  std::fprintf(stderr, "a live NodeID did not resolve\n");
+  std::abort();
+}
+
+inline const Link* as_link(const FrameHeader* frame) {
+  return reinterpret_cast<const Link*>(frame);
+}
+
+// One after the other: each step needs the frame that the last one found.
+
+inline const Link* walk_pointers(const Link* at, std::uint64_t steps) {
+  for (; steps != 0; --steps) at = at->next;
+  return at;
+}
+
+inline const Link* walk_words(const std::uint64_t* words, const Link* at, std::uint64_t steps) {
+  for (; steps != 0; --steps) at = reinterpret_cast<const Link*>(words[at->next_word]);
+  return at;
+}
+
+inline const Link* walk_ids(const ObjectTable::Reader reader, const Link* at,
+                            std::uint64_t steps) {
+  for (; steps != 0; --steps) {
+    const FrameHeader* frame = reader.resident(at->next_id, HandleWorld::kEpoch);
+    if (frame == nullptr) [[unlikely]] unexpected();
+    at = as_link(frame);
+  }
+  return at;
+}
+
+// Independent: the ids are known before. The sums stand for the use of what was found.
+
+inline std::uint64_t visit_pointers(const Link* const* links, std::size_t count) {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < count; ++i) sum += links[i]->header.birth;
+  return sum;
+}
+
+inline std::uint64_t visit_words(const std::uint64_t* words, const std::uint32_t* numbers,
+                                 std::size_t count) {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    sum += reinterpret_cast<const Link*>(words[numbers[i]])->header.birth;
+  }
+  return sum;
+}
+
+inline std::uint64_t visit_ids(const ObjectTable::Reader reader, const NodeId* ids,
+                               std::size_t count) {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const FrameHeader* frame = reader.resident(ids[i], HandleWorld::kEpoch);
+    if (frame == nullptr) [[unlikely]] unexpected();
+    sum += frame->birth;
+  }
+  return sum;
+}
+
+// A node's children at a time, as the tree does: all of them are asked for, then looked at.
+inline std::uint64_t visit_children(const ObjectTable::Reader reader, const NodeId* ids,
+                                    std::size_t count, std::size_t children) {
+  std::uint64_t sum = 0;
+  for (std::size_t first = 0; first + children <= count; first += children) {
+    for (std::size_t i = 0; i < children; ++i) reader.prefetch_frame(ids[first + i]);
+    sum += visit_ids(reader, ids + first, children);
+  }
+  return sum;
+}
+
+inline std::uint64_t visit_child_pointers(const Link* const* links, std::size_t count,
+                                          std::size_t children) {
+  std::uint64_t sum = 0;
+  for (std::size_t first = 0; first + children <= count; first += children) {
+    for (std::size_t i = 0; i < children; ++i) __builtin_prefetch(links[first + i]);
+    sum += visit_pointers(links + first, children);
+  }
+  return sum;
+}
+
+}  // namespace xtree::bench

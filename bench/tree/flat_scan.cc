@@ -1,0 +1,77 @@
+#include "tree/flat_scan.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace bench {
+namespace portable {
+namespace {
+
+inline unsigned lanes_within(const double* row, double low, double high) {
+  unsigned mask = 0;
+  for (std::size_t lane = 0; lane < kScanLanes; ++lane) {
+    mask |= static_cast<unsigned>(row[lane] >= low && row[lane] <= high) << lane;
+  }
+  return mask;
+}
+inline bool any_at_most(const double* row, double bound) {
+  bool any = false;
+  for (std::size_t lane = 0; lane < kScanLanes; ++lane) any |= row[lane] <= bound;
+  return any;
+}
+
+#include "tree/flat_scan.inc"
+
+}  // namespace
+}  // namespace portable
+
+#if defined(__x86_64__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,popcnt"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,bmi,bmi2,popcnt")
+#endif
+namespace avx2 {
+namespace {
+
+inline unsigned lanes_within(const double* row, double low, double high) {
+  const __m256d first = _mm256_load_pd(row);
+  const __m256d second = _mm256_load_pd(row + 4);
+  const __m256d floor = _mm256_set1_pd(low);
+  const __m256d roof = _mm256_set1_pd(high);
+  const auto within = [&](__m256d values) {
+    return static_cast<unsigned>(_mm256_movemask_pd(_mm256_and_pd(
+        _mm256_cmp_pd(values, floor, _CMP_GE_OQ), _mm256_cmp_pd(values, roof, _CMP_LE_OQ))));
+  };
+  return within(first) | within(second) << 4;
+}
+inline bool any_at_most(const double* row, double bound) {
+  const __m256d roof = _mm256_set1_pd(bound);
+  const __m256d below = _mm256_or_pd(_mm256_cmp_pd(_mm256_load_pd(row), roof, _CMP_LE_OQ),
+                                     _mm256_cmp_pd(_mm256_load_pd(row + 4), roof, _CMP_LE_OQ));
+  return _mm256_movemask_pd(below) != 0;
+}
+
+#include "tree/flat_scan.inc"
+
+}  // namespace
+}  // namespace avx2
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
+FlatScanKernels flat_scan_kernels() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) {
+    return {avx2::scan_window, avx2::scan_distances};
+  }
+#endif
+  return {portable::scan_window, portable::scan_distances};
+}
+
+}  // namespace bench

@@ -1,0 +1,31 @@
+#include "persistence/reader_lines.h"
+
+namespace xtree::persistence {
+
+Result<ReaderLines> ReaderLines::create() {
+  auto range = platform::ReservedRange::create(kLines * sizeof(PinSlot));
+  if (!range) return range.error();
+  return ReaderLines(std::move(*range), platform::enable_process_barrier());
+}
+
+// Both read-modify-writes are full barriers, and the bit is there before the line is used: a scan
+// that does not see the bit came first, and this reader sees all that was stored before that scan.
+bool ReaderLines::try_own(PinSlot& line, std::uintptr_t key) noexcept {
+  std::uint64_t nobody = 0;
+  if (!line.owner.compare_exchange_strong(nobody, key, std::memory_order_seq_cst)) return false;
+  const auto number = static_cast<std::size_t>(&line - lines());
+  owned_[number / 64].fetch_or(std::uint64_t{1} << number % 64, std::memory_order_seq_cst);
+  return true;
+}
+
+bool ReaderLines::is_settled() const noexcept {
+  if (!has_barrier_) return true;
+  const std::uintptr_t key = platform::thread_key();
+  bool others = false;
+  for_each_owned([&](const PinSlot& line) {
+    others = others || line.owner.load(std::memory_order_relaxed) != key;
+  });
+  return !others;
+}
+
+}  // namespace xtree::persistence

@@ -1,0 +1,106 @@
+// ReaderLines: a line of its own for each thread that reads, where it says what it reads.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "persistence/pin_slots.h"
+#include "platform/memory.h"
+#include "platform/process_barrier.h"
+#include "xtree/result.h"
+
+namespace xtree::persistence {
+
+// The way in for nearly all readers. A thread finds its line by its key, without thread-local
+// state, and keeps it: then entering is one plain store, which no other thread's store can meet.
+// There is no barrier behind that store. Who scans the lines calls `settle` first, and that puts
+// one into every thread: a reader's store came before it, and the scan sees it; or it came after,
+// and the reader sees all that was stored before `settle`. Without a process barrier the store is
+// an exchange, and `settle` is nothing.
+//
+// A thread whose line is in use, by its own older guard or because another thread had the same
+// idea, gets null and goes the way of PinSlots. Lines are never given up: a dead thread's line
+// serves the next thread that has its key, and costs a scan one look. design/concurrency.md,
+// "Pins".
+class ReaderLines {
+ public:
+  static constexpr unsigned kLineBits = 8;
+  static constexpr std::size_t kLines = std::size_t{1} << kLineBits;
+
+  [[nodiscard]] static Result<ReaderLines> create();
+  ReaderLines(ReaderLines&& other) noexcept
+      : range_(std::move(other.range_)), has_barrier_(other.has_barrier_) {}
+  ReaderLines& operator=(ReaderLines&&) = delete;
+
+  // Pins `epoch` in this thread's line, or returns null.
+  [[nodiscard]] PinSlot* enter(std::uint64_t epoch) noexcept {
+    const std::uintptr_t key = platform::thread_key();
+    PinSlot& line = lines()[number_for(key)];
+    // Relaxed: a line has one owner for ever, and nobody else stores this key. Acquire: a guard
+    // that moved to another thread was given up there, and what that thread read happens before
+    // the next scan by way of this one's release.
+    if (line.owner.load(std::memory_order_relaxed) != key && !try_own(line, key)) return nullptr;
+    if (line.pinned.load(std::memory_order_acquire) != 0) return nullptr;
+    show(line, epoch);
+    return &line;
+  }
+  // Makes a line that the caller has entered say `epoch`, before anything that it loads from now
+  // on.
+  void show(PinSlot& line, std::uint64_t epoch) noexcept {
+    if (has_barrier_) [[likely]] {
+      line.pinned.store(epoch + 1, std::memory_order_release);
+      std::atomic_signal_fence(std::memory_order_seq_cst);  // the compiler's half of the barrier
+    } else {
+      line.pinned.exchange(epoch + 1, std::memory_order_seq_cst);
+    }
+  }
+
+  // Whether `settle` has nothing to do: no thread but the caller's has a line, or none needs it.
+  [[nodiscard]] bool is_settled() const noexcept;
+  // Call before a scan that decides what may be reclaimed.
+  void settle() const noexcept {
+    if (!is_settled()) platform::process_barrier();
+  }
+
+  // Calls `visit(epoch, line)` for every line that was seen in use.
+  template <class Visit>
+  void for_each_pinned(Visit&& visit) const {
+    for_each_owned([&](const PinSlot& line) {
+      const std::uint64_t pinned = line.pinned.load(std::memory_order_seq_cst);
+      if (pinned != 0) visit(pinned - 1, line);
+    });
+  }
+
+ private:
+  ReaderLines(platform::ReservedRange range, bool has_barrier) noexcept
+      : range_(std::move(range)), has_barrier_(has_barrier) {}
+
+  [[nodiscard]] PinSlot* lines() const noexcept {
+    return reinterpret_cast<PinSlot*>(range_.data());
+  }
+  [[nodiscard]] static std::size_t number_for(std::uintptr_t key) noexcept {
+    return static_cast<std::size_t>(key * std::uint64_t{0x9e3779b97f4a7c15} >> (64 - kLineBits));
+  }
+  [[nodiscard]] bool try_own(PinSlot& line, std::uintptr_t key) noexcept;
+
+  template <class Visit>
+  void for_each_owned(Visit&& visit) const {
+    for (std::size_t i = 0; i < owned_.size(); ++i) {
+      std::uint64_t bits = owned_[i].load(std::memory_order_seq_cst);
+      for (; bits != 0; bits &= bits - 1) {
+        visit(lines()[64 * i + static_cast<std::size_t>(std::countr_zero(bits))]);
+      }
+    }
+  }
+
+  platform::ReservedRange range_;
+  bool has_barrier_;
+  // One bit for each line that has an owner, set before it is first used.
+  std::array<std::atomic<std::uint64_t>, kLines / 64> owned_ = {};
+};
+
+}  // namespace xtree::persistence

@@ -1,0 +1,294 @@
+// The protocols of slots, pins and the grace period as programs of a model machine, tried in every
+// order. Each comes with the ways to get it wrong, and those must be found out: that is what shows
+// that the machine looks where it should.
+#include <gtest/gtest.h>
+
+#include <iostream>
+
+#include "concurrency/model_machine.h"
+
+namespace xtree::test {
+namespace {
+
+using Cpu = Machine::Cpu;
+
+std::string try_all(const std::vector<Machine::Program>& programs, const Machine::State& start) {
+  const Machine::Outcome outcome = Machine::run(start, programs);
+  std::cout << outcome.states << " states" << std::endl;
+  return outcome.wrong;
+}
+
+// A node has version A for epoch 1, and gets version B for epoch 2; then A is to go. The reader
+// enters twice by its own line (reader_lines.h), the writer publishes and collects (collector.cc).
+enum Word : std::size_t { kPublished, kClock, kPinned, kStamp, kSlot, kPrevious, kFreed };
+constexpr std::uint64_t kVersionA = 1;
+constexpr std::uint64_t kVersionB = 2;
+
+struct Flaws {
+  bool no_barrier = false;        // the writer scans without `settle`
+  bool no_second_look = false;    // the reader does not look at the published epoch again
+  bool no_grace_period = false;   // the writer frees what it has unlinked without looking again
+  bool early_stamp = false;       // what is unlinked takes the time that the clock shows already
+};
+
+constexpr std::size_t kReader = 0;
+constexpr std::size_t kWriter = 1;
+
+// The process barrier reaches its caller and the reader.
+void settle(Cpu& cpu, Flaws flaws, std::uint64_t next) {
+  if (!flaws.no_barrier) {
+    cpu.interrupt(kWriter);
+    cpu.interrupt(kReader);
+  }
+  cpu.go(next);
+}
+
+Machine::Program reader_by_line(Flaws flaws) {
+  return [flaws](Cpu& cpu) {
+    std::uint64_t& epoch = cpu.reg(0);
+    std::uint64_t& seen = cpu.reg(1);
+    std::uint64_t& round = cpu.reg(2);
+    switch (cpu.step()) {
+      case 0: epoch = cpu.load(kPublished); return cpu.go(1);
+      case 1: cpu.store(kPinned, epoch + 1); return cpu.go(flaws.no_second_look ? 3 : 2);
+      case 2: {
+        const std::uint64_t again = cpu.load(kPublished);
+        if (again == epoch) return cpu.go(3);
+        epoch = again;
+        return cpu.go(1);
+      }
+      case 3: seen = cpu.load(kSlot); return cpu.go(seen <= epoch ? 5 : 4);
+      case 4:
+        seen = cpu.load(kPrevious);
+        if (seen == 0) return cpu.wrong("the version that the reader's epoch needs is unlinked");
+        return cpu.go(5);
+      default:
+        cpu.store(kPinned, 0);
+        seen = 0;
+        epoch = 0;
+        return ++round == 2 ? cpu.done() : cpu.go(0);
+    }
+  };
+}
+
+// Unlinks A once it sees no pin below 2.
+Machine::Program writer_and_collector(Flaws flaws) {
+  return [flaws](Cpu& cpu) {
+    std::uint64_t& pinned = cpu.reg(0);
+    std::uint64_t& scans = cpu.reg(1);
+    switch (cpu.step()) {
+      case 0: cpu.store(kPrevious, kVersionA); return cpu.go(1);
+      case 1: cpu.store(kSlot, kVersionB); return cpu.go(2);
+      case 2: cpu.store(kPublished, 2); return cpu.go(3);
+      case 3: return settle(cpu, flaws, 4);
+      case 4: pinned = cpu.load(kPinned); return cpu.go(5);
+      case 5:
+        if (pinned == 0 || pinned - 1 >= 2) return cpu.go(6);
+        return ++scans == 3 ? cpu.done() : cpu.go(3);
+      default: cpu.store(kPrevious, 0); return cpu.done();
+    }
+  };
+}
+
+std::string try_unlinking(Flaws flaws) {
+  Machine::State start;
+  start.memory[kPublished] = 1;
+  start.memory[kSlot] = kVersionA;
+  return try_all({reader_by_line(flaws), writer_and_collector(flaws)}, start);
+}
+
+TEST(ReaderLines, KeepWhatTheirReadersNeed) { EXPECT_EQ(try_unlinking({}), ""); }
+TEST(ReaderLines, NeedTheProcessBarrier) { EXPECT_NE(try_unlinking({.no_barrier = true}), ""); }
+TEST(ReaderLines, NeedTheSecondLook) { EXPECT_NE(try_unlinking({.no_second_look = true}), ""); }
+
+// The chain of a node is C, B, A. Nobody needs B any more, but a reader on the way to A, which a
+// snapshot holds, may stand on it. `kPrevious` is C's; B's is always A.
+Machine::Program reader_of_a_chain() {
+  return [](Cpu& cpu) {
+    std::uint64_t& seen = cpu.reg(0);
+    std::uint64_t& round = cpu.reg(1);
+    switch (cpu.step()) {
+      case 0: cpu.store(kPinned, 1 + 1); return cpu.go(1);
+      case 1: seen = cpu.load(kClock); return cpu.go(2);
+      case 2: cpu.store(kStamp, seen); return cpu.go(3);
+      case 3: seen = cpu.load(kPrevious); return cpu.go(seen == kVersionB ? 4 : 6);
+      case 4:
+      case 5:
+        if (cpu.load(kFreed) != 0) return cpu.wrong("the frame was freed");
+        return cpu.go(cpu.step() + 1);
+      default:
+        cpu.store(kPinned, 0);
+        seen = 0;
+        return ++round == 3 ? cpu.done() : cpu.go(0);
+    }
+  };
+}
+
+Machine::Program freer_of_the_middle(Flaws flaws) {
+  return [flaws](Cpu& cpu) {
+    std::uint64_t& unlinked_at = cpu.reg(0);
+    std::uint64_t& pinned = cpu.reg(1);
+    std::uint64_t& scans = cpu.reg(2);
+    switch (cpu.step()) {
+      case 0: cpu.store(kPrevious, kVersionA); return cpu.go(1);
+      case 1:
+        unlinked_at = cpu.load(kClock) + (flaws.early_stamp ? 0 : 1);
+        return cpu.go(flaws.no_grace_period ? 6 : 2);
+      case 2: cpu.add(kClock, 1); return cpu.go(3);
+      case 3: return settle(cpu, flaws, 4);
+      case 4: pinned = cpu.load(kPinned); return cpu.go(5);
+      case 5:
+        if (pinned == 0 || cpu.load(kStamp) >= unlinked_at) return cpu.go(6);
+        return ++scans == 3 ? cpu.done() : cpu.go(3);
+      default: cpu.store(kFreed, 1); return cpu.done();
+    }
+  };
+}
+
+std::string try_grace_period(Flaws flaws) {
+  Machine::State start;
+  start.memory[kPrevious] = kVersionB;
+  return try_all({reader_of_a_chain(), freer_of_the_middle(flaws)}, start);
+}
+
+TEST(GracePeriod, NeverFreesWhatAReaderStandsOn) { EXPECT_EQ(try_grace_period({}), ""); }
+TEST(GracePeriod, IsNeeded) { EXPECT_NE(try_grace_period({.no_grace_period = true}), ""); }
+TEST(GracePeriod, NeedsAClockThatMovesAfterTheUnlinking) {
+  EXPECT_NE(try_grace_period({.early_stamp = true}), "");
+}
+// The clock's step is a full barrier of the writer's alone.
+TEST(GracePeriod, NeedsTheProcessBarrier) {
+  EXPECT_NE(try_grace_period({.no_barrier = true}), "");
+}
+
+// A snapshot pins by compare-and-swap and counts; the collector trusts its last scan when the
+// counter has not moved (epoch.cc, `pin`).
+enum PinWord : std::size_t { kPinPublished, kPinSlot, kPinChanges, kPinUnlinked };
+
+Machine::Program snapshot_opener(bool counts_first, bool looks_again) {
+  return [=](Cpu& cpu) {
+    std::uint64_t& epoch = cpu.reg(0);
+    switch (cpu.step()) {
+      case 0: epoch = cpu.load(kPinPublished); return cpu.go(counts_first ? 2 : 1);
+      case 1: cpu.exchange(kPinSlot, epoch + 1); return cpu.go(counts_first ? 3 : 2);
+      case 2: cpu.add(kPinChanges, 1); return cpu.go(counts_first ? 1 : looks_again ? 3 : 4);
+      case 3: {
+        const std::uint64_t again = cpu.load(kPinPublished);
+        if (again == epoch) return cpu.go(4);
+        epoch = again;
+        return cpu.go(counts_first ? 2 : 1);
+      }
+      default:
+        // The snapshot is open from here on.
+        if (epoch < 2 && cpu.load(kPinUnlinked) != 0) {
+          return cpu.wrong("the version that the snapshot needs is unlinked");
+        }
+        return cpu.done();
+    }
+  };
+}
+
+Machine::Program trusting_collector() {
+  return [](Cpu& cpu) {
+    std::uint64_t& changes = cpu.reg(0);
+    std::uint64_t& known = cpu.reg(1);
+    std::uint64_t& pinned = cpu.reg(2);
+    switch (cpu.step()) {
+      // A first scan, before anything is retired.
+      case 0: known = cpu.load(kPinChanges); return cpu.go(1);
+      case 1: pinned = cpu.load(kPinSlot); return cpu.go(2);
+      case 2: cpu.exchange(kPinPublished, 2); return cpu.go(3);
+      case 3: changes = cpu.load(kPinChanges); return cpu.go(changes == known ? 5 : 4);
+      case 4: pinned = cpu.load(kPinSlot); return cpu.go(5);
+      case 5:
+        if (pinned == 0 || pinned - 1 >= 2) cpu.store(kPinUnlinked, 1);
+        return cpu.done();
+      default: return cpu.done();
+    }
+  };
+}
+
+std::string try_snapshot(bool counts_first, bool looks_again) {
+  Machine::State start;
+  start.memory[kPinPublished] = 1;
+  return try_all({snapshot_opener(counts_first, looks_again), trusting_collector()}, start);
+}
+
+TEST(SnapshotPins, HoldFromTheMomentTheyAreOpen) { EXPECT_EQ(try_snapshot(false, true), ""); }
+TEST(SnapshotPins, NeedTheSecondLook) { EXPECT_NE(try_snapshot(false, false), ""); }
+TEST(SnapshotPins, NeedTheCounterBehindTheSlot) { EXPECT_NE(try_snapshot(true, true), ""); }
+
+// One slot: its node ends at epoch 7, the slot is freed and given out again (object_table.cc).
+enum SlotWord : std::size_t { kHot, kSide };
+constexpr std::uint64_t kTagUnit = 1;
+constexpr std::uint64_t kEndedBit = 1 << 8;
+constexpr std::uint64_t kFrameUnit = 1 << 16;
+constexpr std::uint64_t kEndEpoch = 7;
+constexpr std::uint64_t kLink = 99;
+
+struct SlotFlaws {
+  bool no_second_look = false;  // the reader believes the side word at once
+  bool same_tag = false;        // the slot's next life has the tag of the last
+};
+
+Machine::Program slot_reader(SlotFlaws flaws) {
+  return [flaws](Cpu& cpu) {
+    std::uint64_t& seen = cpu.reg(0);
+    std::uint64_t& side = cpu.reg(1);
+    const auto judge = [&] {
+      const std::uint64_t frame = seen / kFrameUnit;
+      if (frame > 1) return cpu.wrong("another life of the slot answers");
+      if ((seen & kEndedBit) != 0 && side != kEndEpoch) return cpu.wrong("a wrong end epoch");
+      return cpu.done();
+    };
+    switch (cpu.step()) {
+      case 0:
+        seen = cpu.load(kHot);
+        if ((seen & 0xff) != kTagUnit) return cpu.done();  // stale: it is not there
+        if ((seen & kEndedBit) == 0) return judge();
+        return cpu.go(1);
+      case 1:
+        side = cpu.load(kSide);
+        if (flaws.no_second_look) return judge();
+        return cpu.go(2);
+      default: {
+        const std::uint64_t again = cpu.load(kHot);
+        if (again == seen) return judge();
+        seen = again;
+        if ((seen & 0xff) != kTagUnit) return cpu.done();
+        return cpu.go((seen & kEndedBit) != 0 ? 1 : 0);
+      }
+    }
+  };
+}
+
+Machine::Program slot_writer(SlotFlaws flaws) {
+  const std::uint64_t next_tag = flaws.same_tag ? kTagUnit : 2 * kTagUnit;
+  return [next_tag](Cpu& cpu) {
+    switch (cpu.step()) {
+      case 0: cpu.store(kSide, kEndEpoch); return cpu.go(1);                        // end
+      case 1: cpu.store(kHot, kFrameUnit + kEndedBit + kTagUnit); return cpu.go(2);
+      case 2: cpu.store(kHot, next_tag); return cpu.go(3);                          // free
+      case 3: cpu.store(kSide, kLink); return cpu.go(4);
+      case 4: cpu.store(kSide, 0); return cpu.go(5);                                // allocate
+      default: cpu.store(kHot, 2 * kFrameUnit + next_tag); return cpu.done();       // set_frame
+    }
+  };
+}
+
+std::string try_slot(SlotFlaws flaws) {
+  Machine::State start;
+  start.memory[kHot] = kFrameUnit + kTagUnit;
+  return try_all({slot_reader(flaws), slot_reader(flaws), slot_writer(flaws)}, start);
+}
+
+TEST(SlotLife, ShowsAStaleIdNothingOfTheNextLife) { EXPECT_EQ(try_slot({}), ""); }
+TEST(SlotLife, NeedsTheReadersSecondLookAtAnEndedNode) {
+  EXPECT_EQ(try_slot({.no_second_look = true}), "a wrong end epoch");
+}
+TEST(SlotLife, NeedsAnotherTagForEachLife) {
+  EXPECT_EQ(try_slot({.same_tag = true}), "another life of the slot answers");
+}
+
+}  // namespace
+}  // namespace xtree::test
