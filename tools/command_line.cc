@@ -81,6 +81,7 @@ class CommandLine {
   void add_upkeep(const char* name, const char* what,
                   Result<void> (*work)(const DirectoryOptions&, bool));
   void add_crash_test();
+  void add_bench();
   int parse(int count, const char* const* arguments);
 
   CLI::App app_{
@@ -92,6 +93,7 @@ class CommandLine {
   NearestOptions nearest_;
   DirectoryOptions directory_;
   CrashTestOptions crash_test_;
+  BenchResolveOptions bench_resolve_;
   std::function<Result<void>()> chosen_;
 };
 
@@ -112,6 +114,7 @@ CommandLine::CommandLine() {
   add_upkeep("checkpoint", "Write what changed, so that the next open need not replay the log",
              run_checkpoint);
   add_crash_test();
+  add_bench();
 }
 
 CLI::App& CommandLine::add(const char* name, const char* what, std::function<Result<void>()> work) {
@@ -229,6 +232,25 @@ void CommandLine::add_crash_test() {
   command.add_option("--save", crash_test_.save,
                      "Directory for the cases that fail (default: this one)");
   command.add_option("--replay", crash_test_.replay, "Run the case in this file again");
+}
+
+void CommandLine::add_bench() {
+  CLI::App& bench = *app_.add_subcommand("bench", "Measure this machine");
+  bench.fallthrough();
+  bench.require_subcommand(1);
+  CLI::App& command = *bench.add_subcommand(
+      "resolve", "What it costs to get from a NodeID to its node, beside a plain pointer");
+  command.fallthrough();
+  command.footer(kExitCodes);
+  command.callback([this] {
+    chosen_ = [this] { return run_bench_resolve(bench_resolve_, json_); };
+  });
+  command
+      .add_option("--handles", bench_resolve_.handles,
+                  "Handles of the largest table (default 1000000); each takes 100 bytes")
+      ->check(CLI::Range(std::uint64_t{1000}, std::uint64_t{100'000'000}));
+  command.add_option("-o,--output", bench_resolve_.plot,
+                     "A file for a plot over the number of handles, as SVG");
 }
 
 // Returns the exit code, or -1 when there is something to do.

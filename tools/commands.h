@@ -60,6 +60,11 @@ struct CrashTestOptions {
   std::string replay;            // a file with such a case: run that and nothing else
 };
 
+struct BenchResolveOptions {
+  std::uint64_t handles = 1'000'000;
+  std::string plot;  // a file for an SVG; empty for none
+};
+
 // Each prints its result on standard output, as JSON when `json` says so.
 Result<void> run_build(const BuildOptions& options, bool json);
 Result<void> run_query(const QueryOptions& options, bool json);
@@ -67,6 +72,7 @@ Result<void> run_nearest(const NearestOptions& options, bool json);
 Result<void> run_stats(const DirectoryOptions& options, bool json);
 Result<void> run_verify(const DirectoryOptions& options, bool json);
 Result<void> run_checkpoint(const DirectoryOptions& options, bool json);
+Result<void> run_bench_resolve(const BenchResolveOptions& options, bool json);
 // Fails with `corruption` when there are faults, after the report.
 Result<void> run_crash_test(const CrashTestOptions& options, bool json);
 

@@ -62,6 +62,8 @@ class Contest {
     }
     return median(std::move(ratios));
   }
+  // Operations of one turn.
+  [[nodiscard]] double operations(std::size_t i) const { return contestants_[i].operations; }
   // Runs one contestant's turn without looking at the clock.
   void turn(std::size_t i) {
     if (contestants_[i].run) contestants_[i].run();
@@ -79,8 +81,7 @@ class Contest {
   static double time(const Contestant& contestant) {
     const auto begin = std::chrono::steady_clock::now();
     contestant.run();
-    const std::chrono::duration<double, std::nano> taken =
-        std::chrono::steady_clock::now() - begin;
+    const std::chrono::duration<double, std::nano> taken = std::chrono::steady_clock::now() - begin;
     return taken.count() / contestant.operations;
   }
 

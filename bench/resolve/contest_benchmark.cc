@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <map>
 
+#include "process_figures.h"
+
 namespace xtree::bench {
 namespace {
 
@@ -23,9 +25,15 @@ void run_contest(benchmark::State& state, int warm_up, const std::function<Conte
     for (std::size_t c = 0; c < contest.size(); ++c) contest.turn(c);
   }
   for (auto _ : state) contest.round();
+  const InstructionCounter counter;
   for (std::size_t i = 0; i < contest.size(); ++i) {
     state.counters[counter_name(i, contest.name(i), " ns")] = contest.ns(i);
     state.counters[counter_name(i, contest.name(i), " ratio")] = contest.ratio(i);
+    if (!counter.is_there() || contest.operations(i) == 0) continue;
+    const std::uint64_t before = counter.now();
+    contest.turn(i);
+    state.counters[counter_name(i, contest.name(i), " instructions")] =
+        static_cast<double>(counter.now() - before) / contest.operations(i);
   }
 }
 
@@ -52,7 +60,12 @@ class TableReporter : public benchmark::BenchmarkReporter {
       if (end == std::string::npos || end + 3 != name.size()) continue;
       const std::string title = name.substr(kPlaceDigits + 1, end - kPlaceDigits - 1);
       const auto ratio = counters.find(name.substr(0, end) + " ratio");
-      std::printf("  %-44s %12.2f ns %8.3f\n", title.c_str(), counter.value, ratio->second.value);
+      std::printf("  %-44s %12.2f ns %8.3f", title.c_str(), counter.value, ratio->second.value);
+      const auto instructions = counters.find(name.substr(0, end) + " instructions");
+      if (instructions != counters.end()) {
+        std::printf(" %10.1f instructions", instructions->second.value);
+      }
+      std::printf("\n");
     }
   }
 };
@@ -60,10 +73,9 @@ class TableReporter : public benchmark::BenchmarkReporter {
 }  // namespace
 
 void register_contest(const std::string& name, int rounds, std::function<Contest()> set_up) {
-  benchmark::RegisterBenchmark(name.c_str(),
-                               [set_up = std::move(set_up)](benchmark::State& state) {
-                                 run_contest(state, 2, set_up);
-                               })
+  benchmark::RegisterBenchmark(
+      name.c_str(),
+      [set_up = std::move(set_up)](benchmark::State& state) { run_contest(state, 2, set_up); })
       ->Iterations(rounds)
       ->Unit(benchmark::kMillisecond);
 }

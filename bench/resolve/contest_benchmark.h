@@ -12,7 +12,7 @@ namespace xtree::bench {
 void register_contest(const std::string& name, int rounds, std::function<Contest()> set_up);
 
 // Runs what the command line asks for. One table for each contest: nanoseconds for an operation,
-// and the ratio to the contest's first line.
+// the ratio to the contest's first line, and instructions where the system counts them.
 int run_contests(int count, char** arguments);
 
 }  // namespace xtree::bench

@@ -7,12 +7,12 @@
 #include <memory>
 #include <new>
 #include <numeric>
+#include <random>
 #include <utility>
 #include <vector>
 
 #include "persistence/object_table.h"
 #include "platform/memory.h"
-#include "support/random.h"
 
 namespace xtree::bench {
 
@@ -30,9 +30,9 @@ struct alignas(64) Link {
 };
 static_assert(sizeof(Link) == 64);
 
-// `handles` live nodes in the engine's own object table, spread evenly over so many shards, all in
-// memory and all born at epoch 1; and a bare array of words with their addresses. Frames lie in an
-// order of their own, as nodes do that were made at different times.
+// `handles` live nodes in the engine's own object table, made by as many threads' worth of shards
+// one after the other, all in memory and all born at epoch 1; and a bare array of words with their
+// addresses. Frames lie in an order of their own, as nodes do that were made at different times.
 class HandleWorld {
  public:
   static constexpr std::uint64_t kEpoch = 1;
@@ -42,12 +42,13 @@ class HandleWorld {
         frames_(value(range(handles * sizeof(Link)))),
         words_(value(range(handles * sizeof(std::uint64_t)))) {
     ids_.reserve(handles);
+    std::vector<ObjectTable::Allocator> allocators;
+    while (allocators.size() < shards) allocators.push_back(table_.lease());
     auto* links = reinterpret_cast<Link*>(frames_.data());
     auto* words = reinterpret_cast<std::uint64_t*>(words_.data());
     const std::vector<std::uint32_t> places = shuffled(handles, 11);
     for (std::uint64_t i = 0; i < handles; ++i) {
-      unsigned home = static_cast<unsigned>(i % shards);
-      const NodeId id = table_.allocate(home);
+      const NodeId id = allocators[i * shards / handles].allocate();
       Link* link = ::new (links + places[i]) Link{};
       link->header.node_id = id.bits;
       link->header.birth = kEpoch;
@@ -84,8 +85,8 @@ class HandleWorld {
   static std::vector<std::uint32_t> shuffled(std::uint64_t count, std::uint64_t seed) {
     std::vector<std::uint32_t> numbers(count);
     std::iota(numbers.begin(), numbers.end(), 0u);
-    test::Random random(seed);
-    for (std::uint64_t i = count; i > 1; --i) std::swap(numbers[i - 1], numbers[random.below(i)]);
+    std::mt19937_64 random(seed);
+    for (std::uint64_t i = count; i > 1; --i) std::swap(numbers[i - 1], numbers[random() % i]);
     return numbers;
   }
 

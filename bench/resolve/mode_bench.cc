@@ -149,9 +149,9 @@ void register_size(std::uint64_t entries) {
   });
   for (const std::uint64_t k : {1, 10, 100}) {
     register_contest(std::string("nearest ").append(std::to_string(k)) + size, kRounds, [=] {
-      return compare(
-          pair_of(entries), windows(0, 1000),
-          [k](const auto& index, const auto& boxes) { return ask_nearest(index, boxes, k); });
+      return compare(pair_of(entries), windows(0, 1000), [k](const auto& index, const auto& boxes) {
+        return ask_nearest(index, boxes, k);
+      });
     });
   }
   register_contest("insert" + size, kRounds, [=] { return compare_inserts(entries); });

@@ -1,6 +1,4 @@
 // What readers and snapshots cost each other and the writer.
-#include <time.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "contest_benchmark.h"
+#include "process_figures.h"
 #include "scratch_directory.h"
 #include "support/random.h"
 #include "walks.h"
@@ -83,13 +82,6 @@ struct Rates {
   double writes = 0;
 };
 
-// Nanoseconds that the calling thread has run.
-double thread_ns() {
-  timespec time;
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return 1e9 * static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec);
-}
-
 // Runs work that counts what it does, and adds its rate per second to a sum.
 template <class Work>
 void add_rate(std::atomic<double>& sum, Work work) {
@@ -134,9 +126,8 @@ Rates run_slice(int readers, bool writer) {
   std::atomic<double> writes = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < readers; ++i) {
-    threads.emplace_back([&, seed = random.next()] {
-      add_rate(queries, [&] { return read_until(stop, seed); });
-    });
+    threads.emplace_back(
+        [&, seed = random.next()] { add_rate(queries, [&] { return read_until(stop, seed); }); });
   }
   if (writer) {
     threads.emplace_back([&] { add_rate(writes, [&] { return write_until(stop, random); }); });
@@ -183,9 +174,7 @@ std::shared_ptr<std::vector<Snapshot>> thousand_snapshots() {
 // Turns of both kinds, with the snapshots open and closed.
 Contest beside_snapshots(int readers, bool writer, double Rates::*rate) {
   const auto held = std::make_shared<std::shared_ptr<std::vector<Snapshot>>>();
-  const auto turn = [=] {
-    return 1e9 / std::max(run_slice(readers, writer).*rate, 1e-9);
-  };
+  const auto turn = [=] { return 1e9 / std::max(run_slice(readers, writer).*rate, 1e-9); };
   Contest contest;
   contest.keep(held);
   contest.add_timed("no snapshot", [=] {
@@ -252,8 +241,8 @@ void register_all() {
                   {"4 readers", 4, false, &Rates::queries}});
   });
   register_contest("2 readers, beside a writer: ns per query", kRounds, [] {
-    return rates({{"no writer", 2, false, &Rates::queries},
-                  {"writer flat out", 2, true, &Rates::queries}});
+    return rates(
+        {{"no writer", 2, false, &Rates::queries}, {"writer flat out", 2, true, &Rates::queries}});
   });
   register_contest("writer, beside readers: ns per write", kRounds, [] {
     return rates({{"no readers", 0, true, &Rates::writes},

@@ -1,6 +1,7 @@
 // The ways from a NodeID to its node's frame, each as the loop that is timed.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -35,11 +36,11 @@ inline const Link* walk_words(const std::uint64_t* words, const Link* at, std::u
   return at;
 }
 
-inline const Link* walk_ids(const ObjectTable::Reader reader, const Link* at,
-                            std::uint64_t steps) {
+inline const Link* walk_ids(const ObjectTable::Reader reader, const Link* at, std::uint64_t steps) {
   for (; steps != 0; --steps) {
     const FrameHeader* frame = reader.resident(at->next_id, HandleWorld::kEpoch);
-    if (frame == nullptr) [[unlikely]] unexpected();
+    if (frame == nullptr) [[unlikely]]
+      unexpected();
     at = as_link(frame);
   }
   return at;
@@ -67,7 +68,8 @@ inline std::uint64_t visit_ids(const ObjectTable::Reader reader, const NodeId* i
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const FrameHeader* frame = reader.resident(ids[i], HandleWorld::kEpoch);
-    if (frame == nullptr) [[unlikely]] unexpected();
+    if (frame == nullptr) [[unlikely]]
+      unexpected();
     sum += frame->birth;
   }
   return sum;
@@ -80,6 +82,22 @@ inline std::uint64_t visit_children(const ObjectTable::Reader reader, const Node
   for (std::size_t first = 0; first + children <= count; first += children) {
     for (std::size_t i = 0; i < children; ++i) reader.prefetch_frame(ids[first + i]);
     sum += visit_ids(reader, ids + first, children);
+  }
+  return sum;
+}
+
+// The same for who knows the next batches too: one is looked at while the frames of the next and
+// the slots of the one after that are on their way.
+inline std::uint64_t visit_in_pipeline(const ObjectTable::Reader reader, const NodeId* ids,
+                                       std::size_t count) {
+  constexpr std::size_t kBatch = 32;
+  std::uint64_t sum = 0;
+  for (std::size_t first = 0; first < count; first += kBatch) {
+    const std::size_t slots = std::min(first + 3 * kBatch, count);
+    for (std::size_t i = first + 2 * kBatch; i < slots; ++i) reader.prefetch_slot(ids[i]);
+    const std::size_t frames = std::min(first + 2 * kBatch, count);
+    for (std::size_t i = first + kBatch; i < frames; ++i) reader.prefetch_frame(ids[i]);
+    sum += visit_ids(reader, ids + first, std::min(kBatch, count - first));
   }
   return sum;
 }

@@ -66,7 +66,8 @@ template <int D>
 class PlaceSource {
  public:
   PlaceSource(Distribution distribution, std::uint64_t seed)
-      : distribution_(distribution), random_(seed) {
+      : distribution_(distribution),
+        random_(seed) {
     if (distribution != Distribution::clustered) return;
     clusters_.resize(kClusters);
     for (Cluster& cluster : clusters_) {

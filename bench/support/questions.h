@@ -1,4 +1,5 @@
-// What the trees are asked: windows of a known yield, places in entries, targets of nearest queries.
+// What the trees are asked: windows of a known yield, places in entries, targets of nearest
+// queries.
 #pragma once
 
 #include <algorithm>

@@ -9,8 +9,8 @@
 
 namespace bench {
 
-// Counts the processor time of this process, all threads and the kernel's work for it together: what
-// others do on the machine meanwhile is not on the clock, and nobody wins by starting threads.
+// Counts the processor time of this process, all threads and the kernel's work for it together:
+// what others do on the machine meanwhile is not on the clock, and nobody wins by starting threads.
 class Stopwatch {
  public:
   [[nodiscard]] double seconds() const { return now() - start_; }

@@ -37,18 +37,20 @@ class BoostEngine final : public EngineLoops<BoostEngine<Geometry, Parameters>, 
   bool erase_one(const Entry& entry) { return tree_.remove(as_value(entry)) == 1; }
 
   void window_one(const Window& window, Answer& answer) {
-    tree_.query(boost::geometry::index::intersects(as_boost(window)),
-                boost::make_function_output_iterator(
-                    [&](const Value& value) { answer.add(value.second); }));
+    Answer found;  // in registers
+    tree_.query(
+        boost::geometry::index::intersects(as_boost(window)),
+        boost::make_function_output_iterator([&](const Value& value) { found.add(value.second); }));
+    answer = found;
   }
   void count_one(const Window& window, Answer& answer) {
     answer.hits = tree_.query(boost::geometry::index::intersects(as_boost(window)),
                               boost::make_function_output_iterator([](const Value&) {}));
   }
   void nearest_one(const Place& target, std::size_t count, std::uint64_t* ids) {
-    tree_.query(boost::geometry::index::nearest(as_boost(target), static_cast<unsigned>(count)),
-                boost::make_function_output_iterator(
-                    [&](const Value& value) { *ids++ = value.second; }));
+    tree_.query(
+        boost::geometry::index::nearest(as_boost(target), static_cast<unsigned>(count)),
+        boost::make_function_output_iterator([&](const Value& value) { *ids++ = value.second; }));
   }
 
  private:
@@ -56,8 +58,8 @@ class BoostEngine final : public EngineLoops<BoostEngine<Geometry, Parameters>, 
   using BoostPoint =
       boost::geometry::model::point<double, kDimensions, boost::geometry::cs::cartesian>;
   using BoostBox = boost::geometry::model::box<BoostPoint>;
-  using Value = std::pair<std::conditional_t<kIsPoint<Geometry>, BoostPoint, BoostBox>,
-                          std::uint64_t>;
+  using Value =
+      std::pair<std::conditional_t<kIsPoint<Geometry>, BoostPoint, BoostBox>, std::uint64_t>;
   using Tree = boost::geometry::index::rtree<Value, Parameters>;
 
   template <std::size_t... I>

@@ -53,7 +53,8 @@ template <class Geometry>
 class Movement {
  public:
   Movement(const Entries<Geometry>& entries, double reach, std::uint64_t seed)
-      : here_(entries), there_(entries) {
+      : here_(entries),
+        there_(entries) {
     Random random(seed);
     for (auto& entry : there_) {
       for (int i = 0; i < Geometry::kDimensions; ++i) {

@@ -35,6 +35,13 @@ struct Settings : ContestOptions {
     return quick ? entries / 20 : entries;
   }
   [[nodiscard]] bool wants(const std::string& name) const { return matches(name, data); }
+  // Whether anything is wanted for which trees have to be built.
+  [[nodiscard]] bool wants_contests() const {
+    for (const char* work : kContestWorks) {
+      if (matches(work, rows)) return true;
+    }
+    return false;
+  }
 };
 
 template <class Geometry>
@@ -65,8 +72,8 @@ template <class Geometry>
 void hold_contests(const Settings& settings, Ledger& ledger, std::size_t count) {
   for (const Distribution distribution :
        {Distribution::uniform, Distribution::clustered, Distribution::correlated}) {
-    const bool chores = Geometry::kDimensions == 2 && !kIsPoint<Geometry> &&
-                        distribution == Distribution::uniform;
+    const bool chores =
+        Geometry::kDimensions == 2 && !kIsPoint<Geometry> && distribution == Distribution::uniform;
     hold_contest<Geometry>(settings, ledger, distribution, count,
                            chores ? Extent::chores : Extent::queries);
   }
@@ -110,8 +117,8 @@ void weigh(const Settings& settings, Ledger& ledger) {
 // Points of floats, which only XTree is asked for.
 void weigh_floats(const Settings& settings, Ledger& ledger) {
   if (!matches("memory", settings.rows) || !settings.wants("2-D points of floats")) return;
-  const auto entries = make_entries<xtree::Point<2>>(Distribution::uniform,
-                                                     settings.scaled(1'000'000), kSeed);
+  const auto entries =
+      make_entries<xtree::Point<2>>(Distribution::uniform, settings.scaled(1'000'000), kSeed);
   const double growth = resident_growth([&](const auto& built) {
     xtree::PointIndex<2, std::uint64_t, float> index;
     for (const auto& entry : entries) {
@@ -129,6 +136,7 @@ void hold_all(const Settings& settings, Ledger& ledger) {
   weigh<xtree::Box<2>>(settings, ledger);
   weigh<xtree::Point<2>>(settings, ledger);
   weigh_floats(settings, ledger);
+  if (!settings.wants_contests()) return;
   const std::size_t many = settings.scaled(1'000'000);
   const std::size_t fewer = settings.scaled(200'000);
   hold_contests<xtree::Box<2>>(settings, ledger, many);

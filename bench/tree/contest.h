@@ -27,11 +27,17 @@ struct ContestOptions {
 // Whether a name has one of the parts; every name has one of none.
 bool matches(const std::string& name, const std::vector<std::string>& parts);
 
-// What is to be done beside building and asking.
+// All works there are.
+inline constexpr const char* kContestWorks[] = {
+    "insert",      "insert batches", "bulk",  "window 1e-6", "window 1e-4",
+    "window 1e-2", "count 1e-2",     "point", "nearest 1",   "nearest 10",
+    "nearest 100", "update",         "erase", "erased 1e-4", "mixed 90/10"};
+
+// What is to be done with a data set.
 enum class Extent : std::uint8_t {
-  queries,   // build, and ask everything
-  deliveries,  // only build
-  chores,    // all that, and change the tree in every way
+  queries,     // build, and ask everything
+  deliveries,  // only build, also in batches
+  chores,      // all that, and change the tree in every way
 };
 
 template <class Geometry>
@@ -69,9 +75,7 @@ class Contest {
   }
 
  private:
-  [[nodiscard]] bool wanted(const std::string& work) const {
-    return matches(work, options_.rows);
-  }
+  [[nodiscard]] bool wanted(const std::string& work) const { return matches(work, options_.rows); }
   void note(const std::string& work, const Subject<Geometry>& subject, double seconds,
             double hits = 0) {
     ledger_.add(data_, work, subject.name, subject.build == Build::bulk, seconds, hits);
@@ -84,8 +88,8 @@ class Contest {
     const bool bulk = subject.build == Build::bulk;
     {
       const EnginePtr<Geometry> engine = subject.make();
-      const double seconds = time_of_delivery(*engine, stage_.entries(),
-                                              bulk ? Delivery::bulk : Delivery::one_by_one);
+      const double seconds =
+          time_of_delivery(*engine, stage_.entries(), bulk ? Delivery::bulk : Delivery::one_by_one);
       if (wanted(bulk ? "bulk" : "insert")) note(bulk ? "bulk" : "insert", subject, seconds);
       if (extent_ != Extent::deliveries) ask_all(subject, *engine);
       if (extent_ == Extent::chores && !bulk) change(subject, *engine);
@@ -98,8 +102,7 @@ class Contest {
   void deliver_in_batches(const Subject<Geometry>& subject) {
     if (!wanted("insert batches")) return;
     const EnginePtr<Geometry> engine = subject.make();
-    note("insert batches", subject,
-         time_of_delivery(*engine, stage_.entries(), Delivery::batches));
+    note("insert batches", subject, time_of_delivery(*engine, stage_.entries(), Delivery::batches));
   }
 
   void ask_all(const Subject<Geometry>& subject, Engine<Geometry>& engine) {
@@ -108,13 +111,11 @@ class Contest {
         {"1e-6", 1e-6}, {"1e-4", 1e-4}, {"1e-2", 1e-2}};
     if (engine.can(Ability::window)) {
       for (const auto& [name, share] : kShares) {
-        ask("window " + std::string(name), subject, engine, [&]() -> auto& {
-          return stage_.windows(share);
-        });
+        ask("window " + std::string(name), subject, engine,
+            [&]() -> auto& { return stage_.windows(share); });
       }
-      ask("count 1e-2", subject, engine, [&]() -> auto& {
-        return stage_.windows(1e-2, Form::count);
-      });
+      ask("count 1e-2", subject, engine,
+          [&]() -> auto& { return stage_.windows(1e-2, Form::count); });
       ask("point", subject, engine, [&]() -> auto& { return stage_.places(); });
     }
     if (!engine.can(Ability::nearest)) return;
@@ -169,8 +170,7 @@ class Contest {
       mixture_ = std::make_unique<Mixture<Geometry>>(stage_.entries(), side, kSeed);
     }
     engine->insert(mixture_->held());
-    note("mixed 90/10", subject,
-         mixture_->time(*engine, place("mixed", subject), subject.spare));
+    note("mixed 90/10", subject, mixture_->time(*engine, place("mixed", subject), subject.spare));
   }
 
   // By a tenth of the distance between neighbours.

@@ -72,9 +72,8 @@ concept Loads = requires(E& engine) { engine.load_prepared(); };
 template <class E>
 concept Erases = requires(E& engine, typename E::Entry entry) { engine.erase_one(entry); };
 template <class E>
-concept Updates = requires(E& engine, typename E::Entry entry) {
-  engine.update_one(entry, entry.geometry);
-};
+concept Updates =
+    requires(E& engine, typename E::Entry entry) { engine.update_one(entry, entry.geometry); };
 template <class E>
 concept AnswersWindows = requires(E& engine, typename E::Window window, Answer answer) {
   engine.window_one(window, answer);
@@ -86,9 +85,9 @@ concept FindsNearest = requires(E& engine, typename E::Place place, std::uint64_
 
 // The loops, for an engine `Self` that has some of
 //
-//   insert_one(entry), add_batch(span of entries), prepare_load(span of entries) and load_prepared(),
-//   erase_one(entry), which is true when the entry was there, update_one(entry, to),
-//   window_one(window, answer), count_one(window, answer), nearest_one(target, count, ids)
+//   insert_one(entry), add_batch(span of entries), prepare_load(span of entries) and
+//   load_prepared(), erase_one(entry), which is true when the entry was there, update_one(entry,
+//   to), window_one(window, answer), count_one(window, answer), nearest_one(target, count, ids)
 template <class Self, class Geometry>
 class EngineLoops : public Engine<Geometry> {
  public:

@@ -1,5 +1,5 @@
-// Exams: questions with known answers. An engine answers all of them against the clock, and a sample
-// is compared with what brute force found.
+// Exams: questions with known answers. An engine answers all of them against the clock, and a
+// sample is compared with what brute force found.
 #pragma once
 
 #include <algorithm>
@@ -46,7 +46,9 @@ class WindowExam {
   enum class Form : std::uint8_t { visit, count };
 
   WindowExam(const Entries<Geometry>& entries, std::vector<Window> windows, Form form = Form::visit)
-      : form_(form), windows_(std::move(windows)), answers_(windows_.size()) {
+      : form_(form),
+        windows_(std::move(windows)),
+        answers_(windows_.size()) {
     for (std::size_t i = 0; i < std::min(kSampledQuestions, windows_.size()); ++i) {
       expected_.push_back(brute_window<Geometry>(entries, windows_[i]));
     }

@@ -38,12 +38,14 @@ class FlatEngine final : public EngineLoops<FlatEngine<Geometry>, Geometry> {
   }
 
   void window_one(const Window& window, Answer& answer) {
+    Answer found;
     kernels_.window(rows(), window.min.data(), window.max.data(), masks_.data());
     for (std::size_t i = 0; i < masks_.size(); ++i) {
       for (unsigned mask = masks_[i]; mask != 0; mask &= mask - 1) {
-        answer.add(ids_[i * kScanLanes + static_cast<std::size_t>(std::countr_zero(mask))]);
+        found.add(ids_[i * kScanLanes + static_cast<std::size_t>(std::countr_zero(mask))]);
       }
     }
+    answer = found;
   }
 
   // Keeps a heap of the nearest, whose worst is the bound for the next group of blocks.

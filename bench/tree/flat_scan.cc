@@ -15,11 +15,25 @@ inline unsigned lanes_within(const double* row, double low, double high) {
   }
   return mask;
 }
-inline bool any_at_most(const double* row, double bound) {
-  bool any = false;
-  for (std::size_t lane = 0; lane < kScanLanes; ++lane) any |= row[lane] <= bound;
-  return any;
-}
+
+// The squared distances of a block's points, as far as they have been added up.
+struct Sums {
+  double at[kScanLanes] = {};
+
+  void add_square(const double* row, double target) {
+    for (std::size_t lane = 0; lane < kScanLanes; ++lane) {
+      at[lane] += (row[lane] - target) * (row[lane] - target);
+    }
+  }
+  [[nodiscard]] bool any_at_most(double bound) const {
+    bool any = false;
+    for (const double sum : at) any |= sum <= bound;
+    return any;
+  }
+  void store(double* distances) const {
+    for (std::size_t lane = 0; lane < kScanLanes; ++lane) distances[lane] = at[lane];
+  }
+};
 
 #include "tree/flat_scan.inc"
 
@@ -47,12 +61,31 @@ inline unsigned lanes_within(const double* row, double low, double high) {
   };
   return within(first) | within(second) << 4;
 }
-inline bool any_at_most(const double* row, double bound) {
-  const __m256d roof = _mm256_set1_pd(bound);
-  const __m256d below = _mm256_or_pd(_mm256_cmp_pd(_mm256_load_pd(row), roof, _CMP_LE_OQ),
-                                     _mm256_cmp_pd(_mm256_load_pd(row + 4), roof, _CMP_LE_OQ));
-  return _mm256_movemask_pd(below) != 0;
-}
+
+struct Sums {
+  __m256d first;
+  __m256d second;
+
+  // An implicit constructor would not be compiled for these instructions.
+  Sums() : first(_mm256_setzero_pd()), second(_mm256_setzero_pd()) {}
+
+  void add_square(const double* row, double target) {
+    const __m256d to = _mm256_set1_pd(target);
+    const __m256d first_gap = _mm256_sub_pd(_mm256_load_pd(row), to);
+    const __m256d second_gap = _mm256_sub_pd(_mm256_load_pd(row + 4), to);
+    first = _mm256_add_pd(first, _mm256_mul_pd(first_gap, first_gap));
+    second = _mm256_add_pd(second, _mm256_mul_pd(second_gap, second_gap));
+  }
+  [[nodiscard]] bool any_at_most(double bound) const {
+    const __m256d roof = _mm256_set1_pd(bound);
+    return _mm256_movemask_pd(_mm256_or_pd(_mm256_cmp_pd(first, roof, _CMP_LE_OQ),
+                                           _mm256_cmp_pd(second, roof, _CMP_LE_OQ))) != 0;
+  }
+  void store(double* distances) const {
+    _mm256_store_pd(distances, first);
+    _mm256_store_pd(distances + 4, second);
+  }
+};
 
 #include "tree/flat_scan.inc"
 

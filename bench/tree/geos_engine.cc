@@ -28,7 +28,9 @@ class GeosEngine final : public EngineLoops<GeosEngine<Geometry>, Geometry> {
   }
 
   void window_one(const Window& window, Answer& answer) {
-    tree_.query(envelope(window), [&](std::uint64_t id) { answer.add(id); });
+    Answer found;  // in registers
+    tree_.query(envelope(window), [&](std::uint64_t id) { found.add(id); });
+    answer = found;
   }
 
  private:

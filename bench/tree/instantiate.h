@@ -3,10 +3,10 @@
 
 #include "tree/engine.h"
 
-#define XTREE_BENCH_POINTS(make)                                 \
-  template EnginePtr<xtree::Point<2>> make<xtree::Point<2>>();   \
-  template EnginePtr<xtree::Point<3>> make<xtree::Point<3>>();   \
-  template EnginePtr<xtree::Point<8>> make<xtree::Point<8>>();   \
+#define XTREE_BENCH_POINTS(make)                               \
+  template EnginePtr<xtree::Point<2>> make<xtree::Point<2>>(); \
+  template EnginePtr<xtree::Point<3>> make<xtree::Point<3>>(); \
+  template EnginePtr<xtree::Point<8>> make<xtree::Point<8>>(); \
   template EnginePtr<xtree::Point<16>> make<xtree::Point<16>>();
 
 #define XTREE_BENCH_BOXES(make)                            \

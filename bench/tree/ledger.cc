@@ -1,10 +1,12 @@
 #include "tree/ledger.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "support/machine.h"
 #include "support/stopwatch.h"
@@ -20,6 +22,8 @@ void raise_best(std::map<std::string, double>& row, const std::string& name, dou
   if (!is_new) place->second = std::min(place->second, seconds);
 }
 
+double rounded_ns(double seconds) { return std::round(seconds * 1e10) / 10; }
+
 template <class T>
 void add_once(std::vector<T>& list, const T& value) {
   if (std::find(list.begin(), list.end(), value) == list.end()) list.push_back(value);
@@ -33,7 +37,8 @@ std::string DataName::text() const {
 
 void Ledger::add(const DataName& data, const std::string& work, const std::string& peer, bool bulk,
                  double seconds, double hits) {
-  const std::string key = data.text() + "|" + std::to_string(data.entries) + "|" + work + "|" + peer;
+  const std::string key =
+      data.text() + "|" + std::to_string(data.entries) + "|" + work + "|" + peer;
   const auto [place, is_new] = places_.try_emplace(key, records_.size());
   if (is_new) records_.push_back({data, work, peer, bulk, {}, hits});
   records_[place->second].seconds.push_back(seconds);
@@ -103,31 +108,38 @@ bool Ledger::write(const std::string& directory, int repetitions) const {
 }
 
 bool Ledger::write_json(const std::string& directory, int repetitions) const {
-  nlohmann::ordered_json document;
-  for (const auto& [name, value] : describe_machine()) document["machine"][name] = value;
-  document["repetitions"] = repetitions;
-  for (const Record& record : records_) {
-    nlohmann::ordered_json times;
-    for (const double seconds : record.seconds) times.push_back(seconds * 1e9);
-    document["results"].push_back({{"dimensions", record.data.dimensions},
-                                   {"shape", record.data.shape},
-                                   {"distribution", record.data.distribution},
-                                   {"entries", record.data.entries},
-                                   {"work", record.work},
-                                   {"peer", record.peer},
-                                   {"bulk", record.bulk},
-                                   {"hits", record.hits},
-                                   {"median_ns", median(record.seconds) * 1e9},
-                                   {"ns", times}});
-  }
-  for (const Footprint& footprint : footprints_) {
-    document["footprints"].push_back({{"data", footprint.data.text()},
-                                      {"entries", footprint.data.entries},
-                                      {"peer", footprint.peer},
-                                      {"bytes_per_entry", footprint.bytes}});
-  }
+  nlohmann::ordered_json machine;
+  for (const auto& [name, value] : describe_machine()) machine[name] = value;
+  // One line for each record, so that two files can be compared.
   std::ofstream file(directory + "/results.json");
-  file << document.dump(1) << '\n';
+  file << "{\"machine\": " << machine.dump() << ",\n\"repetitions\": " << repetitions
+       << ",\n\"results\": [";
+  const char* separator = "\n";
+  for (const Record& record : records_) {
+    std::vector<double> times;
+    for (const double seconds : record.seconds) times.push_back(rounded_ns(seconds));
+    const nlohmann::ordered_json line = {{"dimensions", record.data.dimensions},
+                                         {"shape", record.data.shape},
+                                         {"distribution", record.data.distribution},
+                                         {"entries", record.data.entries},
+                                         {"work", record.work},
+                                         {"peer", record.peer},
+                                         {"bulk", record.bulk},
+                                         {"hits", record.hits},
+                                         {"median_ns", rounded_ns(median(record.seconds))},
+                                         {"ns", times}};
+    file << std::exchange(separator, ",\n") << line.dump();
+  }
+  file << "],\n\"footprints\": [";
+  separator = "\n";
+  for (const Footprint& footprint : footprints_) {
+    const nlohmann::ordered_json line = {{"data", footprint.data.text()},
+                                         {"entries", footprint.data.entries},
+                                         {"peer", footprint.peer},
+                                         {"bytes_per_entry", footprint.bytes}};
+    file << std::exchange(separator, ",\n") << line.dump();
+  }
+  file << "]}\n";
   return file.good();
 }
 
@@ -137,7 +149,7 @@ bool Ledger::write_csv(const std::string& directory) const {
   for (const Record& record : records_) {
     file << record.data.dimensions << ',' << record.data.shape << ',' << record.data.distribution
          << ',' << record.data.entries << ',' << record.work << ',' << record.peer << ','
-         << (record.bulk ? 1 : 0) << ',' << record.hits << ',' << median(record.seconds) * 1e9
+         << (record.bulk ? 1 : 0) << ',' << record.hits << ',' << rounded_ns(median(record.seconds))
          << ',' << record.seconds.size() << '\n';
   }
   return file.good();

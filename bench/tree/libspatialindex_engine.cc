@@ -47,8 +47,7 @@ class IdVisitor final : public Visitor {
 };
 
 template <class Geometry>
-class LibspatialindexEngine final
-    : public EngineLoops<LibspatialindexEngine<Geometry>, Geometry> {
+class LibspatialindexEngine final : public EngineLoops<LibspatialindexEngine<Geometry>, Geometry> {
  public:
   using Base = Engine<Geometry>;
   using typename Base::Entry;
@@ -120,7 +119,8 @@ class LibspatialindexEngine final
     std::size_t next_ = 0;
   };
 
-  std::unique_ptr<si::IStorageManager> storage_{si::StorageManager::createNewMemoryStorageManager()};
+  std::unique_ptr<si::IStorageManager> storage_{
+      si::StorageManager::createNewMemoryStorageManager()};
   std::unique_ptr<si::ISpatialIndex> tree_;
   std::span<const Entry> prepared_;
 };

@@ -45,8 +45,8 @@ class NanoflannEngine final : public EngineLoops<NanoflannEngine<Geometry>, Geom
 
  private:
   using Metric = nanoflann::L2_Simple_Adaptor<double, Cloud<Geometry>>;
-  using Tree = nanoflann::KDTreeSingleIndexAdaptor<Metric, Cloud<Geometry>,
-                                                   Geometry::kDimensions, std::uint64_t>;
+  using Tree = nanoflann::KDTreeSingleIndexAdaptor<Metric, Cloud<Geometry>, Geometry::kDimensions,
+                                                   std::uint64_t>;
   static constexpr std::size_t kLeafEntries = 10;  // its default
 
   Cloud<Geometry> cloud_;

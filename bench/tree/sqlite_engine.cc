@@ -7,8 +7,8 @@
 namespace bench {
 namespace {
 
-// A database in memory without a journal, and prepared statements in one transaction that never ends:
-// SQLite at its fastest. Its R*Tree keeps 32-bit floats, rounded so that boxes only grow.
+// A database in memory without a journal, and prepared statements in one transaction that never
+// ends: SQLite at its fastest. Its R*Tree keeps 32-bit floats, rounded so that boxes only grow.
 template <class Geometry>
 class SqliteEngine final : public EngineLoops<SqliteEngine<Geometry>, Geometry> {
  public:

@@ -60,7 +60,8 @@ class Stage {
       const double hits = share * static_cast<double>(entries_.size());
       exam = std::make_unique<WindowExam<Geometry>>(
           entries_,
-          make_windows<Geometry>(entries_, side_of(share), question_count(kDimensions, hits), kSeed),
+          make_windows<Geometry>(entries_, side_of(share), question_count(kDimensions, hits),
+                                 kSeed),
           form);
     }
     return *exam;
@@ -69,7 +70,8 @@ class Stage {
   WindowExam<Geometry>& places() {
     if (!places_) {
       std::vector<xtree::Box<kDimensions>> windows;
-      for (const auto& place : make_places<Geometry>(entries_, question_count(kDimensions, 1), kSeed)) {
+      for (const auto& place :
+           make_places<Geometry>(entries_, question_count(kDimensions, 1), kSeed)) {
         windows.emplace_back(place);
       }
       places_ = std::make_unique<WindowExam<Geometry>>(entries_, std::move(windows));

@@ -1,5 +1,5 @@
-// XTree beside Boost.Geometry's rstar, in one process and interleaved: the rows that XTree promises.
-// All options of Google Benchmark, and
+// XTree beside Boost.Geometry's rstar, in one process and interleaved: the rows that XTree
+// promises. All options of Google Benchmark, and
 //
 //   --quick              a twentieth of the entries
 //   --repetitions=N      of each measurement, of which the median counts (5)
@@ -70,8 +70,8 @@ StageOf<Geometry> lazy_stage(Distribution distribution, std::size_t count) {
   auto stage = std::make_shared<std::unique_ptr<Stage<Geometry>>>();
   return [=]() -> Stage<Geometry>& {
     if (!*stage) {
-      *stage = std::make_unique<Stage<Geometry>>(
-          make_entries<Geometry>(distribution, count, kSeed));
+      *stage =
+          std::make_unique<Stage<Geometry>>(make_entries<Geometry>(distribution, count, kSeed));
     }
     return **stage;
   };
@@ -130,8 +130,8 @@ std::string share_name(double share) {
 }
 
 template <class Geometry>
-void add_queries(Programme& programme, const std::string& where,
-                 const Subjects<Geometry>& subjects, const StageOf<Geometry>& stage) {
+void add_queries(Programme& programme, const std::string& where, const Subjects<Geometry>& subjects,
+                 const StageOf<Geometry>& stage) {
   for (const Subject<Geometry>& subject : subjects) {
     for (const double share : {1e-6, 1e-4, 1e-2}) {
       add_windows<Geometry>(programme, "window " + share_name(share) + " " + where, subject, stage,
@@ -169,7 +169,8 @@ template <int D>
 void add_low_dimensions(Programme& programme) {
   using Geometry = xtree::Box<D>;
   const std::string where = std::to_string(D) + "-D boxes";
-  const auto stage = lazy_stage<Geometry>(Distribution::uniform, programme.settings.low_dimensional);
+  const auto stage =
+      lazy_stage<Geometry>(Distribution::uniform, programme.settings.low_dimensional);
   for (const auto& subject : {xtree_subject<Geometry>(), boost_subject<Geometry>()}) {
     add_delivery(programme, "insert " + where, subject, stage, Delivery::one_by_one);
     add_delivery(programme, "insert batches " + where, subject, stage, Delivery::batches);
@@ -312,7 +313,8 @@ template <int D>
 void add_points(Programme& programme) {
   using Geometry = xtree::Point<D>;
   const std::string where = std::to_string(D) + "-D points";
-  const auto stage = lazy_stage<Geometry>(Distribution::uniform, programme.settings.low_dimensional);
+  const auto stage =
+      lazy_stage<Geometry>(Distribution::uniform, programme.settings.low_dimensional);
   add_queries<Geometry>(programme, where,
                         {xtree_subject<Geometry>(), xtree_subject<Geometry>(Build::bulk),
                          boost_subject<Geometry>(), boost_subject<Geometry>(Build::bulk)},

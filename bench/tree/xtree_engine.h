@@ -25,8 +25,10 @@ class XTreeEngine final : public EngineLoops<XTreeEngine<Geometry>, Geometry> {
   }
 
   void window_one(const Window& window, Answer& answer) {
-    index_.for_each(xtree::intersects(window), [&](const auto& hit) { answer.add(hit.value); })
+    Answer found;  // in registers
+    index_.for_each(xtree::intersects(window), [&](const auto& hit) { found.add(hit.value); })
         .value();
+    answer = found;
   }
   void count_one(const Window& window, Answer& answer) {
     answer.hits = index_.count(xtree::intersects(window)).value();

@@ -27,6 +27,7 @@ struct DatabaseStats {
   std::uint64_t version_bytes = 0;     // the memory that those take
   std::uint64_t snapshots = 0;         // open snapshots
   std::uint64_t oldest_snapshot = 0;   // its epoch; 0 when none is open
+  std::uint64_t oldest_snapshot_age_ms = 0;
   std::uint64_t resident_bytes = 0;    // memory that holds nodes, all versions together
   std::uint64_t log_bytes = 0;         // log behind the last checkpoint
   std::uint64_t checkpoint = 0;        // generation of the last checkpoint

@@ -25,7 +25,7 @@ enum class Durability : std::uint8_t {
   strict,    // survives power loss: the log is synced before the call returns
   balanced,  // the same promise; the group may wait up to `group_window_us` to fill
   eventual,  // survives a crash of the process; power loss may take the last `sync_interval_ms`
-  none,      // survives from the last checkpoint on: nothing is logged
+  none,      // survives from the last checkpoint on: it is not logged
 };
 
 class FileSystem;
@@ -43,6 +43,10 @@ struct Options {
   std::uint64_t checkpoint_log_bytes = std::uint64_t{64} << 20;
   // The size to which a log file is written before it is used, and at which the next one starts.
   std::uint64_t log_file_bytes = std::uint64_t{16} << 20;
+  // End snapshots that are open for longer, in milliseconds: what they held is given back, and
+  // queries on them fail with `limit_exceeded`. Looked at when something is written, and by
+  // `stats`. 0: never.
+  std::uint64_t max_snapshot_age_ms = 0;
   // Let a thread of the database take checkpoints. Without it only `checkpoint` and `close` do.
   bool background_checkpoints = true;
   // Where the files live; null means the operating system's. It must outlive the database.

@@ -43,8 +43,9 @@ enum class OpenMode : std::uint8_t {
   create,      // read and write; made empty when it does not exist, kept as it is when it does
 };
 
-// Names are paths with '/' between their parts. A name that was made, renamed or removed survives
-// power loss once its directory has been synced.
+// Several threads call one file system at a time, and its files too: writers and checkpoints each
+// do their own. Names are paths with '/' between their parts. A name that was made, renamed or
+// removed survives power loss once its directory has been synced.
 class XTREE_EXPORT FileSystem {
  public:
   FileSystem() = default;

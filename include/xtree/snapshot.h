@@ -20,7 +20,8 @@ namespace xtree {
 //
 // Taking one costs no copy and blocks nobody; while it is open, the node versions that it can see
 // are kept, and `Database::stats` tells how many. Any thread may use it, several at a time. An
-// index that did not exist yet, or was dropped before, answers `not_found`.
+// index that did not exist yet, or was dropped before, answers `not_found`. A snapshot that is open
+// for longer than Options::max_snapshot_age_ms has ended, and answers `limit_exceeded`.
 class Snapshot {
  public:
   template <class Index, class Query>

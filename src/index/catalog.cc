@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "index/catalog_format.h"
 #include "platform/check.h"
@@ -186,8 +187,11 @@ Result<void> Catalog::check(std::span<const std::byte> operations) {
       new_value_bytes += sizeof(ValueRecord) + operation.name.size() + operation.payload.size();
     }
   }
-  if (values_bytes_ + new_value_bytes > kMaxValuesBytes) {
-    return Error(ErrorCode::limit_exceeded, "value", "all named values together exceed 256 KiB");
+  const std::size_t lost_bytes = lost_bytes_ + lost_bytes_before_cut_;
+  if (values_bytes_ + lost_bytes + new_value_bytes > kMaxValuesBytes) {
+    return Error(ErrorCode::limit_exceeded, "value",
+                 "all named values together exceed 256 KiB, those included that were removed "
+                 "without a log since the last checkpoint");
   }
   return {};
 }
@@ -219,7 +223,8 @@ Result<void> Catalog::check_one(const Operation& operation) const {
   }
 }
 
-Result<void> Catalog::apply(std::span<const std::byte> operations, bool* answers) {
+Result<void> Catalog::apply(std::span<const std::byte> operations, bool logged, bool* answers) {
+  logged_ = logged;
   OperationReader reader(operations);
   Operation operation;
   for (std::size_t i = 0;; ++i) {
@@ -232,13 +237,27 @@ Result<void> Catalog::apply(std::span<const std::byte> operations, bool* answers
   }
 }
 
+Result<void> Catalog::replay(std::span<const std::byte> operations) {
+  logged_ = true;
+  OperationReader reader(operations);
+  Operation operation;
+  for (;;) {
+    auto more = reader.next(operation);
+    if (!more) return more.error();
+    if (!*more) return {};
+    XTREE_TRY(check_one(operation));
+    bool answer = true;
+    if (const auto done = apply_one(operation, answer); !done) return cause_of(done.error());
+  }
+}
+
 Result<void> Catalog::apply_one(const Operation& operation, bool& answer) {
   switch (operation.kind) {
     case OperationKind::put: {
       const std::string_view value(reinterpret_cast<const char*>(operation.payload.data()),
                                    operation.payload.size());
       const auto [at, is_new] = values_.try_emplace(std::string(operation.name));
-      if (!is_new) values_bytes_ -= value_bytes(operation.name, at->second);
+      if (!is_new) forget_value(operation.name, at->second);
       at->second = value;
       values_bytes_ += value_bytes(operation.name, value);
       values_changed_ = true;
@@ -248,7 +267,7 @@ Result<void> Catalog::apply_one(const Operation& operation, bool& answer) {
       const auto found = values_.find(operation.name);
       answer = found != values_.end();
       if (answer) {
-        values_bytes_ -= value_bytes(found->first, found->second);
+        forget_value(found->first, found->second);
         values_.erase(found);
         values_changed_ = true;
       }
@@ -265,6 +284,16 @@ Result<void> Catalog::apply_one(const Operation& operation, bool& answer) {
     }
   }
 }
+
+void Catalog::forget_value(std::string_view name, std::string_view value) noexcept {
+  const std::size_t bytes = value_bytes(name, value);
+  values_bytes_ -= bytes;
+  if (!logged_) lost_bytes_ += bytes;
+}
+
+void Catalog::cut() noexcept { lost_bytes_before_cut_ += std::exchange(lost_bytes_, 0); }
+
+void Catalog::checkpointed() noexcept { lost_bytes_before_cut_ = 0; }
 
 Result<void> Catalog::create_index(const Operation& operation) {
   std::uint64_t bits = 0;

@@ -45,8 +45,11 @@ class Catalog final : public persistence::Applier {
   Result<void> attach(persistence::VersionStore& store, persistence::NodeId catalog) override;
   [[nodiscard]] persistence::NodeId catalog() const noexcept override { return catalog_; }
   Result<void> check(std::span<const std::byte> operations) override;
-  Result<void> apply(std::span<const std::byte> operations, bool* answers) override;
+  Result<void> apply(std::span<const std::byte> operations, bool logged, bool* answers) override;
+  Result<void> replay(std::span<const std::byte> operations) override;
   Result<void> finish_epoch() override;
+  void cut() noexcept override;
+  void checkpointed() noexcept override;
 
   // Builds the tree of an empty index within the running epoch, and takes it away again in the same
   // epoch, which is then as if nothing had happened.
@@ -88,6 +91,7 @@ class Catalog final : public persistence::Applier {
   [[nodiscard]] DurableTree* tree_of(std::uint32_t number) const;
   Result<void> check_one(const Operation& operation) const;
   Result<void> apply_one(const Operation& operation, bool& answer);
+  void forget_value(std::string_view name, std::string_view value) noexcept;
   Result<void> create_index(const Operation& operation);
   Result<void> drop_index(std::uint32_t number);
   void touch(DurableTree& tree);
@@ -105,6 +109,11 @@ class Catalog final : public persistence::Applier {
   std::map<std::uint32_t, std::shared_ptr<DurableTree>> trees_;
   std::map<std::string, std::string, std::less<>> values_;
   std::size_t values_bytes_ = 0;
+  // Bytes of values that went away without being logged, and that a replay would still have: since
+  // the last cut, and before it as long as its checkpoint is not there. They count as being there.
+  std::size_t lost_bytes_ = 0;
+  std::size_t lost_bytes_before_cut_ = 0;
+  bool logged_ = true;  // the operations that are being applied
   bool indexes_changed_ = false;
   bool values_changed_ = false;
   std::vector<DurableTree*> touched_;

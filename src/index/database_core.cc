@@ -5,6 +5,7 @@
 
 #include "index/durable_index.h"
 #include "platform/check.h"
+#include "platform/plant.h"
 
 namespace xtree::detail {
 namespace {
@@ -37,7 +38,8 @@ SnapshotCore::~SnapshotCore() {
 DatabaseCore::DatabaseCore(std::string directory, const Options& options)
     : directory_(std::move(directory)),
       files_(options.file_system != nullptr ? *options.file_system : posix_file_system()),
-      durability_(options.durability) {}
+      durability_(options.durability),
+      max_snapshot_age_ms_(options.max_snapshot_age_ms) {}
 
 DatabaseCore::~DatabaseCore() { static_cast<void>(close()); }
 
@@ -106,6 +108,7 @@ Result<void> DatabaseCore::start(const Options& options) {
   auto recovered = persistence::recover(files_, directory_, options, catalog_);
   if (!recovered) return recovered.error();
   recovered_ = std::move(recovered).value();
+  recovered_.store->limit_snapshot_age(max_snapshot_age_ms_);
   committer_ = std::make_unique<persistence::Committer>(*recovered_.store, *recovered_.log,
                                                         catalog_, options);
   checkpointer_ = std::make_unique<persistence::Checkpointer>(
@@ -186,6 +189,15 @@ Result<std::vector<IndexDescription>> DatabaseCore::indexes() const {
 
 Result<void> DatabaseCore::commit(std::span<const std::byte> operations, std::uint32_t count,
                                   Durability durability, bool* answers) {
+  if (platform::planted(platform::Plant::batch_split) && count > 1) {
+    index::OperationReader reader(operations);
+    index::Operation first;
+    if (const auto more = reader.next(first); !more) return more.error();
+    const std::size_t bytes =
+        sizeof(index::OperationHeader) + first.name.size() + first.payload.size();
+    XTREE_TRY(commit(operations.first(bytes), 1, durability, answers));
+    return commit(operations.subspan(bytes), count - 1, durability, nullptr);
+  }
   persistence::CommitRequest request;
   request.operations = operations;
   request.count = count;
@@ -252,6 +264,9 @@ Result<DatabaseStats> DatabaseCore::stats() const {
   if (!listed) return listed.error();
   stats.indexes = listed->size();
   XTREE_TRY(committer_->exclusively([&]() -> Result<void> {
+    if (max_snapshot_age_ms_ != 0) {
+      store().end_snapshots(platform::coarse_time_ms(), max_snapshot_age_ms_);
+    }
     store().collect();
     const persistence::VersionCounts counts = store().counts();
     stats.epoch = store().published();
@@ -260,6 +275,7 @@ Result<DatabaseStats> DatabaseCore::stats() const {
     stats.version_bytes = counts.version_bytes;
     stats.snapshots = counts.open_snapshots;
     stats.oldest_snapshot = counts.open_snapshots == 0 ? 0 : counts.oldest_snapshot;
+    stats.oldest_snapshot_age_ms = counts.oldest_snapshot_age_ms;
     stats.resident_bytes = counts.resident_bytes;
     return {};
   }));

@@ -21,7 +21,8 @@ namespace xtree::detail {
 class SnapshotCore {
  public:
   SnapshotCore(std::shared_ptr<const DatabaseCore> database, persistence::SnapshotPin pin) noexcept
-      : database_(std::move(database)), pin_(std::move(pin)) {}
+      : database_(std::move(database)),
+        pin_(std::move(pin)) {}
   ~SnapshotCore();
 
   [[nodiscard]] const DatabaseCore& database() const noexcept { return *database_; }
@@ -41,7 +42,8 @@ class Reader {
 
   [[nodiscard]] const persistence::ReadView& view() const noexcept { return view_; }
   [[nodiscard]] Result<void> status() const { return failure_.status(); }
-  // False when all readers' places are taken; nothing may be read then, and `status` says so.
+  // False when the snapshot has ended or all readers' places are taken; nothing may be read then,
+  // and `status` says so.
   [[nodiscard]] bool has_entered() const noexcept { return static_cast<bool>(guard_); }
 
  private:
@@ -101,6 +103,7 @@ class DatabaseCore : public std::enable_shared_from_this<DatabaseCore> {
   const std::string directory_;
   FileSystem& files_;
   const Durability durability_;
+  const std::uint64_t max_snapshot_age_ms_;
   std::atomic<bool> closed_{false};  // set once, before anything is taken down
 
   std::unique_ptr<File> lock_;
@@ -116,9 +119,13 @@ inline Reader::Reader(const DatabaseCore& database, const SnapshotCore* snapshot
     : guard_(snapshot == nullptr ? database.store().enter()
                                  : database.store().enter(snapshot->pin())),
       view_(database.store().view(guard_, failure_)) {
-  if (!guard_) [[unlikely]] {
-    failure_.set(Error(ErrorCode::limit_exceeded, "readers", "too many queries are under way"));
-  }
+  if (guard_) [[likely]]
+    return;
+  const bool ended = snapshot != nullptr && snapshot->pin().has_ended();
+  failure_.set(ended
+                   ? Error(ErrorCode::limit_exceeded, "snapshot",
+                           "it was open for longer than max_snapshot_age_ms, and has ended")
+                   : Error(ErrorCode::limit_exceeded, "readers", "too many queries are under way"));
 }
 
 }  // namespace xtree::detail

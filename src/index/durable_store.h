@@ -18,6 +18,10 @@ class DurableView {
   [[nodiscard]] const Node* node(Ref ref) const noexcept {
     return reinterpret_cast<const Node*>(view_.version(persistence::NodeId{ref}));
   }
+  // A packed node's children have the handles behind its own.
+  void prefetch_family(Ref ref) const noexcept {
+    view_.prefetch_slots_behind(persistence::NodeId{ref}, kDirectoryBlocks * kDirectoryLanes);
+  }
   void prefetch(Ref ref) const noexcept {
     view_.prefetch<kPrefetchedLines>(persistence::NodeId{ref});
   }

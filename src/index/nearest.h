@@ -153,7 +153,10 @@ class Nearest {
         const std::size_t child = block * kDirectoryLanes + lane;
         if (child == skipped) continue;
         const Ref ref = child_ref(node, layout_, child);
-        if (square_limit_ < kInfinity) view_.prefetch(ref);
+        if (square_limit_ < kInfinity) {
+          view_.prefetch(ref);
+          if (node.level == 2) prefetch_family(view_, ref);
+        }
         if (!queue_node({child_distance(node, child, squares[lane]), ref})) return false;
       }
     }

@@ -164,7 +164,9 @@ class LeafWalk {
     }
     for (std::uint64_t rest = level.hits; rest != 0; rest &= rest - 1) {
       const auto child = static_cast<std::size_t>(std::countr_zero(rest));
-      view_.prefetch(child_ref(*level.node, layout_, level.block * kDirectoryLanes + child));
+      const Ref ref = child_ref(*level.node, layout_, level.block * kDirectoryLanes + child);
+      view_.prefetch(ref);
+      if (level.node->level == 2) prefetch_family(view_, ref);
     }
   }
 

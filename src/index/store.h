@@ -23,27 +23,34 @@ concept NodeView = std::copyable<V> && requires(const V& view, Ref ref) {
   { view.prefetch(ref) } noexcept;
 };
 
+// A view whose `node` looks references up may have `prefetch_family` too: it starts to bring near
+// what the lookup of the node's children will read, before the node itself can say who they are. A
+// guess is good enough.
+template <NodeView V>
+void prefetch_family(const V& view, Ref ref) noexcept {
+  if constexpr (requires { view.prefetch_family(ref); }) view.prefetch_family(ref);
+}
+
 // How the one writer makes and changes nodes. `bytes` are whole nodes, header included, multiples
 // of 64. Frames that `create`, `edit` and `resize` return may be changed in place until the
 // operation ends; the tree fills everything behind the FrameHeader.
 template <class S>
-concept NodeStore = NodeView<typename S::View> &&
-    requires(S& store, Ref ref, std::size_t bytes) {
-      // What the writer itself sees: every change so far.
-      { store.view() } noexcept -> std::same_as<typename S::View>;
-      // Makes sure that creates, edits and resizes of `bytes` in all cannot fail for want of
-      // memory; false when there is not so much. Called before an operation changes anything.
-      { store.reserve(bytes) } noexcept -> std::same_as<bool>;
-      // A new node with zeroed memory behind its FrameHeader's fields. Its reference is
-      // `frame.node_id`.
-      { store.create(bytes) } noexcept -> std::same_as<Node*>;
-      // The node, ready to be changed: itself, or a copy when readers may still need it as it is.
-      // The reference stays. Null when it cannot be read.
-      { store.edit(ref) } noexcept -> std::same_as<Node*>;
-      // As `edit`, with room for `bytes`; contents are kept up to the smaller size, and what is new
-      // is zero. In memory mode the reference changes with the address: read it from the result.
-      { store.resize(ref, bytes) } noexcept -> std::same_as<Node*>;
-      { store.destroy(ref) } noexcept;
-    };
+concept NodeStore = NodeView<typename S::View> && requires(S& store, Ref ref, std::size_t bytes) {
+  // What the writer itself sees: every change so far.
+  { store.view() } noexcept -> std::same_as<typename S::View>;
+  // Makes sure that creates, edits and resizes of `bytes` in all cannot fail for want of
+  // memory; false when there is not so much. Called before an operation changes anything.
+  { store.reserve(bytes) } noexcept -> std::same_as<bool>;
+  // A new node with zeroed memory behind its FrameHeader's fields. Its reference is
+  // `frame.node_id`.
+  { store.create(bytes) } noexcept -> std::same_as<Node*>;
+  // The node, ready to be changed: itself, or a copy when readers may still need it as it is.
+  // The reference stays. Null when it cannot be read.
+  { store.edit(ref) } noexcept -> std::same_as<Node*>;
+  // As `edit`, with room for `bytes`; contents are kept up to the smaller size, and what is new
+  // is zero. In memory mode the reference changes with the address: read it from the result.
+  { store.resize(ref, bytes) } noexcept -> std::same_as<Node*>;
+  { store.destroy(ref) } noexcept;
+};
 
 }  // namespace xtree::index

@@ -26,9 +26,19 @@ class Applier {
   virtual Result<void> check(std::span<const std::byte> operations) = 0;
   // Changes the running epoch's state. Stores in answers[i] whether operation i met its entry, when
   // `answers` is not null. An error leaves the epoch unfit to be published.
-  virtual Result<void> apply(std::span<const std::byte> operations, bool* answers) = 0;
+  // A replay will not see what is not `logged`.
+  virtual Result<void> apply(std::span<const std::byte> operations, bool logged,
+                             bool* answers) = 0;
+  // Applies a group of the log again. Its writes had been accepted one after the other, so each
+  // operation is checked with those before it applied, and against no limit: what was acknowledged
+  // is not refused.
+  virtual Result<void> replay(std::span<const std::byte> operations) = 0;
   // Called once after the last `apply` of an epoch: writes what `apply` put off.
   virtual Result<void> finish_epoch() = 0;
+
+  // A checkpoint will hold everything so far; and: the last such checkpoint is there.
+  virtual void cut() noexcept = 0;
+  virtual void checkpointed() noexcept = 0;
 };
 
 }  // namespace xtree::persistence

@@ -3,10 +3,17 @@
 #include <algorithm>
 #include <optional>
 
+#include "platform/plant.h"
+
 namespace xtree::persistence {
+namespace {
+
+constexpr std::size_t kMostIdleLogFiles = 4;
+
+}  // namespace
 
 Checkpointer::Checkpointer(Storage& storage, VersionStore& store, wal::LogWriter& log,
-                           Committer& committer, const Applier& applier, std::uint64_t log_bytes,
+                           Committer& committer, Applier& applier, std::uint64_t log_bytes,
                            std::uint64_t threshold_bytes)
     : storage_(storage),
       store_(store),
@@ -35,8 +42,10 @@ Result<void> Checkpointer::check_open_locked() const {
                  : Result<void>();
 }
 
+// Every open begins a log file, also when nothing is written: a checkpoint lets the old ones go.
 bool Checkpointer::needed() const noexcept {
-  return log_bytes() != 0 || store_.has_changes() || !storage_.checkpoint().catalog;
+  return log_bytes() != 0 || store_.has_changes() || !storage_.checkpoint().catalog ||
+         log_.older_files() > kMostIdleLogFiles;
 }
 
 Result<void> Checkpointer::run() {
@@ -71,6 +80,9 @@ Result<void> Checkpointer::run_locked() {
 // Fixes what the checkpoint holds: everything up to now, and of the log what comes next.
 Result<Checkpointer::Plan> Checkpointer::cut_locked() {
   auto position = log_.roll();
+  if (platform::planted(platform::Plant::released_before_flip) && position) {
+    XTREE_TRY(log_.release_before(position->file));
+  }
   if (!position) {
     committer_.poison(position.error());
     return position.error();
@@ -86,6 +98,7 @@ Result<Checkpointer::Plan> Checkpointer::cut_locked() {
   plan.checkpoint.log_offset = position->offset;
   plan.checkpoint.log_generation = log_.generation();
   plan.checkpoint.catalog = applier_.catalog();
+  applier_.cut();
   return plan;
 }
 
@@ -105,6 +118,9 @@ Result<void> Checkpointer::write(const Plan& plan, std::vector<TableEntry>& chan
     }
     changes.push_back(entry);
   }
+  if (platform::planted(platform::Plant::freed_handles_forgotten)) {
+    std::erase_if(changes, [](const TableEntry& entry) { return !entry.address; });
+  }
   return {};
 }
 
@@ -113,6 +129,9 @@ Result<void> Checkpointer::write(const Plan& plan, std::vector<TableEntry>& chan
 // failure of the repetition leaves the checkpoint as good as any was before it was repeated.
 Result<void> Checkpointer::store_plan(Plan& plan, std::vector<TableEntry>& changes) {
   sort_changes(plan.cut);
+  if (platform::planted(platform::Plant::change_forgotten) && plan.cut.changes.size() > 1) {
+    plan.cut.changes.pop_back();
+  }
   changes.reserve(plan.cut.changes.size());
   Result<void> result = write(plan, changes);
   if (result) result = storage_.commit(plan.checkpoint, changes);
@@ -138,6 +157,7 @@ Result<void> Checkpointer::finish_locked(Plan& plan, const std::vector<TableEntr
       store_.forgotten(entry.id);
     }
   }
+  applier_.checkpointed();
   plan.cut = Cut();
   cut_bytes_.store(plan.cut_bytes, std::memory_order_release);
   generation_.store(storage_.checkpoint().generation, std::memory_order_relaxed);

@@ -26,7 +26,7 @@ class Checkpointer {
  public:
   // `log_bytes` is the log that recovery found behind the last checkpoint.
   Checkpointer(Storage& storage, VersionStore& store, wal::LogWriter& log, Committer& committer,
-               const Applier& applier, std::uint64_t log_bytes, std::uint64_t threshold_bytes);
+               Applier& applier, std::uint64_t log_bytes, std::uint64_t threshold_bytes);
   ~Checkpointer();
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
@@ -79,7 +79,7 @@ class Checkpointer {
   VersionStore& store_;
   wal::LogWriter& log_;
   Committer& committer_;
-  const Applier& applier_;
+  Applier& applier_;
   const std::uint64_t replayed_bytes_;
   const std::uint64_t threshold_bytes_;
 

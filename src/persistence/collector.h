@@ -27,7 +27,10 @@ class Collector {
  public:
   Collector(EpochRegistry& epochs, ObjectTable& table, FramePool& frames,
             NodeLoader& loader) noexcept
-      : epochs_(epochs), table_(table), frames_(frames), loader_(loader) {}
+      : epochs_(epochs),
+        table_(table),
+        frames_(frames),
+        loader_(loader) {}
 
   // `epoch`, which grows from call to call, is the first one that does without this version. A null
   // frame stands for a node that was only on disk when it ended.
@@ -93,7 +96,7 @@ class Collector {
   FramePool& frames_;
   NodeLoader& loader_;
 
-  std::deque<Version> retired_;   // not looked at yet, by `retire`
+  std::deque<Version> retired_;  // not looked at yet, by `retire`
   std::size_t retired_bytes_ = 0;
   std::vector<Holding> held_;  // ascending by epoch; every epoch is in one of the two lists below
   std::vector<std::vector<Version>> released_;  // what lost its pin

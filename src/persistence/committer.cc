@@ -4,6 +4,7 @@
 
 #include "platform/check.h"
 #include "platform/clock.h"
+#include "platform/plant.h"
 
 namespace xtree::persistence {
 namespace {
@@ -15,9 +16,12 @@ constexpr std::size_t kGroupBytes = std::size_t{4} << 20;
 constexpr std::size_t kQueueBytes = std::size_t{64} << 20;
 constexpr std::size_t kQueueRequests = 65536;
 
-bool is_logged(Durability durability) noexcept { return durability != Durability::none; }
 bool is_synced(Durability durability) noexcept {
   return durability == Durability::strict || durability == Durability::balanced;
+}
+bool is_logged(Durability durability) noexcept {
+  if (platform::planted(platform::Plant::eventual_not_logged)) return is_synced(durability);
+  return durability != Durability::none;
 }
 
 }  // namespace
@@ -141,7 +145,8 @@ std::vector<CommitRequest*> Committer::take_group_locked() {
 
 void Committer::finish_group_locked(const std::vector<CommitRequest*>& group,
                                     const Result<void>& result) {
-  if (!result && !poison_) poison_ = result.error();
+  const bool forgets = platform::planted(platform::Plant::failed_sync_forgotten);
+  if (!result && !poison_ && !forgets) poison_ = result.error();
   for (CommitRequest* request : group) {
     if (!result) request->result = result.error();
     done_ticket_ = request->ticket;
@@ -161,7 +166,8 @@ Result<void> Committer::process(const std::vector<CommitRequest*>& group) {
     if (!request->result) continue;
     if (!begun) store_.begin_epoch();
     begun = true;
-    const Result<void> applied = applier_.apply(request->operations, request->answers);
+    const Result<void> applied =
+        applier_.apply(request->operations, is_logged(request->durability), request->answers);
     if (applied) continue;
     // A single operation that finds no memory has changed nothing; of several, some are done.
     if (applied.error().code() != ErrorCode::out_of_memory || request->count != 1) return applied;
@@ -191,6 +197,7 @@ Result<void> Committer::write_log(const std::vector<CommitRequest*>& group) {
   info.time_us = platform::unix_time_us();
   XTREE_TRY(log_.append(info, payload_));
   appended_bytes_.store(log_.appended_bytes(), std::memory_order_relaxed);
+  if (platform::planted(platform::Plant::ack_before_sync)) return {};
   return synced ? log_.sync() : Result<void>();
 }
 

@@ -37,7 +37,7 @@ EpochRegistry::EpochRegistry(PinSlots snapshots, ReaderLines lines, PinSlots gua
 // A pin counts once `published` was seen unchanged after the slot showed it: a collector that does
 // not find the slot had loaded `published` before that second look, so it still takes the epoch
 // for the published one, which it keeps. All of it is sequentially consistent for that argument.
-SnapshotPin EpochRegistry::pin() noexcept {
+SnapshotPin EpochRegistry::pin(std::uint64_t now_ms) noexcept {
   std::uint64_t epoch = published();
   PinSlot* slot = snapshots_.claim(snapshot_hint_.load(std::memory_order_relaxed), epoch);
   if (slot == nullptr) return {};
@@ -50,13 +50,14 @@ SnapshotPin EpochRegistry::pin() noexcept {
     epoch = again;
     slot->pinned.store(epoch + 1, std::memory_order_seq_cst);
   }
+  if (now_ms != kNoTime) slot->stamp.store(now_ms + 1, std::memory_order_release);
   // Relaxed: only a guess where the next free slot is.
   snapshot_hint_.store(snapshots_.number(slot) + 1, std::memory_order_relaxed);
   return SnapshotPin(this, slot, epoch);
 }
 
 // The collector belongs to the writer as well, so it runs before this or sees the pin.
-SnapshotPin EpochRegistry::pin(std::uint64_t epoch) noexcept {
+SnapshotPin EpochRegistry::pin_at(std::uint64_t epoch) noexcept {
   PinSlot* slot = snapshots_.claim(snapshot_hint_.load(std::memory_order_relaxed), epoch);
   if (slot == nullptr) return {};
   snapshot_changes_.fetch_add(1, std::memory_order_seq_cst);
@@ -66,9 +67,34 @@ SnapshotPin EpochRegistry::pin(std::uint64_t epoch) noexcept {
 // Release: whoever finds the slot free finds the guards of those who entered by this pin. The
 // counter changes after the slot, so a collector that sees it changed sees the slot free.
 void EpochRegistry::close(PinSlot* slot) noexcept {
+  // Before the slot is free, so that a stamp that is seen belongs to the pin that is seen or is 0.
+  slot->stamp.store(0, std::memory_order_relaxed);
   slot->pinned.store(0, std::memory_order_release);
   snapshot_changes_.fetch_add(1, std::memory_order_seq_cst);
   snapshot_hint_.store(snapshots_.number(slot), std::memory_order_relaxed);
+}
+
+// Compares the stamp, not the epoch: if the pin has closed since and the slot has another, that one
+// was opened later and has another stamp.
+std::size_t EpochRegistry::end_snapshots(std::uint64_t time_ms) noexcept {
+  std::size_t ended = 0;
+  snapshots_.for_each_pinned([&](std::uint64_t, PinSlot& slot) {
+    std::uint64_t opened = slot.stamp.load(std::memory_order_acquire);
+    if (opened == 0 || opened == kEnded || opened > time_ms + 1) return;
+    if (slot.stamp.compare_exchange_strong(opened, kEnded, std::memory_order_seq_cst)) ++ended;
+  });
+  // As for pins that close.
+  if (ended != 0) snapshot_changes_.fetch_add(1, std::memory_order_seq_cst);
+  return ended;
+}
+
+std::uint64_t EpochRegistry::oldest_opening_ms() const noexcept {
+  std::uint64_t oldest = kNoTime;
+  snapshots_.for_each_pinned([&](std::uint64_t, const PinSlot& slot) {
+    const std::uint64_t opened = slot.stamp.load(std::memory_order_acquire);
+    if (opened != 0 && opened != kEnded) oldest = std::min(oldest, opened - 1);
+  });
+  return oldest;
 }
 
 PinSlot* EpochRegistry::claim_slot(std::uint64_t epoch) noexcept {
@@ -88,8 +114,9 @@ ReadGuard EpochRegistry::enter_slot() noexcept {
 }
 
 void EpochRegistry::add_snapshots(std::vector<std::uint64_t>& epochs) const {
-  snapshots_.for_each_pinned(
-      [&](std::uint64_t epoch, const PinSlot&) { epochs.push_back(epoch); });
+  snapshots_.for_each_pinned([&](std::uint64_t epoch, const PinSlot& slot) {
+    if (slot.stamp.load(std::memory_order_seq_cst) != kEnded) epochs.push_back(epoch);
+  });
 }
 
 std::uint64_t EpochRegistry::add_guards(std::vector<std::uint64_t>& epochs) const {

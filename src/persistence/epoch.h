@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -23,7 +24,8 @@ class SnapshotPin {
  public:
   SnapshotPin() = default;
   SnapshotPin(SnapshotPin&& other) noexcept
-      : registry_(std::exchange(other.registry_, nullptr)), slot_(other.slot_),
+      : registry_(std::exchange(other.registry_, nullptr)),
+        slot_(other.slot_),
         epoch_(other.epoch_) {}
   SnapshotPin& operator=(SnapshotPin&& other) noexcept {
     std::swap(registry_, other.registry_);
@@ -36,11 +38,15 @@ class SnapshotPin {
   // False for a default-made or moved-from pin, and when kMaxSlots pins are open.
   explicit operator bool() const noexcept { return registry_ != nullptr; }
   [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
+  // Whether `end_snapshots` has ended it: then it keeps nothing, and lets nobody enter any more.
+  [[nodiscard]] bool has_ended() const noexcept;
 
  private:
   friend class EpochRegistry;
   SnapshotPin(EpochRegistry* registry, PinSlot* slot, std::uint64_t epoch) noexcept
-      : registry_(registry), slot_(slot), epoch_(epoch) {}
+      : registry_(registry),
+        slot_(slot),
+        epoch_(epoch) {}
 
   EpochRegistry* registry_ = nullptr;
   PinSlot* slot_ = nullptr;
@@ -54,7 +60,8 @@ class ReadGuard {
  public:
   ReadGuard() = default;
   ReadGuard(ReadGuard&& other) noexcept
-      : slot_(std::exchange(other.slot_, nullptr)), epoch_(other.epoch_) {}
+      : slot_(std::exchange(other.slot_, nullptr)),
+        epoch_(other.epoch_) {}
   ReadGuard& operator=(ReadGuard&& other) noexcept {
     std::swap(slot_, other.slot_);
     std::swap(epoch_, other.epoch_);
@@ -91,18 +98,22 @@ class EpochRegistry {
   [[nodiscard]] std::uint64_t published() const noexcept {
     return published_.load(std::memory_order_seq_cst);
   }
-  void publish(std::uint64_t epoch) noexcept {
-    published_.store(epoch, std::memory_order_seq_cst);
-  }
+  void publish(std::uint64_t epoch) noexcept { published_.store(epoch, std::memory_order_seq_cst); }
 
-  // Pins the published epoch.
-  [[nodiscard]] SnapshotPin pin() noexcept;
+  // Pins the published epoch. A pin that tells when it was opened can be ended for its age.
+  static constexpr std::uint64_t kNoTime = std::numeric_limits<std::uint64_t>::max();
+  [[nodiscard]] SnapshotPin pin(std::uint64_t now_ms = kNoTime) noexcept;
   // The writer's: pins an epoch that is published or will be, with no retired version in it yet.
-  [[nodiscard]] SnapshotPin pin(std::uint64_t epoch) noexcept;
+  [[nodiscard]] SnapshotPin pin_at(std::uint64_t epoch) noexcept;
+  // Ends the pins that were opened at `time_ms` or before; returns how many.
+  std::size_t end_snapshots(std::uint64_t time_ms) noexcept;
+  // When the oldest pin that tells it was opened; kNoTime when there is none.
+  [[nodiscard]] std::uint64_t oldest_opening_ms() const noexcept;
   [[nodiscard]] ReadGuard enter() noexcept {
     std::uint64_t epoch = published();
     PinSlot* line = lines_.enter(epoch);
-    if (line == nullptr) [[unlikely]] return enter_slot();
+    if (line == nullptr) [[unlikely]]
+      return enter_slot();
     // As in `pin`: what counts is that `published` was seen unchanged after the line showed it.
     for (std::uint64_t again = published(); again != epoch; again = published()) {
       epoch = again;
@@ -111,13 +122,21 @@ class EpochRegistry {
     stamp(*line);
     return ReadGuard(line, epoch);
   }
-  // Enters at the epoch of a pin that is open; the guard may outlive the pin.
+  // Enters at the epoch of a pin that is open; the guard may outlive the pin. No guard when the pin
+  // has ended.
   [[nodiscard]] ReadGuard enter(const SnapshotPin& pin) noexcept {
     PinSlot* line = lines_.enter(pin.epoch());
-    if (line == nullptr) [[unlikely]] line = claim_slot(pin.epoch());
-    if (line == nullptr) [[unlikely]] return {};
+    if (line == nullptr) [[unlikely]]
+      line = claim_slot(pin.epoch());
+    if (line == nullptr) [[unlikely]]
+      return {};
     stamp(*line);
-    return ReadGuard(line, pin.epoch());
+    ReadGuard guard(line, pin.epoch());
+    // Behind the line's store, as the ending is before a scan: either that scan finds the reader,
+    // or the reader finds the end.
+    if (pin.has_ended()) [[unlikely]]
+      return {};
+    return guard;
   }
 
   // Changes whenever a snapshot pin was opened or closed; read it before `add_snapshots`.
@@ -148,6 +167,9 @@ class EpochRegistry {
   friend class SnapshotPin;
   EpochRegistry(PinSlots snapshots, ReaderLines lines, PinSlots guards,
                 std::uint64_t published) noexcept;
+  // In a snapshot's stamp: the time of opening plus 1, 0 before that is known and without one, or:
+  static constexpr std::uint64_t kEnded = std::numeric_limits<std::uint64_t>::max();
+
   void close(PinSlot* slot) noexcept;
   [[nodiscard]] ReadGuard enter_slot() noexcept;
   [[nodiscard]] PinSlot* claim_slot(std::uint64_t epoch) noexcept;
@@ -167,6 +189,10 @@ class EpochRegistry {
   alignas(64) std::atomic<std::uint64_t> snapshot_changes_ = 0;
   std::atomic<std::size_t> snapshot_hint_ = 0;
 };
+
+inline bool SnapshotPin::has_ended() const noexcept {
+  return slot_->stamp.load(std::memory_order_seq_cst) == EpochRegistry::kEnded;
+}
 
 inline SnapshotPin::~SnapshotPin() {
   if (registry_ != nullptr) registry_->close(slot_);

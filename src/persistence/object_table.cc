@@ -1,13 +1,12 @@
 #include "persistence/object_table.h"
 
-#include <mutex>
-
 #include "platform/check.h"
+#include "platform/plant.h"
 
 namespace xtree::persistence {
 namespace {
 
-constexpr std::size_t kHandles = std::size_t{kShards} << ObjectTable::kShardSlotBits;
+constexpr std::uint32_t kChunks = ObjectTable::kSlots / ObjectTable::kChunkSlots;
 
 std::uint64_t address_bits(const FrameHeader* frame) noexcept {
   const auto address = reinterpret_cast<std::uint64_t>(frame);
@@ -24,23 +23,27 @@ Error bad_entry(const char* text) noexcept {
 Result<ObjectTable> ObjectTable::create() {
   using platform::HugePages;
   using platform::ReservedRange;
-  auto hot = ReservedRange::create(kHandles * sizeof(std::uint64_t), HugePages::yes);
+  auto hot = ReservedRange::create(ObjectTable::kSlots * sizeof(std::uint64_t), HugePages::yes);
   if (!hot) return hot.error();
-  auto cold = ReservedRange::create(kHandles * sizeof(Cold));
+  auto cold = ReservedRange::create(ObjectTable::kSlots * sizeof(Cold));
   if (!cold) return cold.error();
-  auto side = ReservedRange::create(kHandles * sizeof(std::uint64_t));
+  auto side = ReservedRange::create(ObjectTable::kSlots * sizeof(std::uint64_t));
   if (!side) return side.error();
-  return ObjectTable(std::move(*hot), std::move(*cold), std::move(*side));
+  auto owners = ReservedRange::create(kChunks);
+  if (!owners) return owners.error();
+  return ObjectTable(std::move(*hot), std::move(*cold), std::move(*side), std::move(*owners));
 }
 
 ObjectTable::ObjectTable(platform::ReservedRange hot, platform::ReservedRange cold,
-                         platform::ReservedRange side)
+                         platform::ReservedRange side, platform::ReservedRange owners)
     : hot_range_(std::move(hot)),
       cold_range_(std::move(cold)),
       side_range_(std::move(side)),
+      owners_range_(std::move(owners)),
       hot_(reinterpret_cast<std::uint64_t*>(hot_range_.data())),
       cold_(reinterpret_cast<Cold*>(cold_range_.data())),
       side_(reinterpret_cast<std::uint64_t*>(side_range_.data())),
+      owners_(reinterpret_cast<std::uint8_t*>(owners_range_.data())),
       shards_(std::make_unique<Shards>()) {}
 
 ObjectTable::Lookup ObjectTable::look_up(NodeId id) const noexcept {
@@ -61,34 +64,59 @@ ObjectTable::Lookup ObjectTable::look_up(NodeId id) const noexcept {
   }
 }
 
-NodeId ObjectTable::allocate(unsigned& home) noexcept {
-  unsigned full = 0;  // shards in a row
-  while (full < kShards) {
-    const std::unique_lock latched(shards_->at[home].latch, std::try_to_lock);
-    const NodeId id = latched.owns_lock() ? take(home) : NodeId{};
-    if (id) return id;
-    full = latched.owns_lock() ? full + 1 : 0;
-    home = (home + 1) % kShards;
+ObjectTable::Allocator ObjectTable::lease() noexcept {
+  for (unsigned shard = 0; shard < kShards; ++shard) {
+    // Acquire pairs with the release of who had the shard before.
+    if (!shards_->at[shard].leased.exchange(true, std::memory_order_acquire)) {
+      return Allocator(this, shard);
+    }
   }
   return {};
 }
 
-// Under the shard's latch.
-NodeId ObjectTable::take(unsigned shard) noexcept {
-  Shard& home = shards_->at[shard];
-  if (home.free_list != kNoSlot) {
-    const std::uint32_t at = home.free_list;
-    const NodeId id = name(at, static_cast<std::uint16_t>(hot_[at]));
-    std::atomic_ref side(side_[at]);
-    home.free_list = static_cast<std::uint32_t>(side.load(std::memory_order_relaxed));
-    side.store(0, std::memory_order_relaxed);
-    --home.unused;
-    return id;
+ObjectTable::Allocator::~Allocator() {
+  if (table_ != nullptr) table_->shards_->at[shard_].leased.store(false, std::memory_order_release);
+}
+
+NodeId ObjectTable::Allocator::allocate() noexcept {
+  Shard& home = table_->shards_->at[shard_];
+  if (home.free_list == kNoSlot && home.returned.load(std::memory_order_relaxed) != kNoSlot) {
+    // Acquire pairs with the release in `free`.
+    home.free_list = home.returned.exchange(kNoSlot, std::memory_order_acquire);
   }
-  if (home.used == kShardSlots) return {};
-  const NodeId id = name((shard << kShardSlotBits) + home.used++, 1);
-  store_word(id, id.tag());
+  NodeId id;
+  if (home.free_list != kNoSlot) {
+    id = table_->reuse(shard_, home.free_list);
+  } else {
+    if (home.next == home.end && !table_->take_chunk(shard_)) return {};
+    id = name(shard_, home.next++, 1);
+    table_->store_word(id, id.tag());
+  }
+  home.given.store(home.given.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   return id;
+}
+
+// Takes the slot off the free list, whose head it is.
+NodeId ObjectTable::reuse(unsigned shard, std::uint32_t index) noexcept {
+  std::atomic_ref side(side_[index]);
+  shards_->at[shard].free_list = static_cast<std::uint32_t>(side.load(std::memory_order_relaxed));
+  side.store(0, std::memory_order_relaxed);
+  return name(shard, index, static_cast<std::uint16_t>(hot_[index]));
+}
+
+bool ObjectTable::take_chunk(unsigned shard) noexcept {
+  std::uint32_t chunk = 0;
+  do {
+    chunk = shards_->next_chunk.load(std::memory_order_relaxed);
+    do {
+      if (chunk == kChunks) return false;
+    } while (
+        !shards_->next_chunk.compare_exchange_weak(chunk, chunk + 1, std::memory_order_relaxed));
+  } while (owners_[chunk] != 0);  // restored
+  owners_[chunk] = static_cast<std::uint8_t>(shard + 1);
+  shards_->at[shard].next = chunk * kChunkSlots;
+  shards_->at[shard].end = (chunk + 1) * kChunkSlots;
+  return true;
 }
 
 void ObjectTable::set_frame(NodeId id, FrameHeader* frame) noexcept {
@@ -106,38 +134,60 @@ void ObjectTable::relink_ended(NodeId id, FrameHeader* newest) noexcept {
   store_word(id, address_bits(newest) | kEnded | id.tag());
 }
 
-void ObjectTable::free(NodeId id) noexcept {
+void ObjectTable::check_life(NodeId id) noexcept {
   const std::uint64_t seen = word(id);
   XTREE_CHECK((seen & 0xffff) == id.tag());
   if ((seen & kEnded) != 0) shards_->ended.fetch_sub(1, std::memory_order_relaxed);
-  const std::lock_guard latched(shards_->at[id.shard()].latch);
-  push_free(index(id), id.tag());
 }
 
-// Under the shard's latch.
-void ObjectTable::push_free(std::uint32_t index, std::uint16_t last_tag) noexcept {
-  Shard& home = shards_->at[index >> kShardSlotBits];
-  const NodeId id = name(index, 0);
-  std::atomic_ref side(side_[index]);
-  ++home.unused;
-  // Release orders the side word behind the hot word, for `look_up`.
-  if (last_tag == kLastTag) {
-    store_word(id, 0);
-    side.store(kFree | kNoSlot, std::memory_order_release);
-    return;
+void ObjectTable::Allocator::free(NodeId id) noexcept {
+  if (id.shard() != shard_) return table_->free(id);
+  table_->check_life(id);
+  Shard& home = table_->shards_->at[shard_];
+  table_->push_free(home, index(id), id.tag());
+  home.taken.store(home.taken.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+void ObjectTable::free(NodeId id) noexcept {
+  check_life(id);
+  const std::uint32_t at = index(id);
+  Shard& home = shards_->at[id.shard()];
+  home.returned_in_all.fetch_add(1, std::memory_order_relaxed);
+  if (!bump_tag(at, id.tag())) return;
+  std::uint32_t head = home.returned.load(std::memory_order_relaxed);
+  do {
+    std::atomic_ref(side_[at]).store(kFree | head, std::memory_order_release);
+  } while (!home.returned.compare_exchange_weak(head, at, std::memory_order_release,
+                                                std::memory_order_relaxed));
+}
+
+// Gives the slot the tag of its next life; false when there is none, and the slot is set aside. The
+// side word is stored behind the hot word, with release, for `look_up`.
+bool ObjectTable::bump_tag(std::uint32_t index, std::uint16_t last_tag) noexcept {
+  const NodeId slot = name(0, index, 0);
+  if (last_tag != kLastTag) {
+    store_word(slot, last_tag + 1u);
+    return true;
   }
-  store_word(id, last_tag + 1u);
-  side.store(kFree | home.free_list, std::memory_order_release);
+  store_word(slot, 0);
+  std::atomic_ref(side_[index]).store(kFree | kNoSlot, std::memory_order_release);
+  return false;
+}
+
+void ObjectTable::push_free(Shard& home, std::uint32_t index, std::uint16_t last_tag) noexcept {
+  if (!bump_tag(index, last_tag)) return;
+  std::atomic_ref(side_[index]).store(kFree | home.free_list, std::memory_order_release);
   home.free_list = index;
 }
 
 std::uint64_t ObjectTable::live() const noexcept {
-  std::uint64_t slots = 0;
-  for (Shard& shard : shards_->at) {
-    const std::lock_guard latched(shard.latch);
-    slots += shard.used - shard.unused;
+  std::uint64_t live = 0;
+  for (const Shard& shard : shards_->at) {
+    live += shard.given.load(std::memory_order_relaxed) -
+            shard.taken.load(std::memory_order_relaxed) -
+            shard.returned_in_all.load(std::memory_order_relaxed);
   }
-  return slots - shards_->ended.load(std::memory_order_relaxed);
+  return live - shards_->ended.load(std::memory_order_relaxed);
 }
 
 void ObjectTable::fill(NodeId id, FrameHeader* frame) noexcept {
@@ -172,34 +222,55 @@ void ObjectTable::clear_on_disk(NodeId id) noexcept { cold_[index(id)] = {}; }
 
 Result<void> ObjectTable::restore(const TableEntry& entry) {
   const NodeId id = entry.id;
-  Shard& home = shards_->at[id.shard()];
   if (id.tag() == 0) return bad_entry("an entry has tag 0");
-  if (id != name(index(id), id.tag())) return bad_entry("an entry's slot is not of its shard");
-  const std::uint32_t first = id.shard() << kShardSlotBits;
-  const std::uint32_t slot = index(id) - first;
-  if (slot < home.used) return bad_entry("entries do not ascend");
+  if (id.slot() >= std::uint64_t{kChunks} * kChunkSlots) {
+    return bad_entry("an entry lies beyond the last slot");
+  }
   if (entry.address && (entry.bytes < kFrameAlignment || entry.bytes > kMaxFrameBytes ||
                         entry.bytes % kFrameAlignment != 0)) {
     return bad_entry("an entry's image has an impossible size");
   }
-  // Slots between two entries had lives that no checkpoint has seen; none of their NodeIDs
-  // survived, so they begin anew.
-  while (home.used < slot) push_free(first + home.used++, 0);
-  ++home.used;
+  XTREE_TRY(restore_place(id));
+  Shard& home = shards_->at[id.shard()];
   if (entry.address) {
     store_word(id, id.tag());
     set_on_disk(entry);
+    home.given.store(home.given.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   } else {
-    push_free(index(id), id.tag());
+    push_free(home, index(id), id.tag());
   }
   return {};
 }
 
+// Makes the entry's slot the last that its shard has used. Slots between two entries had lives that
+// no checkpoint has seen; none of their NodeIDs survived, so they begin anew.
+Result<void> ObjectTable::restore_place(NodeId id) noexcept {
+  if (id.handle() < shards_->restored_handles) return bad_entry("entries do not ascend");
+  const std::uint32_t chunk = index(id) / kChunkSlots;
+  const auto owner = static_cast<std::uint8_t>(id.shard() + 1);
+  if (owners_[chunk] != 0 && owners_[chunk] != owner) {
+    return bad_entry("slots of one chunk belong to two shards");
+  }
+  Shard& home = shards_->at[id.shard()];
+  if (owners_[chunk] == 0) {
+    while (home.next != home.end) push_free(home, home.next++, 0);
+    owners_[chunk] = owner;
+    home.next = chunk * kChunkSlots;
+    home.end = home.next + kChunkSlots;
+    shards_->restored_chunks = std::max(shards_->restored_chunks, chunk + 1);
+  }
+  while (home.next != index(id)) push_free(home, home.next++, 0);
+  ++home.next;
+  shards_->restored_handles = id.handle() + 1;
+  return {};
+}
+
 NodeId ObjectTable::live_id(std::uint32_t index) const noexcept {
-  const std::uint64_t seen = word(name(index, 0));
+  const std::uint64_t seen = word(name(0, index, 0));
   const std::uint64_t side = std::atomic_ref(side_[index]).load(std::memory_order_relaxed);
-  if ((seen & kEnded) != 0 || (side & kFree) != 0) return {};
-  return name(index, static_cast<std::uint16_t>(seen));
+  const auto tag = static_cast<std::uint16_t>(seen);
+  if (tag == 0 || (seen & kEnded) != 0 || (side & kFree) != 0) return {};
+  return name(owners_[index / kChunkSlots] - 1u, index, tag);
 }
 
 }  // namespace xtree::persistence

@@ -1,6 +1,7 @@
 // ObjectTable: from a NodeID to the newest version of its node, in one load.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -11,7 +12,6 @@
 #include "persistence/frame.h"
 #include "persistence/node_id.h"
 #include "persistence/table_file.h"
-#include "platform/latch.h"
 #include "platform/memory.h"
 #include "xtree/result.h"
 
@@ -37,16 +37,19 @@ namespace xtree::persistence {
 // design/concurrency.md, "Slots".
 class ObjectTable {
  public:
-  // Handles per shard in this build; a NodeID has room for 2^42.
-  static constexpr unsigned kShardSlotBits = 26;
-  static constexpr std::uint64_t kShardSlots = std::uint64_t{1} << kShardSlotBits;
+  // Slots of all shards in this build; a NodeID has room for 2^42. A shard takes them in chunks,
+  // one after the other as they are needed: so the slots in use lie close together, however many
+  // shards they belong to, and readers cannot tell one shard from many. A chunk is an odd number of
+  // cache lines, which spreads the beginnings of chunks over a cache's sets.
+  static constexpr std::uint64_t kSlots = std::uint64_t{1} << 32;
+  static constexpr std::uint32_t kChunkSlots = 65 * 8;
   static constexpr std::uint16_t kLastTag = 0xffff;
 
   enum class State : std::uint8_t { stale, cold, resident };
   struct Lookup {
     State state = State::stale;
-    bool ended = false;             // destroyed at `end_epoch`
-    FrameHeader* frame = nullptr;   // the newest version there is in memory
+    bool ended = false;            // destroyed at `end_epoch`
+    FrameHeader* frame = nullptr;  // the newest version there is in memory
     std::uint64_t end_epoch = 0;
   };
 
@@ -74,13 +77,22 @@ class ObjectTable {
     // look at: the node may have ended, be on disk, or have an older version for this epoch.
     [[nodiscard]] const FrameHeader* resident(NodeId id, std::uint64_t epoch) const noexcept {
       const std::uint64_t word = load(id);
-      if (!is_plain(word, id)) [[unlikely]] return nullptr;
+      if (!is_plain(word, id)) [[unlikely]]
+        return nullptr;
       const FrameHeader* frame = frame_of(word);
-      if (frame == nullptr || frame->birth > epoch) [[unlikely]] return nullptr;
+      if (frame == nullptr || frame->birth > epoch) [[unlikely]]
+        return nullptr;
       return frame;
     }
     // Starts to bring the slot near.
     void prefetch_slot(NodeId id) const noexcept { __builtin_prefetch(&hot_[index(id)]); }
+    // And those of the next `count` handles.
+    void prefetch_slots_behind(NodeId id, std::size_t count) const noexcept {
+      const auto slot = reinterpret_cast<std::uintptr_t>(&hot_[index(id)]);
+      for (std::size_t i = 0; i < count; i += 8) {
+        __builtin_prefetch(reinterpret_cast<const void*>(slot + i * sizeof *hot_));
+      }
+    }
     // Starts to bring the frame's first lines near. It believes the slot whatever it holds, since a
     // prefetch of any address at all is harmless; so nothing waits for the slot but the prefetch.
     template <std::size_t lines = 1>
@@ -101,13 +113,39 @@ class ObjectTable {
   [[nodiscard]] Lookup look_up(NodeId id) const noexcept;
   void prefetch(NodeId id) const noexcept { __builtin_prefetch(&hot_[index(id)]); }
 
-  // A new life of a slot, without a frame yet; a null NodeID when the table is full. The slot is of
-  // shard `home` unless another thread is just at it, or it is full: then of the next one that is
-  // free, which `home` names from then on. So one thread uses one shard, threads that meet part for
-  // good, and a shard is not used before there is contention for those in use.
-  //
-  // `allocate` and `free` may be called by any number of threads.
-  [[nodiscard]] NodeId allocate(unsigned& home) noexcept;
+  // Gives out handles and takes them back, for one thread at a time. It has a shard for itself
+  // while it lives, so that threads that allocate do not meet. Move-only; the table outlives it.
+  class Allocator {
+   public:
+    Allocator() = default;
+    Allocator(Allocator&& other) noexcept
+        : table_(std::exchange(other.table_, nullptr)),
+          shard_(other.shard_) {}
+    Allocator& operator=(Allocator&& other) noexcept {
+      std::swap(table_, other.table_);
+      std::swap(shard_, other.shard_);
+      return *this;
+    }
+    ~Allocator();
+
+    // False for a default-made or moved-from one, and when there was no shard left.
+    explicit operator bool() const noexcept { return table_ != nullptr; }
+    // A new life of a slot, without a frame yet; a null NodeID when the table is full.
+    [[nodiscard]] NodeId allocate() noexcept;
+    // As the table's `free`, without the two writes to memory that others write too, if the handle
+    // is of this shard.
+    void free(NodeId id) noexcept;
+
+   private:
+    friend class ObjectTable;
+    Allocator(ObjectTable* table, unsigned shard) noexcept : table_(table), shard_(shard) {}
+    ObjectTable* table_ = nullptr;
+    unsigned shard_ = 0;
+  };
+  // Any thread. Takes the first shard that nobody has, so that another one becomes active only when
+  // as many threads allocate at once.
+  [[nodiscard]] Allocator lease() noexcept;
+
   void set_frame(NodeId id, FrameHeader* frame) noexcept;
   // The node ends at `epoch`; `newest`, which may be null when it is only on disk, stays reachable
   // for older epochs.
@@ -115,7 +153,7 @@ class ObjectTable {
   // Another newest version of a node that has ended.
   void relink_ended(NodeId id, FrameHeader* newest) noexcept;
   // Ends this life of the slot: no NodeID that was given out resolves to it any more. A slot that
-  // has used up its tags is set aside for ever.
+  // has used up its tags is set aside for ever. Any thread that knows that the life is over.
   void free(NodeId id) noexcept;
   // Publishes what was read from disk, and keeps the mark of an ended node.
   void fill(NodeId id, FrameHeader* frame) noexcept;
@@ -135,11 +173,9 @@ class ObjectTable {
   // Calls `visit(NodeId)` for every node that has not been destroyed. The writer's business.
   template <class Visit>
   void for_each_live(Visit&& visit) const {
-    for (unsigned shard = 0; shard < kShards; ++shard) {
-      const std::uint32_t first = shard << kShardSlotBits;
-      for (std::uint32_t slot = 0; slot < shards_->at[shard].used; ++slot) {
-        if (const NodeId id = live_id(first + slot)) visit(id);
-      }
+    const std::uint64_t end = std::uint64_t{chunks_end()} * kChunkSlots;
+    for (std::uint64_t at = 0; at < end; ++at) {
+      if (const NodeId id = live_id(static_cast<std::uint32_t>(at))) visit(id);
     }
   }
 
@@ -153,44 +189,63 @@ class ObjectTable {
   struct Cold {
     std::uint32_t segment;
     std::uint16_t slot;
-    std::uint16_t tag;            // of the life that the image belongs to; 0 when there is none
+    std::uint16_t tag;  // of the life that the image belongs to; 0 when there is none
     std::uint32_t checksum;
     std::uint32_t bytes_and_class;  // image bytes << 8 | size class
   };
   static_assert(sizeof(Cold) == 16);
   static_assert(kMaxFrameBytes < (std::size_t{1} << 24));
 
-  // On a line of its own. The latch guards everything else in here, and the hot and side words of
-  // the shard's free slots.
+  // The first line is its Allocator's, the second everybody's.
   struct alignas(64) Shard {
-    platform::Latch latch;
-    std::uint32_t used = 0;              // slots that were given out or restored, from the first on
-    std::uint32_t unused = 0;            // of those, the free ones and those set aside
-    std::uint32_t free_list = kNoSlot;   // an index
+    std::uint32_t next = 0;  // the part of the newest chunk that was never used
+    std::uint32_t end = 0;
+    std::uint32_t free_list = kNoSlot;  // an index
+    // Handles that the Allocator gave out and took back. Atomic for those who count meanwhile; they
+    // order nothing.
+    std::atomic<std::uint64_t> given = 0;
+    std::atomic<std::uint64_t> taken = 0;
+
+    alignas(64) std::atomic<bool> leased = false;
+    // What others have freed, linked like the free list; the Allocator takes all of it at once.
+    std::atomic<std::uint32_t> returned = kNoSlot;
+    std::atomic<std::uint64_t> returned_in_all = 0;
   };
   struct Shards {
     std::array<Shard, kShards> at;
+    // The chunks before it have owners. Each is taken by who moves it on; that orders nothing else.
+    std::atomic<std::uint32_t> next_chunk = 0;
     // Destroyed nodes whose slots are not free yet. A count, which orders nothing.
     std::atomic<std::uint64_t> ended = 0;
+    // What `restore` has taken: the last handle plus 1, and the chunks up to here.
+    std::uint64_t restored_handles = 0;
+    std::uint32_t restored_chunks = 0;
   };
 
   ObjectTable(platform::ReservedRange hot, platform::ReservedRange cold,
-              platform::ReservedRange side);
+              platform::ReservedRange side, platform::ReservedRange owners);
 
-  // The slots of a shard are numbered from `shard * kShardSlots` on, so that the low 32 bits of the
-  // handle alone are the place in the arrays: no branch, no directory, one shift. Every 64-bit
-  // pattern gives a place inside the reservation.
+  // Slots are numbered through all shards, so the low 32 bits of the handle are the place in the
+  // arrays: no branch, no directory, one shift. Every 64-bit pattern gives a place inside the
+  // reservation.
   [[nodiscard]] static constexpr std::uint32_t index(NodeId id) noexcept {
-    static_assert(kShardBits + kShardSlotBits == 32);
     return static_cast<std::uint32_t>(id.bits >> kTagBits);
   }
-  [[nodiscard]] static constexpr NodeId name(std::uint32_t index, std::uint16_t tag) noexcept {
-    const std::uint64_t shard = index >> kShardSlotBits;
-    return NodeId::make(shard << kSlotBits | index, tag);
+  [[nodiscard]] static constexpr NodeId name(unsigned shard, std::uint32_t index,
+                                             std::uint16_t tag) noexcept {
+    return NodeId::make(std::uint64_t{shard} << kSlotBits | index, tag);
   }
   [[nodiscard]] NodeId live_id(std::uint32_t index) const noexcept;
-  [[nodiscard]] NodeId take(unsigned shard) noexcept;
-  void push_free(std::uint32_t index, std::uint16_t last_tag) noexcept;
+  // Behind the last chunk that has an owner.
+  [[nodiscard]] std::uint32_t chunks_end() const noexcept {
+    return std::max(shards_->next_chunk.load(std::memory_order_relaxed), shards_->restored_chunks);
+  }
+  [[nodiscard]] NodeId reuse(unsigned shard, std::uint32_t index) noexcept;
+  [[nodiscard]] bool take_chunk(unsigned shard) noexcept;
+  [[nodiscard]] Result<void> restore_place(NodeId id) noexcept;
+  [[nodiscard]] bool bump_tag(std::uint32_t index, std::uint16_t last_tag) noexcept;
+  void check_life(NodeId id) noexcept;
+  void push_free(Shard& home, std::uint32_t index, std::uint16_t last_tag) noexcept;
   void store_word(NodeId id, std::uint64_t word) noexcept {
     std::atomic_ref(hot_[index(id)]).store(word, std::memory_order_release);
   }
@@ -198,9 +253,11 @@ class ObjectTable {
   platform::ReservedRange hot_range_;
   platform::ReservedRange cold_range_;
   platform::ReservedRange side_range_;
+  platform::ReservedRange owners_range_;
   std::uint64_t* hot_;
   Cold* cold_;
   std::uint64_t* side_;
+  std::uint8_t* owners_;  // by chunk: its shard plus 1, or 0 when nobody has taken it
   std::unique_ptr<Shards> shards_;
 };
 

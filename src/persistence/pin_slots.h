@@ -14,7 +14,8 @@ namespace xtree::persistence {
 // One reader's line. Nobody else writes it while it is claimed.
 struct alignas(64) PinSlot {
   std::atomic<std::uint64_t> pinned;  // the pinned epoch plus 1; 0 while the slot is free
-  std::atomic<std::uint64_t> stamp;   // what the reclamation clock showed when the reader entered
+  std::atomic<std::uint64_t> stamp;   // of a guard: what the reclamation clock showed on entering;
+                                      // of a snapshot: when it was opened, see epoch.h
   std::atomic<std::uint64_t> owner;   // in ReaderLines: the key of the thread whose line it is
 };
 static_assert(sizeof(PinSlot) == 64 && std::atomic<std::uint64_t>::is_always_lock_free);
@@ -34,7 +35,8 @@ class PinSlots {
 
   [[nodiscard]] static Result<PinSlots> create();
   PinSlots(PinSlots&& other) noexcept
-      : range_(std::move(other.range_)), window_(other.window_.load(std::memory_order_relaxed)) {}
+      : range_(std::move(other.range_)),
+        window_(other.window_.load(std::memory_order_relaxed)) {}
   PinSlots& operator=(PinSlots&&) = delete;
 
   // Claims a free slot, preferably the one numbered `hint` modulo the window, and pins `epoch` in

@@ -33,7 +33,8 @@ class ReaderLines {
 
   [[nodiscard]] static Result<ReaderLines> create();
   ReaderLines(ReaderLines&& other) noexcept
-      : range_(std::move(other.range_)), has_barrier_(other.has_barrier_) {}
+      : range_(std::move(other.range_)),
+        has_barrier_(other.has_barrier_) {}
   ReaderLines& operator=(ReaderLines&&) = delete;
 
   // Pins `epoch` in this thread's line, or returns null.
@@ -77,7 +78,8 @@ class ReaderLines {
 
  private:
   ReaderLines(platform::ReservedRange range, bool has_barrier) noexcept
-      : range_(std::move(range)), has_barrier_(has_barrier) {}
+      : range_(std::move(range)),
+        has_barrier_(has_barrier) {}
 
   [[nodiscard]] PinSlot* lines() const noexcept {
     return reinterpret_cast<PinSlot*>(range_.data());

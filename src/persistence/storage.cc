@@ -8,6 +8,7 @@
 #include "persistence/committed_file.h"
 #include "platform/check.h"
 #include "platform/crc32c.h"
+#include "platform/plant.h"
 
 namespace xtree::persistence {
 
@@ -75,7 +76,9 @@ Result<std::unique_ptr<Storage>> Storage::create(FileSystem& files, std::string 
     return Error(ErrorCode::already_exists, directory.c_str(), "there is a database already");
   }
   // A process that died may have made the directory without syncing its parent.
-  XTREE_TRY(files.sync_directory(parent_of(directory)));
+  if (!platform::planted(platform::Plant::parent_not_synced)) {
+    XTREE_TRY(files.sync_directory(parent_of(directory)));
+  }
   for (const std::string_view part : {kSegmentsDirectory, kTableDirectory}) {
     XTREE_TRY(files.make_directory(std::string(directory).append(part)));
   }
@@ -117,7 +120,9 @@ Result<void> Storage::load(const Superblocks& superblocks) {
 
 // Builds the allocator's state from the table: what is not referred to is free.
 Result<void> Storage::load_allocator() {
-  allocator_.set_next_segment(manifest_.next_segment);
+  if (!platform::planted(platform::Plant::segment_numbers_forgotten)) {
+    allocator_.set_next_segment(manifest_.next_segment);
+  }
   for (const SegmentInfo& info : manifest_.segments) {
     if (!allocator_.add(info)) {
       return corruption(manifest_path(directory_, superblock_.generation), -1,
@@ -125,6 +130,7 @@ Result<void> Storage::load_allocator() {
     }
   }
   for (const TableEntry& entry : table_) {
+    if (platform::planted(platform::Plant::allocator_forgets)) break;
     if (entry.address && !allocator_.take(entry.address)) {
       return corruption(segments_.path(entry.address.segment),
                         static_cast<std::int64_t>(SegmentFiles::offset(entry.address)),
@@ -258,7 +264,12 @@ Result<TableEntry> Storage::write(NodeId id, std::span<const std::byte> image) {
 
 void Storage::release(const TableEntry& old) {
   if (!old.address) return;
+  if (platform::planted(platform::Plant::allocator_forgets)) return;
   XTREE_CHECK(allocator_.taken(old.address));
+  if (platform::planted(platform::Plant::slots_freed_before_flip)) {
+    allocator_.free(old.address);
+    return;
+  }
   released_.push_back(old.address);
 }
 
@@ -303,6 +314,7 @@ Result<void> Storage::sync_segments() {
     if (number >= manifest_.next_segment) static_cast<void>(segments_.remove(number));
   }
   if (!has_new_files) return {};
+  if (platform::planted(platform::Plant::segments_directory_not_synced)) return {};
   return poison_on_failure(
       files_.sync_directory(std::string(directory_).append(kSegmentsDirectory)));
 }
@@ -324,9 +336,12 @@ Result<void> Storage::write_table(Manifest& next, std::span<const TableEntry> ch
   if (!file) return file.error();
   const auto info = write_table_file(**file, next.next_table, changes);
   if (!info) return info.error();
-  XTREE_TRY(poison_on_failure((*file)->sync()));
+  if (!platform::planted(platform::Plant::table_not_synced)) {
+    XTREE_TRY(poison_on_failure((*file)->sync()));
+  }
   next.table_files.push_back(*info);
   ++next.next_table;
+  if (platform::planted(platform::Plant::table_directory_not_synced)) return {};
   return poison_on_failure(
       files_.sync_directory(std::string(directory_).append(kTableDirectory)));
 }
@@ -339,7 +354,10 @@ Result<Superblock> Storage::write_manifest(Manifest& next) {
   auto file = open_new(files_, manifest_path(directory_, superblock.generation));
   if (!file) return file.error();
   XTREE_TRY((*file)->write_at(0, bytes));
-  XTREE_TRY(poison_on_failure((*file)->sync()));
+  if (!platform::planted(platform::Plant::manifest_not_synced)) {
+    XTREE_TRY(poison_on_failure((*file)->sync()));
+  }
+  if (platform::planted(platform::Plant::manifest_directory_not_synced)) return superblock;
   XTREE_TRY(poison_on_failure(files_.sync_directory(directory_)));
   return superblock;
 }
@@ -350,6 +368,7 @@ Result<Superblock> Storage::write_manifest(Manifest& next) {
 // failed, the system takes its pages for clean. Writing the slot again in its place would put it at
 // risk. So the whole file is replaced.
 Result<void> Storage::confirm_superblock(const std::optional<Superblock>& older) {
+  if (platform::planted(platform::Plant::superblock_not_confirmed) && !table_.empty()) return {};
   auto copy = write_superblock_copy(files_, directory_, superblock_, older);
   if (!copy) return copy.error();
   return poison_on_failure(install_superblock_copy(files_, directory_, **copy));

@@ -7,6 +7,7 @@
 #include "persistence/committed_file.h"
 #include "platform/check.h"
 #include "platform/crc32c.h"
+#include "platform/plant.h"
 
 namespace xtree::persistence {
 
@@ -42,6 +43,7 @@ std::string copy_path(std::string_view directory) {
 }
 
 std::uint64_t offset_of(std::uint64_t generation) noexcept {
+  if (platform::planted(platform::Plant::one_superblock_slot)) return kSuperblockOffsets[0];
   return kSuperblockOffsets[generation % kSuperblockOffsets.size()];
 }
 
@@ -52,7 +54,8 @@ Result<std::optional<Superblock>> read_slot(File& file, const std::string& path,
   const auto count = file.read_at(offset, std::as_writable_bytes(std::span(&block, 1)));
   if (!count) return count.error();
   if (*count != sizeof block || std::memcmp(block.magic, kMagic, sizeof kMagic) != 0 ||
-      block.checksum != checksum_of(block)) {
+      (block.checksum != checksum_of(block) &&
+       !platform::planted(platform::Plant::superblock_unchecked))) {
     return std::optional<Superblock>();
   }
   if (block.format > kFormatVersion) {
@@ -121,8 +124,9 @@ Result<std::unique_ptr<File>> write_superblock_copy(FileSystem& files, std::stri
 }
 
 Result<void> install_superblock_copy(FileSystem& files, std::string_view directory, File& copy) {
-  XTREE_TRY(copy.sync());
+  if (!platform::planted(platform::Plant::copy_not_synced)) XTREE_TRY(copy.sync());
   XTREE_TRY(files.rename(copy_path(directory), superblock_path(directory)));
+  if (platform::planted(platform::Plant::rename_not_synced)) return {};
   return files.sync_directory(directory);
 }
 
@@ -131,6 +135,13 @@ Result<void> flip_superblock(FileSystem& files, std::string_view directory,
   auto file = open_committed(files, superblock_path(directory), OpenMode::read_write);
   if (!file) return file.error();
   XTREE_TRY((*file)->write_at(offset_of(next.generation), encode_superblock(next)));
+  if (platform::planted(platform::Plant::both_slots_written)) {
+    std::array<std::byte, kSuperblockBytes> other;
+    const auto got = (*file)->read_at(offset_of(next.generation + 1), other);
+    if (!got) return got.error();
+    XTREE_TRY((*file)->write_at(offset_of(next.generation + 1), other));
+  }
+  if (platform::planted(platform::Plant::flip_not_synced)) return {};
   return (*file)->sync();
 }
 

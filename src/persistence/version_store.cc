@@ -113,7 +113,8 @@ FrameHeader* VersionStore::new_frame(NodeId id, std::size_t bytes) noexcept {
 
 FrameHeader* VersionStore::create(std::size_t bytes) noexcept {
   check_epoch_is_running();
-  const NodeId id = table_.allocate(shard_);
+  if (!handles_) handles_ = table_.lease();
+  const NodeId id = handles_.allocate();
   if (!id) return nullptr;
   FrameHeader* frame = new_frame(id, bytes);
   if (frame == nullptr) {
@@ -191,6 +192,21 @@ void VersionStore::destroy(NodeId id) noexcept {
   }
 }
 
+// Looks for old snapshots some sixteen times in the life of one.
+void VersionStore::collect_when_due() {
+  if (max_snapshot_age_ms_ != 0) {
+    const std::uint64_t now_ms = platform::coarse_time_ms();
+    if (now_ms >= next_look_ms_) {
+      next_look_ms_ = now_ms + max_snapshot_age_ms_ / 16 + 1;
+      if (end_snapshots(now_ms, max_snapshot_age_ms_) != 0) {
+        static_cast<void>(collect());
+        return;
+      }
+    }
+  }
+  collector_.collect_when_due(kCollectBudget);
+}
+
 VersionCounts VersionStore::counts() const {
   VersionCounts counts;
   counts.live_nodes = table_.live();
@@ -206,12 +222,16 @@ VersionCounts VersionStore::counts() const {
   for (const std::uint64_t epoch : snapshots) {
     counts.oldest_snapshot = std::min(counts.oldest_snapshot, epoch);
   }
+  const std::uint64_t opened_ms = epochs_->oldest_opening_ms();
+  if (opened_ms != EpochRegistry::kNoTime) {
+    counts.oldest_snapshot_age_ms = platform::coarse_time_ms() - opened_ms;
+  }
   return counts;
 }
 
 Result<Cut> VersionStore::cut() {
   Cut cut;
-  cut.pin = epochs_->pin(epoch_);
+  cut.pin = epochs_->pin_at(epoch_);
   if (!cut.pin) return Error(ErrorCode::limit_exceeded, "checkpoint", "too many open snapshots");
   cut.epoch = epoch_;
   cut.former_epoch = cut_epoch_;

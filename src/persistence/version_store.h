@@ -15,6 +15,7 @@
 #include "persistence/node_loader.h"
 #include "persistence/object_table.h"
 #include "persistence/version_chain.h"
+#include "platform/clock.h"
 #include "xtree/result.h"
 
 namespace xtree::persistence {
@@ -55,6 +56,10 @@ class ReadView {
   void prefetch(NodeId id) const noexcept {
     slots_.prefetch_frame<lines>(id);
   }
+  // The slots of the next `count` handles.
+  void prefetch_slots_behind(NodeId id, std::size_t count) const noexcept {
+    slots_.prefetch_slots_behind(id, count);
+  }
   // The error that made `version` return null, or `other` when there was none.
   [[nodiscard]] Error error_or(const Error& other) const noexcept {
     return failure_->error_or(other);
@@ -64,7 +69,10 @@ class ReadView {
   friend class VersionStore;
   ReadView(const VersionStore& store, ObjectTable::Reader slots, std::uint64_t epoch,
            ReadFailure& failure) noexcept
-      : slots_(slots), store_(&store), epoch_(epoch), failure_(&failure) {}
+      : slots_(slots),
+        store_(&store),
+        epoch_(epoch),
+        failure_(&failure) {}
 
   ObjectTable::Reader slots_;
   const VersionStore* store_;
@@ -86,13 +94,14 @@ void sort_changes(Cut& cut);
 
 struct VersionCounts {
   std::uint64_t live_nodes = 0;
-  std::uint64_t versions_held = 0;    // superseded, and kept for snapshots and readers
+  std::uint64_t versions_held = 0;  // superseded, and kept for snapshots and readers
   std::uint64_t version_bytes = 0;
-  std::uint64_t waiting_bytes = 0;    // unlinked, and waiting for readers to leave
-  std::uint64_t resident_bytes = 0;   // of all frames
-  std::uint64_t mapped_bytes = 0;     // taken from the operating system for frames
+  std::uint64_t waiting_bytes = 0;   // unlinked, and waiting for readers to leave
+  std::uint64_t resident_bytes = 0;  // of all frames
+  std::uint64_t mapped_bytes = 0;    // taken from the operating system for frames
   std::uint64_t open_snapshots = 0;
   std::uint64_t oldest_snapshot = 0;  // its epoch; the published one when there is none
+  std::uint64_t oldest_snapshot_age_ms = 0;
 };
 
 // A reader enters with a ReadGuard and looks at nodes through a ReadView:
@@ -127,8 +136,10 @@ class VersionStore {
 
   // Readers: any thread.
 
-  // False when kMaxSlots pins are open, or guards respectively.
-  [[nodiscard]] SnapshotPin pin() const noexcept { return epochs_->pin(); }
+  // False when kMaxSlots pins are open, or guards respectively, or when the snapshot has ended.
+  [[nodiscard]] SnapshotPin pin() const noexcept {
+    return epochs_->pin(platform::coarse_time_ms());
+  }
   [[nodiscard]] ReadGuard enter() const noexcept { return epochs_->enter(); }
   [[nodiscard]] ReadGuard enter(const SnapshotPin& snapshot) const noexcept {
     return epochs_->enter(snapshot);
@@ -171,13 +182,21 @@ class VersionStore {
   static constexpr std::size_t kCollectBudget = 4096;
   bool collect(std::size_t budget = kCollectBudget) { return collector_.collect(budget); }
   // What a commit calls, which need not have all memory back at once.
-  void collect_when_due() { collector_.collect_when_due(kCollectBudget); }
+  void collect_when_due();
 
   // Any thread: call it when a snapshot of this epoch has closed. True when it may be worth to call
   // `collect_when_due`; if nobody does, the next commit will.
   [[nodiscard]] bool snapshot_closed(std::uint64_t epoch) noexcept {
     return collector_.want_for(epoch);
   }
+
+  // Ends the snapshots that are open for this long at `now_ms`, of platform::coarse_time_ms;
+  // returns how many. What they held goes with the next `collect`.
+  std::size_t end_snapshots(std::uint64_t now_ms, std::uint64_t age_ms) noexcept {
+    return now_ms < age_ms ? 0 : epochs_->end_snapshots(now_ms - age_ms);
+  }
+  // From now on commits end snapshots of this age; 0 lets them be.
+  void limit_snapshot_age(std::uint64_t age_ms) noexcept { max_snapshot_age_ms_ = age_ms; }
 
   [[nodiscard]] VersionCounts counts() const;
   // Calls `visit(NodeId)` for every node that exists, in no order.
@@ -232,7 +251,9 @@ class VersionStore {
   // The writer's.
   std::uint64_t epoch_;             // the one that began last
   std::uint64_t cut_epoch_;         // of the last cut; versions born later are in changes_
-  unsigned shard_ = 0;              // where new handles come from
+  ObjectTable::Allocator handles_;  // leased when first needed
+  std::uint64_t max_snapshot_age_ms_ = 0;
+  std::uint64_t next_look_ms_ = 0;  // for snapshots that are too old
   std::vector<NodeId> changes_;     // since the last cut
   ReadFailure edit_failure_;
 };

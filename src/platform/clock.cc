@@ -1,5 +1,7 @@
 #include "platform/clock.h"
 
+#include <time.h>
+
 #include <chrono>
 
 namespace xtree::platform {
@@ -8,6 +10,19 @@ std::uint64_t unix_time_us() noexcept {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+}
+
+std::uint64_t coarse_time_ms() noexcept {
+#ifdef CLOCK_MONOTONIC_COARSE
+  timespec now;
+  if (::clock_gettime(CLOCK_MONOTONIC_COARSE, &now) == 0) {
+    return static_cast<std::uint64_t>(now.tv_sec) * 1000 +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000;
+  }
+#endif
+  const auto now_ms = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(now_ms).count());
 }
 
 }  // namespace xtree::platform

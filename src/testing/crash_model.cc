@@ -64,8 +64,7 @@ void CrashModel::apply(const Event& event) {
     case EventKind::make_directory:
     case EventKind::remove:
     case EventKind::rename: return change_name(event);
-    case EventKind::sync_directory: return sync_names(*event.path, true);
-    case EventKind::failed_directory_sync: return sync_names(*event.path, false);
+    case EventKind::sync_directory: return sync_names(*event.path);
   }
 }
 
@@ -86,7 +85,7 @@ void CrashModel::change_name(const Event& event) {
     node->is_directory = event.kind == EventKind::make_directory;
     file(event.node).base = std::move(node);
   }
-  name_changes_.push_back({event.kind, Progress::pending, event.node, event.path, event.from});
+  name_changes_.push_back({event.kind, false, event.node, event.path, event.from});
 }
 
 void CrashModel::sync_file(std::uint32_t number, bool succeeded) {
@@ -108,16 +107,13 @@ void CrashModel::sync_file(std::uint32_t number, bool succeeded) {
   state.changes.erase(state.changes.begin(), first);
 }
 
-void CrashModel::sync_names(const std::string& directory, bool succeeded) {
+void CrashModel::sync_names(const std::string& directory) {
   for (NameChange& change : name_changes_) {
-    if (change.progress == Progress::pending && parent_of(*change.path) == directory) {
-      change.progress = succeeded ? Progress::durable : Progress::doomed;
-    }
+    if (parent_of(*change.path) == directory) change.is_durable = true;
   }
   // What is durable goes into the names once nothing before it can undo it.
-  const auto first = std::find_if(name_changes_.begin(), name_changes_.end(), [](const auto& c) {
-    return c.progress != Progress::durable;
-  });
+  const auto first = std::find_if(name_changes_.begin(), name_changes_.end(),
+                                  [](const auto& change) { return !change.is_durable; });
   for (auto at = name_changes_.begin(); at != first; ++at) apply_name(names_, *at);
   name_changes_.erase(name_changes_.begin(), first);
 }
@@ -163,7 +159,7 @@ std::vector<Unit> CrashModel::units() const {
     }
   }
   for (std::uint32_t i = 0; i < name_changes_.size(); ++i) {
-    if (name_changes_[i].progress == Progress::durable) continue;
+    if (name_changes_[i].is_durable) continue;
     units.push_back({Unit::Kind::name, name_changes_[i].node, 0, false, i});
   }
   return units;
@@ -188,7 +184,10 @@ void CrashModel::apply_data(Node& node, std::uint64_t& size, const Change& chang
     switch (fate_of(sector, first, fate)) {
       case SectorFate::old: break;
       case SectorFate::written: node.write_sector(change.bytes, sector); break;
-      case SectorFate::rubbish: node.spoil_sector(sector, mix(sector, fate.argument)); break;
+      case SectorFate::rubbish:
+        node.write_sector(change.bytes, sector);
+        node.spoil_sector(sector, mix(sector, fate.argument));
+        break;
     }
   }
 }

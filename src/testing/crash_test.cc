@@ -85,7 +85,9 @@ Result<CrashTestReport> Run::run(const std::vector<Workload>& workloads) {
 }
 
 Result<void> Run::add_fault(Workload workload, Case failed) {
-  failed = minimise(std::move(failed), mix(options_.seed, report_.scripts));
+  if (options_.minimise) {
+    failed = minimise(std::move(failed), mix(options_.seed, report_.scripts));
+  }
   CrashTestFault fault;
   fault.workload = kWorkloadNames[static_cast<std::size_t>(workload)];
   fault.script = report_.scripts;
@@ -123,7 +125,8 @@ Result<CrashTestReport> run_crash_test(const CrashTestOptions& options,
     }
   }
   if (workloads.empty()) {
-    return Error(ErrorCode::invalid_argument, options.workload.c_str(), "no workload has this name");
+    return Error(ErrorCode::invalid_argument, options.workload.c_str(),
+                 "no workload has this name");
   }
   return Run(options, progress).run(workloads);
 }

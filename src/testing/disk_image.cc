@@ -123,9 +123,10 @@ void Node::spoil_sector(std::uint64_t sector, std::uint64_t seed) {
   PageRef& slot = page_slot(sector / kSectorsPerPage);
   auto spoilt = copy_of(slot);
   std::byte* at = &spoilt->bytes[sector % kSectorsPerPage * kSectorBytes];
+  const bool wholly = mix(seed) % 2 == 0;
   for (std::size_t i = 0; i < kSectorBytes; i += sizeof seed) {
     const std::uint64_t word = mix(seed, i);
-    std::memcpy(at + i, &word, sizeof word);
+    if (wholly || mix(word) % 4 == 0) std::memcpy(at + i, &word, sizeof word);
   }
   slot = seal(std::move(spoilt));
 }

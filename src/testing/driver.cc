@@ -107,7 +107,9 @@ Result<Fingerprint> read_content(Database& database, const Snapshot* snapshot) {
   return sum;
 }
 
-Driver::~Driver() { files_.cut_power(); }
+Driver::~Driver() {
+  if (at_end_ == AtEnd::crash) files_.cut_power();
+}
 
 Result<void> Driver::open() {
   auto opened = Database::open(kDatabaseDirectory, driver_options(files_));
@@ -209,8 +211,9 @@ Result<void> Driver::release() {
 
 Result<void> Driver::reopen() {
   while (!snapshots_.empty()) XTREE_TRY(release());
-  XTREE_TRY(database_->close());
+  const Result<void> closed = database_->close();
   database_.reset();
+  XTREE_TRY(closed);
   return open();
 }
 

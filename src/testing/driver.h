@@ -25,8 +25,12 @@ inline constexpr const char* kDatabaseDirectory = "db";
 // One open database and its snapshots.
 class Driver {
  public:
-  explicit Driver(SimulatedFileSystem& files) : files_(files) {}
-  // Takes the database down as a crash would: nothing of it reaches the files any more.
+  enum class AtEnd : std::uint8_t {
+    crash,  // nothing of the database reaches the files any more
+    close,
+  };
+  explicit Driver(SimulatedFileSystem& files, AtEnd at_end = AtEnd::crash)
+      : files_(files), at_end_(at_end) {}
   ~Driver();
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
@@ -34,6 +38,8 @@ class Driver {
   Result<void> open();
   // `content` is what the database holds before the step.
   Result<void> run(const Step& step, const Content& content);
+  // False when a step failed to open the database again.
+  [[nodiscard]] bool is_open() const { return database_.has_value(); }
   [[nodiscard]] Database& database() { return *database_; }
 
  private:
@@ -51,6 +57,7 @@ class Driver {
   }
 
   SimulatedFileSystem& files_;
+  const AtEnd at_end_;
   std::optional<Database> database_;
   std::deque<std::pair<Snapshot, Fingerprint>> snapshots_;
 };

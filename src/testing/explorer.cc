@@ -51,7 +51,7 @@ ExplorerLimits limits_for(Workload workload) noexcept {
   ExplorerLimits limits;
   if (workload == Workload::supernodes) {
     limits = {.exhaustive_units = 1, .samples = 3, .max_depth = 1, .power_lives = 1,
-              .process_lives = 1};
+              .process_lives = 1, .points_one_in = 40};
   }
   return limits;
 }
@@ -90,6 +90,7 @@ std::optional<Case> Explorer::explore_points(Scene& scene) {
   for (const Event& event : scene.life.trace.events) {
     scene.model.apply(event);
     ++scene.events;
+    if (limits_.points_one_in > 1 && !random_.one_in(limits_.points_one_in)) continue;
     ++counts_.crash_points;
     const std::vector<Unit> units = scene.model.units();
     const std::size_t newest = newest_of(units, event);

@@ -50,6 +50,7 @@ struct ExplorerLimits {
   std::uint64_t max_depth = 3;       // crashes behind the first
   std::size_t power_lives = 4;       // that go on behind the first life; fewer deeper down
   std::size_t process_lives = 2;
+  std::size_t points_one_in = 1;     // of the crash points; the others are passed over
 };
 
 // Databases of the wide index are large, and opening one takes long: fewer of their states.
@@ -134,8 +135,8 @@ class Explorer {
   std::unordered_map<std::uint64_t, Outcome> seen_;  // by the hash of the state
 };
 
-// Runs a case again: what is wrong, or nothing when all is well. An error when the case does not fit
-// the engine, which then makes other calls than when it was saved.
+// Runs a case again: what is wrong, or nothing when all is well. An error when the case does not
+// fit the engine, which then makes other calls than when it was saved.
 [[nodiscard]] Result<std::optional<std::string>> replay_case(const Case& failed);
 
 }  // namespace xtree::testing

@@ -98,8 +98,8 @@ void Oracle::collect(std::size_t events, Death death) {
     begun = i + 1;
     if (life_.steps[i].done > events) break;
     if (script_[i].is_checkpoint()) checkpoint = i + 1;
-    const bool lasts = death == Death::process ? script_[i].is_logged() || script_[i].is_checkpoint()
-                                               : script_[i].is_durable();
+    const bool is_on_its_way = script_[i].is_logged() || script_[i].is_checkpoint();
+    const bool lasts = death == Death::process ? is_on_its_way : script_[i].is_durable();
     if (lasts) promised = i + 1;
   }
   // A checkpoint under way is there or not; what it brings does not come by the log.

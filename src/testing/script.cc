@@ -1,5 +1,6 @@
 #include "testing/script.h"
 
+#include <algorithm>
 #include <array>
 #include <sstream>
 
@@ -29,7 +30,8 @@ bool find(const std::array<const char*, N>& words, const std::string& word, Enum
 bool Step::is_logged() const noexcept {
   switch (kind) {
     case StepKind::write:
-    case StepKind::batch: return durability != Durability::none;
+    case StepKind::batch:
+      return durability != Durability::none;
     case StepKind::create_index:
     case StepKind::drop_index: return true;
     default: return false;

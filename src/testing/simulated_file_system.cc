@@ -342,14 +342,12 @@ Result<void> SimulatedFileSystem::rename(std::string_view from, std::string_view
 Result<void> SimulatedFileSystem::sync_directory(std::string_view path) {
   const std::lock_guard lock(mutex_);
   path = plain(path);
-  const Result<void> arrived = arrive_locked(Call::sync_directory);
-  if (!has_power_) return arrived;
+  XTREE_TRY(arrive_locked(Call::sync_directory));
   if (!is_directory_locked(path)) return absent(path);
-  if (Event* event = record_locked(
-          arrived ? EventKind::sync_directory : EventKind::failed_directory_sync, 0)) {
+  if (Event* event = record_locked(EventKind::sync_directory, 0)) {
     event->path = std::make_shared<const std::string>(path);
   }
-  return arrived;
+  return {};
 }
 
 }  // namespace xtree::testing

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "platform/check.h"
+#include "platform/plant.h"
 #include "wal/log_file.h"
 
 namespace xtree::wal {
@@ -234,7 +235,8 @@ Result<std::optional<StoredGroup>> Replay::read_next(OpenFile& file) const {
   // A file whose creation was cut short may be recycled, with groups that it had been carrying.
   const GroupOrigin origin =
       offset < file.header.carried_end ? GroupOrigin::carried : GroupOrigin::appended;
-  if (header.generation != end_.generation || header.origin != origin) {
+  const bool is_bound = !platform::planted(platform::Plant::group_unbound);
+  if (is_bound && (header.generation != end_.generation || header.origin != origin)) {
     return std::optional<StoredGroup>();
   }
   if (header.first_lsn != end_.next_lsn || header.operations == 0 ||

@@ -6,6 +6,7 @@
 
 #include "platform/check.h"
 #include "platform/crc32c.h"
+#include "platform/plant.h"
 #include "wal/log_file.h"
 
 namespace xtree::wal {
@@ -53,13 +54,15 @@ Result<void> LogWriter::begin(const LogEnd& after) {
   }
   older_ = *std::move(files);
   generation_ = after.generation + 1;
+  const bool keeps_tail = platform::planted(platform::Plant::torn_tail_kept);
   next_lsn_ = after.proven_lsn;
   durable_lsn_ = after.proven_lsn;
   XTREE_TRY(open_file(after.highest_file + 1));
   XTREE_TRY(carry_over(after));
   XTREE_TRY(commit_header({.first_lsn = after.proven_lsn,
                            .predecessor_file = after.proven.file,
-                           .predecessor_offset = after.proven.offset,
+                           .predecessor_offset =
+                               after.proven.offset + (keeps_tail ? kBlockBytes : 0),
                            .predecessor_generation = after.proven_generation,
                            .carried_end = offset_}));
   durable_lsn_ = next_lsn_;
@@ -72,6 +75,7 @@ Result<void> LogWriter::begin(const LogEnd& after) {
 // success without writing them. So they are written again, to other blocks.
 Result<void> LogWriter::carry_over(const LogEnd& after) {
   if (after.unproven_offset == after.end.offset) return {};
+  if (platform::planted(platform::Plant::carry_forgotten)) return {};
   auto from = LogFileReader::open(file_system_, directory_, after.end.file);
   if (!from) return from.error();
   for (std::uint64_t offset = after.unproven_offset; offset < after.end.offset;) {
@@ -140,7 +144,7 @@ Result<void> LogWriter::sync_groups() {
 
 Result<void> LogWriter::next_file() {
   // The next file's header vouches for all of this one.
-  XTREE_TRY(sync_groups());
+  if (!platform::planted(platform::Plant::roll_without_sync)) XTREE_TRY(sync_groups());
   const LogPosition predecessor = position();
   older_.push_back(number_);
   XTREE_TRY(open_file(number_ + 1));
@@ -177,7 +181,7 @@ Result<void> LogWriter::open_file(std::uint64_t number) {
 // The header makes the file a part of the log, so all that it speaks of is synced before it, and
 // it is synced together with the file's name before a commit can rely on it.
 Result<void> LogWriter::commit_header(FileHeader header) {
-  XTREE_TRY(file_->sync());
+  if (!platform::planted(platform::Plant::log_header_early)) XTREE_TRY(file_->sync());
   header.file = number_;
   header.generation = generation_;
   header.file_bytes = written_bytes_;
@@ -185,6 +189,7 @@ Result<void> LogWriter::commit_header(FileHeader header) {
   encode(header, buffer_);
   XTREE_TRY(file_->write_at(0, buffer_));
   XTREE_TRY(file_->sync());
+  if (platform::planted(platform::Plant::log_directory_not_synced)) return {};
   return file_system_.sync_directory(directory_);
 }
 
@@ -201,6 +206,12 @@ Result<void> LogWriter::write_group(GroupHeader header, std::span<const std::byt
   std::memset(buffer_.data() + used, 0, bytes - used);
 
   XTREE_TRY(extend_to(offset_ + bytes));
+  if (platform::planted(platform::Plant::block_rewritten)) {
+    std::vector<std::byte> block(kBlockBytes);
+    const auto got = file_->read_at(offset_ - kBlockBytes, block);
+    if (!got) return got.error();
+    XTREE_TRY(file_->write_at(offset_ - kBlockBytes, block));
+  }
   XTREE_TRY(file_->write_at(offset_, buffer_));
   offset_ += bytes;
   next_lsn_ += header.operations;
@@ -223,7 +234,9 @@ Result<void> LogWriter::extend_to(std::uint64_t end) {
 }
 
 Result<void> LogWriter::remember(Result<void> result) {
-  if (!result) failure_ = result.error();
+  if (!result && !platform::planted(platform::Plant::failed_sync_forgotten)) {
+    failure_ = result.error();
+  }
   return result;
 }
 

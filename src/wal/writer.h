@@ -63,6 +63,8 @@ class LogWriter {
   [[nodiscard]] std::uint64_t next_lsn() const noexcept { return next_lsn_; }
   // All operations below it have been synced.
   [[nodiscard]] std::uint64_t durable_lsn() const noexcept { return durable_lsn_; }
+  // Files before this one that were not released.
+  [[nodiscard]] std::size_t older_files() const noexcept { return older_.size(); }
   // What this writer has appended so far, in bytes of its files.
   [[nodiscard]] std::uint64_t appended_bytes() const noexcept { return appended_bytes_; }
 

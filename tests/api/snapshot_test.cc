@@ -213,6 +213,30 @@ TEST_F(SnapshotTest, AnswersAsItDidWhileEverythingChanges) {
   EXPECT_TRUE(db.verify());
 }
 
+// Writing goes on until the time has come; what came before the end still answers.
+TEST_F(SnapshotTest, IsEndedOnceItIsOlderThanTheLimit) {
+  options_.max_snapshot_age_ms = 20;
+  Database db = open();
+  auto index = db.index<2>("entries").value();
+  index.insert({{0, 0}, {1, 1}}, 1).value();
+  const Snapshot forgotten = db.snapshot();
+  Result<std::uint64_t> size = forgotten.size(index);
+  for (std::uint64_t i = 2; size; ++i) {
+    EXPECT_EQ(*size, 1u);
+    index.insert({{0, 0}, {1, 1}}, i).value();
+    size = forgotten.size(index);
+  }
+  EXPECT_EQ(size.error().code(), ErrorCode::limit_exceeded);
+  EXPECT_NE(std::string(size.error().message()).find("max_snapshot_age_ms"), std::string::npos);
+  EXPECT_EQ(forgotten.get("name").error().code(), ErrorCode::limit_exceeded);
+  auto cursor = forgotten.query(index, intersects(Box<2>{{0, 0}, {1, 1}}));
+  EXPECT_EQ(cursor.begin(), cursor.end());
+  EXPECT_EQ(cursor.status().error().code(), ErrorCode::limit_exceeded);
+  expect_nothing_held(db);
+  EXPECT_GT(index.size().value(), 1u);
+  EXPECT_GT(db.snapshot().size(index).value(), 1u);
+}
+
 // Snapshots of many moments, closed in random order, and the model's state at each.
 TEST_F(SnapshotTest, EachOfManyShowsItsOwnMoment) {
   const std::uint64_t seed = test_seed("snapshot");

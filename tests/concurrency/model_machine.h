@@ -41,7 +41,9 @@ class Machine {
   class Cpu {
    public:
     Cpu(State& state, std::size_t number, std::string& wrong) noexcept
-        : state_(state), self_(state.processors[number]), wrong_(wrong) {}
+        : state_(state),
+          self_(state.processors[number]),
+          wrong_(wrong) {}
 
     [[nodiscard]] std::uint64_t step() const noexcept { return self_.step; }
     [[nodiscard]] std::uint64_t& reg(std::size_t i) noexcept { return self_.reg[i]; }

@@ -25,10 +25,10 @@ constexpr std::uint64_t kVersionA = 1;
 constexpr std::uint64_t kVersionB = 2;
 
 struct Flaws {
-  bool no_barrier = false;        // the writer scans without `settle`
-  bool no_second_look = false;    // the reader does not look at the published epoch again
-  bool no_grace_period = false;   // the writer frees what it has unlinked without looking again
-  bool early_stamp = false;       // what is unlinked takes the time that the clock shows already
+  bool no_barrier = false;       // the writer scans without `settle`
+  bool no_second_look = false;   // the reader does not look at the published epoch again
+  bool no_grace_period = false;  // the writer frees what it has unlinked without looking again
+  bool early_stamp = false;      // what is unlinked takes the time that the clock shows already
 };
 
 constexpr std::size_t kReader = 0;
@@ -157,9 +157,7 @@ TEST(GracePeriod, NeedsAClockThatMovesAfterTheUnlinking) {
   EXPECT_NE(try_grace_period({.early_stamp = true}), "");
 }
 // The clock's step is a full barrier of the writer's alone.
-TEST(GracePeriod, NeedsTheProcessBarrier) {
-  EXPECT_NE(try_grace_period({.no_barrier = true}), "");
-}
+TEST(GracePeriod, NeedsTheProcessBarrier) { EXPECT_NE(try_grace_period({.no_barrier = true}), ""); }
 
 // A snapshot pins by compare-and-swap and counts; the collector trusts its last scan when the
 // counter has not moved (epoch.cc, `pin`).
@@ -266,12 +264,12 @@ Machine::Program slot_writer(SlotFlaws flaws) {
   const std::uint64_t next_tag = flaws.same_tag ? kTagUnit : 2 * kTagUnit;
   return [next_tag](Cpu& cpu) {
     switch (cpu.step()) {
-      case 0: cpu.store(kSide, kEndEpoch); return cpu.go(1);                        // end
+      case 0: cpu.store(kSide, kEndEpoch); return cpu.go(1);  // end
       case 1: cpu.store(kHot, kFrameUnit + kEndedBit + kTagUnit); return cpu.go(2);
-      case 2: cpu.store(kHot, next_tag); return cpu.go(3);                          // free
+      case 2: cpu.store(kHot, next_tag); return cpu.go(3);  // free
       case 3: cpu.store(kSide, kLink); return cpu.go(4);
-      case 4: cpu.store(kSide, 0); return cpu.go(5);                                // allocate
-      default: cpu.store(kHot, 2 * kFrameUnit + next_tag); return cpu.done();       // set_frame
+      case 4: cpu.store(kSide, 0); return cpu.go(5);                           // allocate
+      default: cpu.store(kHot, 2 * kFrameUnit + next_tag); return cpu.done();  // set_frame
     }
   };
 }

@@ -100,8 +100,8 @@ class Rule {
       const std::size_t top = dims_ + axis;
       const float side = unit.at[top] - unit.at[axis];
       const float inverse = side > 0 ? 1 / side : 1;
-      volume *= larger((smaller(a.at[top], b.at[top]) - larger(a.at[axis], b.at[axis])) * inverse,
-                       0);
+      volume *=
+          larger((smaller(a.at[top], b.at[top]) - larger(a.at[axis], b.at[axis])) * inverse, 0);
     }
     return volume;
   }
@@ -122,8 +122,7 @@ void expect_rule(const Layout& layout, const Node& node, const Boxes& children,
 }
 
 // A box to find a place for: anywhere, within a child, a corner of one, or around two.
-FloatBox any_target(const Boxes& children, std::size_t dims, Spread spread,
-                    test::Random& random) {
+FloatBox any_target(const Boxes& children, std::size_t dims, Spread spread, test::Random& random) {
   FloatBox box = any_box(dims, spread, random);
   const FloatBox& child = children[random.below(children.size())];
   switch (random.below(4)) {

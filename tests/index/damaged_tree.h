@@ -80,8 +80,7 @@ class DamagedTree : public ModelledTree<Scalar> {
 
   // What verify says of the tree: nothing, or the message of its error.
   std::string verdict() {
-    const auto verified =
-        verify_tree<Scalar>(this->layout, view(), this->root, stats, [](Ref) {});
+    const auto verified = verify_tree<Scalar>(this->layout, view(), this->root, stats, [](Ref) {});
     return verified ? std::string() : verified.error().message();
   }
   static std::string fault(Ref ref, std::size_t level, const char* rule) {

@@ -39,8 +39,7 @@ inline OwnedNode make_node(std::size_t bytes, std::size_t blocks, std::uint16_t 
 // The reference of child i is `first` + i + 1.
 inline OwnedNode make_directory(const Layout& layout, std::span<const FloatBox> boxes,
                                 std::size_t first = 0) {
-  const std::size_t blocks =
-      std::max(blocks_for(boxes.size(), kDirectoryLanes), kDirectoryBlocks);
+  const std::size_t blocks = std::max(blocks_for(boxes.size(), kDirectoryLanes), kDirectoryBlocks);
   OwnedNode node = make_node(layout.directory_bytes(blocks), blocks, 1);
   for (std::size_t i = 0; i < boxes.size(); ++i) {
     append_child(*node, layout, boxes[i], first + i + 1);
@@ -91,9 +90,17 @@ Scalar any_number(Spread spread, std::size_t axis, test::Random& random) {
     case Spread::tiny: return unit * Limits::denorm_min() * 1000;
     case Spread::wide: return (unit * 2 - 1) * Limits::max();
     case Spread::odd: {
-      const Scalar odd[] = {0, -Scalar{0}, Limits::max(), Limits::lowest(), Limits::min(),
-                            -Limits::min(), Limits::denorm_min(), -Limits::denorm_min(), 1,
-                            static_cast<Scalar>(3e38), static_cast<Scalar>(-3e38)};
+      const Scalar odd[] = {0,
+                            -Scalar{0},
+                            Limits::max(),
+                            Limits::lowest(),
+                            Limits::min(),
+                            -Limits::min(),
+                            Limits::denorm_min(),
+                            -Limits::denorm_min(),
+                            1,
+                            static_cast<Scalar>(3e38),
+                            static_cast<Scalar>(-3e38)};
       return odd[random.below(std::size(odd))];
     }
   }

@@ -42,8 +42,7 @@ class SplitRule {
     for (const auto& box : boxes) {
       Row row;
       for (std::size_t axis = 0; axis < dims_; ++axis) {
-        row.low.push_back(
-            static_cast<float>((clamped(box[axis]) / 2 - origin[axis]) * scale));
+        row.low.push_back(static_cast<float>((clamped(box[axis]) / 2 - origin[axis]) * scale));
         row.high.push_back(
             static_cast<float>((clamped(box[dims_ + axis]) / 2 - origin[axis]) * scale));
       }
@@ -85,8 +84,8 @@ class SplitRule {
         std::vector<bool> left(keys.size());
         std::size_t count = 0;
         for (std::size_t i = 0; i < keys.size(); ++i) {
-          left[i] = std::min(static_cast<std::uint32_t>((keys[i] - lowest) * scale), kCells - 1) <
-                    cut;
+          left[i] =
+              std::min(static_cast<std::uint32_t>((keys[i] - lowest) * scale), kCells - 1) < cut;
           count += left[i];
         }
         weigh(left, count, min_fill, best);
@@ -179,8 +178,7 @@ class SplitRule {
     if (count < min_fill || rows_.size() - count < min_fill) return;
     const Row a = united(left, true);
     const Row b = united(left, false);
-    const float lean =
-        2 * static_cast<float>(count) / static_cast<float>(rows_.size()) - 1;
+    const float lean = 2 * static_cast<float>(count) / static_cast<float>(rows_.size()) - 1;
     const float square = (1 - lean * lean) * (1 - lean * lean);
     const float weight = square * square + 1e-6f;
     const float overlap = shared(a, b);

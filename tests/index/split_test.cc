@@ -49,10 +49,10 @@ Outcome split_leaf(Splitter<Scalar>& splitter, const Layout& layout,
   EXPECT_TRUE(splitter.prepare(entries.size(), a->frame.bytes + splitter.extra_bytes() +
                                                    (is_insertion ? 0 : b->frame.bytes)));
   splitter.begin();
-  const Node* sources[] = {splitter.copy(*a),
-                           is_insertion ? splitter.entry(entries[first].data(),
-                                                         entry_value<Scalar>(*b, layout, 0))
-                                        : splitter.copy(*b)};
+  const Node* sources[] = {
+      splitter.copy(*a),
+      is_insertion ? splitter.entry(entries[first].data(), entry_value<Scalar>(*b, layout, 0))
+                   : splitter.copy(*b)};
   return read_sides<Scalar>(splitter.split_leaf(sources), layout.rows, 0,
                             [&](std::uint64_t i) { return entries.at(i).data(); });
 }
@@ -63,12 +63,11 @@ Outcome split_directory(Splitter<double>& splitter, const Layout& layout,
   const OwnedNode a = make_directory(layout, all.first(first));
   const OwnedNode b = make_directory(layout, all.subspan(first), first);
   const bool is_insertion = boxes.size() - first == 1;
-  EXPECT_TRUE(splitter.prepare(boxes.size(), a->frame.bytes + splitter.extra_bytes() +
-                                                 (is_insertion ? 0 : b->frame.bytes)));
+  EXPECT_TRUE(splitter.prepare(
+      boxes.size(), a->frame.bytes + splitter.extra_bytes() + (is_insertion ? 0 : b->frame.bytes)));
   splitter.begin();
-  const Node* sources[] = {splitter.copy(*a), is_insertion
-                                                  ? splitter.child(boxes[first], first + 1)
-                                                  : splitter.copy(*b)};
+  const Node* sources[] = {splitter.copy(*a), is_insertion ? splitter.child(boxes[first], first + 1)
+                                                           : splitter.copy(*b)};
   return read_sides<float>(splitter.split_directory(sources), 2 * layout.dimensions, 1,
                            [&](std::uint64_t i) { return boxes.at(i).at; });
 }
@@ -145,9 +144,9 @@ void check_leaves(int dimensions, bool points, test::Random& random) {
   const Layout layout(schema_of(dimensions, sizeof(Scalar) == 8, points));
   const std::size_t capacity = layout.leaf_capacity();
   for (const Spread spread : kAllSpreads) {
-    SCOPED_TRACE(testing::Message() << dimensions << " dimensions of " << sizeof(Scalar)
-                                    << " bytes, " << (points ? "points" : "boxes") << ", "
-                                    << name_of(spread));
+    SCOPED_TRACE(testing::Message()
+                 << dimensions << " dimensions of " << sizeof(Scalar) << " bytes, "
+                 << (points ? "points" : "boxes") << ", " << name_of(spread));
     Geometries<Scalar> entries;
     while (entries.size() <= capacity) {
       entries.push_back(any_geometry<Scalar>(layout, spread, random));
@@ -246,8 +245,8 @@ TEST(Split, PartsTwoClusters) {
   for (std::size_t i = 0; i < overfull(); ++i) {
     const bool is_high = i % 5 < 2;
     below += !is_high;
-    points.push_back({static_cast<double>(i % 13), (is_high ? 900.0 : 0.0) +
-                                                       static_cast<double>(i % 11)});
+    points.push_back(
+        {static_cast<double>(i % 13), (is_high ? 900.0 : 0.0) + static_cast<double>(i % 11)});
   }
   const Outcome outcome = split_points(points);
   EXPECT_EQ(outcome.overlap, 0);

@@ -25,7 +25,10 @@ class Harms {
   using Place = typename Tree::Place;
 
   Harms(Tree& tree, std::uint64_t seed)
-      : tree_(tree), layout_(tree.layout), random_(seed), top_(tree.root.height - 1) {}
+      : tree_(tree),
+        layout_(tree.layout),
+        random_(seed),
+        top_(tree.root.height - 1) {}
 
   void boxes();
   void entries();
@@ -89,10 +92,8 @@ void Harms<Scalar>::boxes() {
   tree_.expect_fault(place, kNotCovered, [&] { move(high, -kUp); });
   tree_.expect_fault(place, kTooLarge, [&] { move(low, -kUp); });
   tree_.expect_fault(place, kTooLarge, [&] { move(high, kUp); });
-  tree_.expect_fault(place, kNotCovered,
-                     [&] { child_row(place, child, low) = std::nanf(""); });
-  tree_.expect_fault(place, kNotCovered,
-                     [&] { child_row(place, child, high) = std::nanf(""); });
+  tree_.expect_fault(place, kNotCovered, [&] { child_row(place, child, low) = std::nanf(""); });
+  tree_.expect_fault(place, kNotCovered, [&] { child_row(place, child, high) = std::nanf(""); });
 }
 
 template <class Scalar>
@@ -122,8 +123,7 @@ void Harms<Scalar>::entries() {
   }
   if (layout_.points) return;
   tree_.expect_fault(leaf, kNoBox, [&] {
-    coordinate(leaf, entry, axis) =
-        std::nextafter(coordinate(leaf, entry, dims + axis), kInfinity);
+    coordinate(leaf, entry, axis) = std::nextafter(coordinate(leaf, entry, dims + axis), kInfinity);
   });
 }
 
@@ -178,9 +178,8 @@ void Harms<Scalar>::headers() {
   if (place.level > 0) {
     tree_.expect_fault(place, kOddBlocks, [&] { node.blocks = kDirectoryBlocks - 1; });
   }
-  tree_.expect_fault(place, "a reserved byte is not zero", [&] {
-    node.reserved[random_.below(sizeof node.reserved)] = 1;
-  });
+  tree_.expect_fault(place, "a reserved byte is not zero",
+                     [&] { node.reserved[random_.below(sizeof node.reserved)] = 1; });
 }
 
 template <class Scalar>
@@ -196,8 +195,8 @@ void Harms<Scalar>::free_lanes() {
     tree_.expect_fault(leaf, "a free lane holds an entry",
                        [&] { coordinate(leaf, lane, random_.below(layout_.rows)) = 0; });
     tree_.expect_fault(leaf, "a free lane holds a value", [&] {
-      entry_value<Scalar>(tree_.node(leaf.ref), layout_,
-                          lane)[random_.below(layout_.value_bytes)] = std::byte{1};
+      entry_value<Scalar>(tree_.node(leaf.ref), layout_, lane)[random_.below(layout_.value_bytes)] =
+          std::byte{1};
     });
   }
   if (const Place* found = any_with(1, top_, has_free_lane)) {
@@ -205,9 +204,8 @@ void Harms<Scalar>::free_lanes() {
     Node& node = tree_.node(place.ref);
     const std::size_t lane =
         random_.between(node.count, blocks_for(node.count, kDirectoryLanes) * kDirectoryLanes - 1);
-    tree_.expect_fault(place, "a free lane holds a box", [&] {
-      child_row(place, lane, random_.below(2 * layout_.dimensions)) = 0;
-    });
+    tree_.expect_fault(place, "a free lane holds a box",
+                       [&] { child_row(place, lane, random_.below(2 * layout_.dimensions)) = 0; });
     tree_.expect_fault(place, "a free lane holds a reference",
                        [&] { set_child_ref(node, layout_, lane, place.ref); });
   }
@@ -252,8 +250,7 @@ void Harms<Scalar>::references() {
     };
     tree_.expect_fault(order(left) < order(right) ? left : right, kNotCovered, [&] {
       const Ref first = child_ref(tree_.node(left.ref), layout_, i);
-      set_child_ref(tree_.node(left.ref), layout_, i,
-                    child_ref(tree_.node(right.ref), layout_, j));
+      set_child_ref(tree_.node(left.ref), layout_, i, child_ref(tree_.node(right.ref), layout_, j));
       set_child_ref(tree_.node(right.ref), layout_, j, first);
     });
     break;
@@ -303,10 +300,12 @@ void Harms<Scalar>::root() {
     tree_.expect_fault({top.ref, 0}, "the height is out of range", [&] { root.height = height; });
   }
   tree_.expect_fault({0, 0}, "an empty tree has entries or a height", [&] { root.node = 0; });
-  tree_.expect_fault({0, 0}, "an empty tree has entries or a height",
-                     [&] { root = Root{0, 0, 1, 0}; });
-  tree_.expect_fault({0, 0}, "an empty tree has entries or a height",
-                     [&] { root = Root{0, 1, 0, 0}; });
+  tree_.expect_fault({0, 0}, "an empty tree has entries or a height", [&] {
+    root = Root{0, 0, 1, 0};
+  });
+  tree_.expect_fault({0, 0}, "an empty tree has entries or a height", [&] {
+    root = Root{0, 1, 0, 0};
+  });
   tree_.expect_fault(last_leaf, kOtherLevel, [&] { tree_.node(last_leaf.ref).level = 7; });
   root.node = last_leaf.ref;
   EXPECT_EQ(tree_.verdict(), Tree::fault(last_leaf.ref, top_, kOtherLevel));

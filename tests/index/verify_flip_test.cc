@@ -32,9 +32,7 @@ class Flips {
   int passed = 0;
 
  private:
-  Place any_node() {
-    return tree_.any_at(random_.below(tree_.root.height), random_);
-  }
+  Place any_node() { return tree_.any_at(random_.below(tree_.root.height), random_); }
   std::byte& byte_of(const Place& place, std::size_t offset) {
     return reinterpret_cast<std::byte*>(&tree_.node(place.ref))[offset];
   }

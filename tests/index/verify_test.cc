@@ -34,9 +34,10 @@ TEST(Verify, KnowsTheSmallestTrees) {
 }
 
 TEST(Verify, CountsWhatThereIsAndVisitsEveryNodeOnce) {
-  DamagedTree<double> tree(schema_of(3, true, false));
-  ASSERT_NO_FATAL_FAILURE(grow(tree, Data::identical, 1, 8000));
+  DamagedTree<double> tree(schema_of(2, true, true, 64));
+  ASSERT_NO_FATAL_FAILURE(grow(tree, Data::identical, 1, 40'000));
   const IndexStats& stats = tree.stats;
+  ASSERT_EQ(stats.height, 3u);
   EXPECT_EQ(stats.entries, tree.model.size());
   EXPECT_EQ(stats.height, tree.root.height);
   std::size_t leaf_room = 0;
@@ -49,6 +50,7 @@ TEST(Verify, CountsWhatThereIsAndVisitsEveryNodeOnce) {
     if (node.level != 0) supernodes += node.blocks > kDirectoryBlocks;
   }
   EXPECT_GT(supernodes, 0u);
+  EXPECT_LT(supernodes, stats.directory_nodes);
   EXPECT_EQ(stats.supernodes, supernodes);
   EXPECT_EQ(stats.node_bytes, bytes);
   EXPECT_EQ(stats.leaves, tree.at_level(0).size());
@@ -126,25 +128,37 @@ TEST(Verify, AllowsANodeOneFreeBlock) {
   }
 }
 
-// Each node has the same child in all lanes: without a bound the walk would meet 64^8 leaves.
+// A directory node over `count` children that `child` makes, all with one box.
+template <class Child>
+Ref plant(DamagedTree<float>& tree, std::uint16_t level, const FloatBox& box, std::size_t count,
+          Child child) {
+  Node* node = tree.store.create(tree.layout.directory_bytes(kDirectoryBlocks));
+  node->level = level;
+  node->blocks = kDirectoryBlocks;
+  for (std::size_t i = 0; i < count; ++i) append_child(*node, tree.layout, box, child());
+  return node->frame.node_id;
+}
+
+// Above 1241 nodes in order, each node has the same child in all lanes: without a bound the walk
+// would meet 64^6 times as many.
 TEST(Verify, WalksNoFurtherThanThereAreNodes) {
   DamagedTree<float> tree(schema_of(2, false, true));
-  EntrySource<float> source(tree.layout, Data::identical, 1);
-  while (tree.model.size() < min_leaf_entries(tree.layout)) {
-    ASSERT_TRUE(tree.insert(source.next()).has_value());
+  FloatBox box{{1, 1, 1, 1}};
+  const float point[] = {1, 1};
+  const std::byte value[8] = {};
+  const auto leaf = [&] {
+    Node* node = tree.store.create(tree.layout.leaf_bytes(tree.layout.max_leaf_blocks));
+    node->blocks = static_cast<std::uint16_t>(tree.layout.max_leaf_blocks);
+    while (node->count < tree.layout.leaf_capacity()) {
+      append_entry(*node, tree.layout, point, value);
+    }
+    return node->frame.node_id;
+  };
+  Ref top = plant(tree, 2, box, 31, [&] { return plant(tree, 1, box, 39, leaf); });
+  for (std::uint16_t level = 3; level <= 8; ++level) {
+    top = plant(tree, level, box, kDirectoryCapacity, [&, below = top] { return below; });
   }
-  FloatBox box;
-  tree.kernels.leaf_box(tree.node(tree.root.node), tree.layout, box);
-  for (std::uint16_t level = 1; level <= 8; ++level) {
-    Node* node = tree.store.create(tree.layout.directory_bytes(kDirectoryBlocks));
-    ASSERT_NE(node, nullptr);
-    node->level = level;
-    node->blocks = kDirectoryBlocks;
-    while (node->count < kDirectoryCapacity) append_child(*node, tree.layout, box, tree.root.node);
-    tree.root.node = node->frame.node_id;
-  }
-  tree.root.height = 9;
-  tree.root.entries = ~std::uint64_t{0};
+  tree.root = {top, ~std::uint64_t{0}, 9, 0};
 
   struct PatientView {
     const Node* node(Ref ref) const noexcept {

@@ -23,10 +23,9 @@ void for_all_kernels(F f) {
         const Layout layout(schema_of(dimensions, sizeof(Scalar) == 8, points));
         for (const Isa isa : kAllIsas) {
           if (!isa_supported(isa)) continue;
-          SCOPED_TRACE(testing::Message()
-                       << dimensions << " dimensions of " << sizeof(Scalar) << " bytes, "
-                       << (points ? "points" : "boxes")
-                       << (isa == Isa::baseline ? ", baseline" : ", avx2"));
+          SCOPED_TRACE(testing::Message() << dimensions << " dimensions of " << sizeof(Scalar)
+                                          << " bytes, " << (points ? "points" : "boxes")
+                                          << (isa == Isa::baseline ? ", baseline" : ", avx2"));
           f.template operator()<Scalar>(layout, write_kernels<Scalar>(layout, isa));
           if (testing::Test::HasFatalFailure()) return;
         }
@@ -73,8 +72,8 @@ TEST(WriteKernels, FindTheChildrenThatCoverABox) {
   for_all_kernels([&]<class Scalar>(const Layout& layout, const WriteKernels<Scalar>& kernels) {
     const std::size_t dims = layout.dimensions;
     for (const Spread spread : kAllSpreads) {
-      const auto boxes = any_boxes(layout, spread, kCounts[random.below(std::size(kCounts))],
-                                   random);
+      const auto boxes =
+          any_boxes(layout, spread, kCounts[random.below(std::size(kCounts))], random);
       const OwnedNode node = make_directory(layout, boxes);
       for (int i = 0; i < 6; ++i) {
         FloatBox box = boxes[random.below(boxes.size())];
@@ -99,8 +98,8 @@ TEST(WriteKernels, FindTheEntriesThatAreEqual) {
   test::Random random(test::test_seed("WriteKernels"));
   for_all_kernels([&]<class Scalar>(const Layout& layout, const WriteKernels<Scalar>& kernels) {
     for (const Spread spread : kAllSpreads) {
-      const auto entries = any_entries<Scalar>(
-          layout, spread, kCounts[random.below(std::size(kCounts))], random);
+      const auto entries =
+          any_entries<Scalar>(layout, spread, kCounts[random.below(std::size(kCounts))], random);
       const OwnedNode leaf = make_leaf<Scalar>(layout, entries);
       for (int i = 0; i < 4; ++i) {
         std::vector<Scalar> sought = entries[random.below(entries.size())];
@@ -256,9 +255,9 @@ TEST(Bounds, RoundToTheNearestFloatOutward) {
     ASSERT_TRUE(is_rounded_down(round_down(x), x)) << x;
     ASSERT_TRUE(is_rounded_up(round_up(x), x)) << x;
   };
-  for (const double x : {0.0, 1.0, 16777216.0, 16777217.0, 1e-46, 1e-45, 1e-310, 3.4028235e38,
-                         3.5e38, 1e300, std::numeric_limits<double>::max(),
-                         std::numeric_limits<double>::denorm_min()}) {
+  for (const double x :
+       {0.0, 1.0, 16777216.0, 16777217.0, 1e-46, 1e-45, 1e-310, 3.4028235e38, 3.5e38, 1e300,
+        std::numeric_limits<double>::max(), std::numeric_limits<double>::denorm_min()}) {
     check(x);
     check(-x);
   }

@@ -140,6 +140,60 @@ TEST(EpochRegistry, DoesNotLetASnapshotAloneHoldTheGracePeriod) {
   EXPECT_EQ((*made)->oldest_stamp(), kNobody);
 }
 
+TEST(EpochRegistry, EndsTheSnapshotsThatAreTooOld) {
+  auto made = EpochRegistry::create(3);
+  ASSERT_TRUE(made);
+  EpochRegistry& registry = **made;
+  EXPECT_EQ(registry.oldest_opening_ms(), EpochRegistry::kNoTime);
+  SnapshotPin old = registry.pin(1000);
+  const SnapshotPin timeless = registry.pin();
+  registry.publish(4);
+  const SnapshotPin young = registry.pin(2000);
+  EXPECT_EQ(registry.oldest_opening_ms(), 1000u);
+  ReadGuard inside = registry.enter(old);
+  EXPECT_TRUE(inside);
+  const std::uint64_t changes = registry.snapshot_changes();
+
+  EXPECT_EQ(registry.end_snapshots(999), 0u);
+  EXPECT_FALSE(old.has_ended());
+  EXPECT_EQ(registry.snapshot_changes(), changes);
+  EXPECT_EQ(registry.end_snapshots(1000), 1u);
+  EXPECT_NE(registry.snapshot_changes(), changes);
+  EXPECT_TRUE(old.has_ended());
+  EXPECT_FALSE(young.has_ended());
+  EXPECT_FALSE(timeless.has_ended());
+  EXPECT_EQ(registry.end_snapshots(1999), 0u);
+  EXPECT_EQ(registry.oldest_opening_ms(), 2000u);
+  EXPECT_EQ(snapshots(registry), (std::vector<std::uint64_t>{3, 4}));  // `timeless` and `young`
+  // It lets nobody in any more; who was inside stays there.
+  EXPECT_FALSE(registry.enter(old));
+  EXPECT_EQ(guards(registry), (std::vector<std::uint64_t>{3}));
+  inside = ReadGuard();
+  EXPECT_TRUE(guards(registry).empty());
+  // Its slot serves another pin, which has not ended.
+  old = SnapshotPin();
+  const SnapshotPin next = registry.pin(3000);
+  EXPECT_FALSE(next.has_ended());
+  EXPECT_TRUE(registry.enter(next));
+}
+
+// A thread has one line, and takes slots for what it enters beside that.
+TEST(EpochRegistry, LetsOneThreadEnterAnyNumberOfTimes) {
+  auto made = EpochRegistry::create(0);
+  ASSERT_TRUE(made);
+  EpochRegistry& registry = **made;
+  std::vector<ReadGuard> inside;
+  for (std::uint64_t epoch = 0; epoch < 100; ++epoch) {
+    if (epoch != 0) registry.publish(epoch);
+    inside.push_back(registry.enter());
+    ASSERT_EQ(inside.back().epoch(), epoch);
+    ASSERT_EQ(guards(registry).size(), epoch + 1);
+  }
+  inside.erase(inside.begin(), inside.begin() + 50);
+  EXPECT_EQ(guards(registry).size(), 50u);
+  EXPECT_EQ(guards(registry).front(), 50u);
+}
+
 TEST(EpochRegistry, OutlivesThousandsOfThreads) {
   auto made = EpochRegistry::create(0);
   ASSERT_TRUE(made);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace xtree::persistence {
@@ -14,16 +15,16 @@ FrameHeader* fake_frame(std::uint64_t number) {
   return reinterpret_cast<FrameHeader*>((number + 1) * kFrameAlignment);
 }
 
-// Shards count their slots on, so that a handle's low 32 bits tell it from all others.
-std::uint64_t first_handle(std::uint64_t shard) {
-  return shard << kSlotBits | shard << ObjectTable::kShardSlotBits;
-}
-
 class ObjectTableTest : public testing::Test {
  protected:
-  NodeId allocate(unsigned shard = 0) { return table_->allocate(shard); }
+  // Of this shard; the shards before it become active too.
+  NodeId allocate(std::size_t shard = 0) {
+    while (allocators_.size() <= shard) allocators_.push_back(table_->lease());
+    return allocators_[shard].allocate();
+  }
 
   Result<ObjectTable> table_ = ObjectTable::create();
+  std::vector<ObjectTable::Allocator> allocators_;
 };
 
 TEST_F(ObjectTableTest, GivesEveryHandleOfEveryShardASlotOfItsOwn) {
@@ -32,12 +33,20 @@ TEST_F(ObjectTableTest, GivesEveryHandleOfEveryShardASlotOfItsOwn) {
     const std::size_t count = shard % 16 == 0 ? 150'000 : 100;
     for (std::size_t i = 0; i < count; ++i) {
       const NodeId id = allocate(shard);
-      ASSERT_EQ(id, NodeId::make(first_handle(shard) + i, 1));
+      ASSERT_EQ(id.tag(), 1u);
+      ASSERT_EQ(id.shard(), shard);
       table_->set_frame(id, fake_frame(ids.size()));
       ids.push_back(id);
     }
   }
   EXPECT_EQ(table_->live(), ids.size());
+  EXPECT_FALSE(table_->lease());
+  // Numbered through, in chunks: there is no room that only one of the shards could use.
+  std::vector<std::uint64_t> slots;
+  for (const NodeId id : ids) slots.push_back(id.slot());
+  std::ranges::sort(slots);
+  EXPECT_EQ(std::ranges::adjacent_find(slots), slots.end());
+  EXPECT_LT(slots.back(), ids.size() + kShards * ObjectTable::kChunkSlots);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const std::uint64_t word = table_->word(ids[i]);
     ASSERT_TRUE(ObjectTable::is_plain(word, ids[i]));
@@ -158,7 +167,7 @@ TEST_F(ObjectTableTest, RestoresLiveAndFreeSlotsAndTheGapsBetween) {
   ASSERT_TRUE(table_->restore(live_entry(NodeId::make(1, 40))));
   ASSERT_TRUE(table_->restore(free_entry(NodeId::make(3, 8))));
   ASSERT_TRUE(table_->restore(free_entry(NodeId::make(4, ObjectTable::kLastTag))));
-  const std::uint64_t other_shard = first_handle(5);
+  const std::uint64_t other_shard = std::uint64_t{5} << kSlotBits | 2 * ObjectTable::kChunkSlots;
   ASSERT_TRUE(table_->restore(live_entry(NodeId::make(other_shard, 2))));
   EXPECT_EQ(table_->live(), 2u);
   EXPECT_EQ(table_->look_up(NodeId::make(1, 40)).state, State::cold);
@@ -182,10 +191,7 @@ TEST_F(ObjectTableTest, RefusesEntriesThatMakeNoSense) {
     return result ? ErrorCode::closed : result.error().code();
   };
   EXPECT_EQ(code_of(live_entry(NodeId::make(1, 0))), ErrorCode::corruption);
-  EXPECT_EQ(code_of(live_entry(NodeId::make(ObjectTable::kShardSlots, 1))), ErrorCode::corruption);
-  EXPECT_EQ(code_of(live_entry(NodeId::make(first_handle(5) - 1, 1))), ErrorCode::corruption);
-  EXPECT_EQ(code_of(live_entry(NodeId::make(std::uint64_t{5} << kSlotBits, 1))),
-            ErrorCode::corruption);
+  EXPECT_EQ(code_of(live_entry(NodeId::make(ObjectTable::kSlots, 1))), ErrorCode::corruption);
   TableEntry entry = live_entry(NodeId::make(1, 1));
   for (const std::uint32_t bytes :
        {0u, 63u, 65u, static_cast<std::uint32_t>(kMaxFrameBytes) + 64}) {
@@ -195,6 +201,9 @@ TEST_F(ObjectTableTest, RefusesEntriesThatMakeNoSense) {
   ASSERT_TRUE(table_->restore(live_entry(NodeId::make(4, 1))));
   EXPECT_EQ(code_of(live_entry(NodeId::make(4, 2))), ErrorCode::corruption);
   EXPECT_EQ(code_of(free_entry(NodeId::make(3, 1))), ErrorCode::corruption);
+  // A chunk belongs to one shard.
+  EXPECT_EQ(code_of(live_entry(NodeId::make(std::uint64_t{1} << kSlotBits | 7, 1))),
+            ErrorCode::corruption);
   EXPECT_EQ(table_->live(), 1u);
 }
 

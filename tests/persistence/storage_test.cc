@@ -308,7 +308,7 @@ TEST(Storage, IsPoisonedByASyncThatFailed) {
     committed = storage->commit(some_checkpoint(3), std::span(&*entry, 1)).has_value();
     files.stop_failing();
     if (committed) {
-      EXPECT_GE(n, 8u);  // segment, directory, table, directory, manifest, directory, superblocks
+      EXPECT_GE(n, 6u);  // segment, directory, table, directory, manifest, directory, superblocks
       continue;
     }
     storage->abandon();

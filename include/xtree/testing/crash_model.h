@@ -51,8 +51,9 @@ struct Unit {
 // The model is that of a file system that promises no more than POSIX: a file's data and size are
 // durable once the file has been synced, its name once its directory has. Until then any subset may
 // be there, in any order, and data and size part company. Sectors of 512 bytes are written whole,
-// not at all, or come back as rubbish. Renaming within a directory is atomic. A sync that failed
-// has made nothing durable, nor does a later one: the system took the pages for clean.
+// not at all, or come back as rubbish. Renaming within a directory is atomic. A file's sync that
+// failed has made nothing durable, nor does a later one: the system took the pages for clean. After
+// one of a directory, a later one may still succeed.
 //
 //   CrashModel model;
 //   for (const Event& event : trace.events) {
@@ -94,7 +95,7 @@ class XTREE_EXPORT CrashModel {
   };
   struct NameChange {
     EventKind kind = EventKind::make_file;
-    Progress progress = Progress::pending;
+    bool is_durable = false;  // but something before it is not
     std::uint32_t node = 0;
     std::shared_ptr<const std::string> path;
     std::shared_ptr<const std::string> from;
@@ -109,7 +110,7 @@ class XTREE_EXPORT CrashModel {
   void change_file(const Event& event);
   void change_name(const Event& event);
   void sync_file(std::uint32_t number, bool succeeded);
-  void sync_names(const std::string& directory, bool succeeded);
+  void sync_names(const std::string& directory);
   static void apply_data(Node& node, std::uint64_t& size, const Change& change, const Fate& fate);
   void apply_name(DiskImage& names, const NameChange& change) const;
   [[nodiscard]] std::vector<std::uint32_t> named_files() const;

@@ -25,6 +25,8 @@ struct CrashTestOptions {
   std::string save_directory = {};
   // The run ends with so many faults.
   std::uint64_t max_faults = 10;
+  // Look for the smallest case that shows a fault: some seconds for each.
+  bool minimise = true;
 };
 
 // A state that was wrong, made as small as it could be made.

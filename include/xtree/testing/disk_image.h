@@ -62,7 +62,7 @@ struct XTREE_EXPORT Node {
   void write(const WrittenBytes& bytes);
   // The part of `bytes` that lies in one sector of the file.
   void write_sector(const WrittenBytes& bytes, std::uint64_t sector);
-  // Fills a sector with bytes that nobody wrote.
+  // Overwrites a sector, or a quarter of its words, with bytes that nobody wrote.
   void spoil_sector(std::uint64_t sector, std::uint64_t seed);
   // Cuts or grows; what lies behind the new size is zero if the file grows again.
   void resize(std::uint64_t bytes);

@@ -1,4 +1,4 @@
-// SimulatedFileSystem: files in memory that remember what was done to them, and that fail on demand.
+// SimulatedFileSystem: files in memory that remember what was done to them, and fail on demand.
 #pragma once
 
 #include <array>
@@ -27,7 +27,6 @@ enum class EventKind : std::uint8_t {
   remove,
   rename,
   sync_directory,
-  failed_directory_sync,
 };
 
 // One call that changed something, or that promised that changes will last.

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Builds the benchmarks on a fresh Debian 12 (as root, for the packages), runs XTree beside all its
+# peers, and leaves figures and plots in bench/results. Arguments go to the comparison: without any
+# it takes about two hours; with --quick, a twentieth of the entries, some minutes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/install-deps.sh build
+packages=(libbenchmark-dev libboost-dev libspatialindex-dev libgeos-dev libgeos++-dev libsqlite3-dev
+  libnanoflann-dev libcgal-dev python3 python3-matplotlib)
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+  [[ $status == installed ]] || missing+=("$package")
+done
+if [[ ${#missing[@]} -gt 0 ]]; then
+  echo "== install: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -q
+  apt-get install -q -y --no-install-recommends "${missing[@]}"
+fi
+
+cmake --preset release -DXTREE_BENCH=ON
+cmake --build --preset release -j "$(nproc)" --target compare tree_bench
+mkdir -p bench/results
+build/release/bench/tree/compare --results bench/results "$@" | tee bench/results/results.txt
+# Debian's own Python, which has Debian's matplotlib.
+/usr/bin/python3 bench/plot.py bench/results

@@ -1,0 +1,66 @@
+// Planted faults: mistakes that the engine makes on demand, so that its tests can be tested.
+#pragma once
+
+#include <cstdint>
+#ifdef XTREE_PLANTS
+#include <span>
+#include <string_view>
+#endif
+
+namespace xtree::platform {
+
+// One at a time, by the name that XTREE_PLANT holds in a build with XTREE_PLANTS. Each is the
+// absence of one step of the argument in design/recovery.md; tests/harness proves that each is
+// caught.
+enum class Plant : std::uint8_t {
+  none,
+  // The log.
+  ack_before_sync,           // writers return while the log is not synced
+  eventual_not_logged,       // `eventual` writes are treated as `none`
+  log_directory_not_synced,  // a log file is used before its name is durable
+  log_header_early,          // a file's header goes out before what it vouches for is synced
+  roll_without_sync,         // the next file vouches for groups that are not synced
+  group_unchecked,           // a group's payload is believed without its checksum
+  group_unbound,             // a group of another file or life is believed
+  block_rewritten,           // a block that was synced is written again
+  torn_tail_kept,            // the log goes on behind a torn group
+  carry_forgotten,           // unproven groups are not copied into the next life's file
+  batch_split,               // a batch goes into two groups
+  released_before_flip,      // the log that the checkpoint replaces goes before it is there
+  // The checkpoint.
+  segments_not_synced,
+  segments_directory_not_synced,
+  table_not_synced,
+  table_directory_not_synced,
+  manifest_not_synced,
+  manifest_directory_not_synced,
+  flip_not_synced,
+  one_superblock_slot,       // both generations use the same slot
+  both_slots_written,        // the other slot is written again under the same sync
+  superblock_unchecked,      // a slot is believed without its checksum
+  copy_not_synced,           // a superblock is renamed into place before its content is durable
+  rename_not_synced,         // and its new name is not made durable
+  superblock_not_confirmed,  // an open believes a superblock that only the cache may hold
+  parent_not_synced,         // the new database's own name is not made durable
+  slots_freed_before_flip,   // what the newest checkpoint needs is overwritten by the next one
+  change_forgotten,          // one changed node is not written
+  freed_handles_forgotten,   // the table does not learn that a node is gone
+  // Opening.
+  allocator_forgets,         // slots that are in use count as free
+  segment_numbers_forgotten, // a new segment gets the number of another one
+  epoch_forgotten,           // epochs begin again at the last start
+  tag_not_bumped,            // a handle's next life has the NodeID of the one before
+  // Errors.
+  failed_sync_forgotten,     // a sync that failed does not poison
+};
+
+#ifdef XTREE_PLANTS
+bool planted(Plant plant) noexcept;
+// The enumerators' names, in their order; the first is empty.
+std::span<const std::string_view> plant_names() noexcept;
+#else
+// Costs nothing: the compiler drops what depends on it.
+constexpr bool planted(Plant) noexcept { return false; }
+#endif
+
+}  // namespace xtree::platform
