@@ -1,6 +1,4 @@
 // The subcommand that shows what a crash does to the engine: crash-test.
-#include <malloc.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,19 +15,6 @@ namespace xtree::tool {
 namespace {
 
 constexpr double kSecondsPerHour = 3600;
-
-// A database is opened thousands of times a second, each time in fresh memory: huge pages would be
-// cleared and given back for nothing, and the heap would shrink and grow. The engine is the same.
-void prepare_process() {
-#ifdef PR_SET_THP_DISABLE
-  static_cast<void>(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
-#endif
-#ifdef M_TRIM_THRESHOLD
-  constexpr int kKeptBytes = 256 << 20;
-  mallopt(M_TRIM_THRESHOLD, kKeptBytes);
-  mallopt(M_MMAP_THRESHOLD, kKeptBytes);
-#endif
-}
 
 // One line on a terminal, wiped at the end.
 class ProgressLine final : public testing::CrashTestProgress {
@@ -99,7 +84,7 @@ Result<void> replay(const std::string& path, bool json) {
 }  // namespace
 
 Result<void> run_crash_test(const CrashTestOptions& options, bool json) {
-  prepare_process();
+  testing::prepare_process_for_crash_tests();
   if (!options.replay.empty()) return replay(options.replay, json);
   testing::CrashTestOptions run;
   run.seed = options.seed;

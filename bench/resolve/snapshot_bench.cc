@@ -75,6 +75,13 @@ Scene& scene() {
   return the_scene;
 }
 
+// Another database just like it: who reads there shares the machine with a writer, and nothing
+// else.
+Scene& elsewhere() {
+  static Scene another_scene;
+  return another_scene;
+}
+
 // What threads did in one slice, for each second of their own processor time: a machine that others
 // use as well gives them more or less of it, and none of these threads ever waits.
 struct Rates {
@@ -90,13 +97,13 @@ void add_rate(std::atomic<double>& sum, Work work) {
   sum.fetch_add(1e9 * done / (thread_ns() - begin));
 }
 
-std::uint64_t read_until(const std::atomic<bool>& stop, std::uint64_t seed) {
+std::uint64_t read_until(const std::atomic<bool>& stop, Scene& scene, std::uint64_t seed) {
   test::Random random(seed);
   std::uint64_t queries = 0;
   std::uint64_t hits = 0;
   for (; !stop.load(std::memory_order_relaxed); ++queries) {
-    must(scene().index().for_each(intersects(small_box(random, kWindowSide)),
-                                  [&](const auto& hit) { hits += hit.value; }));
+    must(scene.index().for_each(intersects(small_box(random, kWindowSide)),
+                                [&](const auto& hit) { hits += hit.value; }));
   }
   bench::keep(hits);
   return queries;
@@ -119,15 +126,16 @@ std::uint64_t write_until(const std::atomic<bool>& stop, test::Random& random) {
   return writes;
 }
 
-Rates run_slice(int readers, bool writer) {
+Rates run_slice(int readers, bool writer, Scene& read = scene()) {
   static test::Random random(99);
   std::atomic<bool> stop = false;
   std::atomic<double> queries = 0;
   std::atomic<double> writes = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < readers; ++i) {
-    threads.emplace_back(
-        [&, seed = random.next()] { add_rate(queries, [&] { return read_until(stop, seed); }); });
+    threads.emplace_back([&, seed = random.next()] {
+      add_rate(queries, [&] { return read_until(stop, read, seed); });
+    });
   }
   if (writer) {
     threads.emplace_back([&] { add_rate(writes, [&] { return write_until(stop, random); }); });
@@ -145,6 +153,7 @@ struct Measured {
   int readers;
   bool writer;
   double Rates::*rate;
+  bool read_elsewhere = false;
 };
 
 Contest rates(const std::vector<Measured>& parts, std::shared_ptr<const void> held = nullptr) {
@@ -152,7 +161,10 @@ Contest rates(const std::vector<Measured>& parts, std::shared_ptr<const void> he
   if (held) contest.keep(std::move(held));
   for (const Measured& part : parts) {
     contest.add_timed(part.name, [part] {
-      return 1e9 / std::max(run_slice(part.readers, part.writer).*part.rate, 1e-9);
+      return 1e9 / std::max(run_slice(part.readers, part.writer,
+                                      part.read_elsewhere ? elsewhere() : scene()).*
+                                part.rate,
+                            1e-9);
     });
   }
   return contest;
@@ -241,14 +253,18 @@ void register_all() {
                   {"4 readers", 4, false, &Rates::queries}});
   });
   register_contest("2 readers, beside a writer: ns per query", kRounds, [] {
-    return rates(
-        {{"no writer", 2, false, &Rates::queries}, {"writer flat out", 2, true, &Rates::queries}});
+    return rates({{"no writer", 2, false, &Rates::queries},
+                  {"writer flat out", 2, true, &Rates::queries},
+                  {"writer flat out in another database", 2, true, &Rates::queries, true}});
   });
   register_contest("writer, beside readers: ns per write", kRounds, [] {
     return rates({{"no readers", 0, true, &Rates::writes},
                   {"1 reader", 1, true, &Rates::writes},
                   {"2 readers", 2, true, &Rates::writes},
-                  {"3 readers", 3, true, &Rates::writes}});
+                  {"3 readers", 3, true, &Rates::writes},
+                  {"1 reader of another database", 1, true, &Rates::writes, true},
+                  {"2 readers of another database", 2, true, &Rates::writes, true},
+                  {"3 readers of another database", 3, true, &Rates::writes, true}});
   });
   register_contest("2 readers beside snapshots: ns per query", kRounds,
                    [] { return beside_snapshots(2, false, &Rates::queries); });

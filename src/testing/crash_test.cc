@@ -1,5 +1,8 @@
 #include "xtree/testing/crash_test.h"
 
+#include <malloc.h>
+#include <sys/prctl.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -19,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 
 // The clock is asked once in so many states.
 constexpr std::uint64_t kStatesBetweenLooks = 64;
+constexpr int kHeapKeptBytes = 256 << 20;
 constexpr auto kBetweenShows = std::chrono::milliseconds(100);
 
 class Run final : public StopSignal {
@@ -111,6 +115,16 @@ Result<void> Run::save(CrashTestFault& fault) {
 }  // namespace
 
 CrashTestProgress::~CrashTestProgress() = default;
+
+void prepare_process_for_crash_tests() noexcept {
+#ifdef PR_SET_THP_DISABLE
+  static_cast<void>(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
+#endif
+#ifdef M_TRIM_THRESHOLD
+  mallopt(M_TRIM_THRESHOLD, kHeapKeptBytes);
+  mallopt(M_MMAP_THRESHOLD, kHeapKeptBytes);
+#endif
+}
 
 std::vector<std::string> crash_workloads() {
   return {kWorkloadNames.begin(), kWorkloadNames.end()};

@@ -214,8 +214,8 @@ void write_supernodes(Writer& writer) {
     writer.batch(writer.inserts(kWide, 80));
     writer.add(StepKind::checkpoint);
   }
-  // Of the entries one in two is left, and of these one in forty, which need no directory.
-  for (const std::uint64_t one_left_in : {2, 40}) {
+  // Of the entries one in two is left, and of these so few that they need no directory.
+  for (const std::uint64_t one_left_in : {2, 200}) {
     std::vector<Change> erased;
     for (const Content::Entry& entry : writer.content().entries(kWide)) {
       if (writer.random().one_in(one_left_in)) continue;

@@ -10,6 +10,7 @@ namespace xtree::test {
 namespace {
 
 TEST(CrashTestLong, FindsNothing) {
+  testing::prepare_process_for_crash_tests();
   const auto report = testing::run_crash_test(
       {.seed = 2026, .seconds = 0, .states = kSanitized ? 20000u : 1500000u});
   ASSERT_TRUE(report) << report.error().message();

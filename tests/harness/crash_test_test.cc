@@ -69,7 +69,8 @@ TEST(CrashTest, MakesSupernodesAndShrinksThem) {
   std::uint64_t most = 0;
   std::uint64_t last = 0;
   for (const testing::Step& step : script) {
-    ASSERT_TRUE(driver.run(step, content));
+    const Result<void> done = driver.run(step, content);
+    ASSERT_TRUE(done) << done.error().message();
     step.apply_to(content);
     if (!content.has_index(2)) continue;
     const auto wide = driver.database().index<6, std::uint32_t, float>(testing::kIndexNames[2]);

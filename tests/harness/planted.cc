@@ -27,6 +27,7 @@ constexpr double kMostSeconds = 120;
 enum Caught : int { kNothing = 0, kByCrashes = 10, kByErrors = 11 };
 
 bool crashes_find_it() {
+  testing::prepare_process_for_crash_tests();
   testing::CrashTestOptions options;
   options.states = kMostStates;
   options.seconds = kMostSeconds;
