@@ -20,6 +20,12 @@ namespace xtree::bench {
   return *middle;
 }
 
+// Keeps a value from being optimised away, and its computation from being moved.
+template <class T>
+inline void keep(const T& value) {
+  asm volatile("" : : "r"(value) : "memory");
+}
+
 // A machine that others use as well grows slower and faster by the second. So the contestants run
 // in short turns, in an order that rotates, and what counts is the median over the rounds: of each
 // one's time, and of its ratio to the first one's time in the same round.

@@ -14,7 +14,6 @@
 #include "process_figures.h"
 #include "scratch_directory.h"
 #include "support/random.h"
-#include "walks.h"
 #include "xtree/database.h"
 
 namespace xtree::bench {

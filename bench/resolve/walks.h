@@ -5,15 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "contest.h"
 #include "handle_world.h"
 
 namespace xtree::bench {
-
-// Keeps a value from being optimised away, and its computation from being moved.
-template <class T>
-inline void keep(const T& value) {
-  asm volatile("" : : "r"(value) : "memory");
-}
 
 [[noreturn]] inline void unexpected() {
   std::fprintf(stderr, "a live NodeID did not resolve\n");

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <iterator>
 #include <type_traits>
+#include <utility>
 
 #include "xtree/query.h"
 #include "xtree/result.h"
@@ -73,6 +74,23 @@ class WindowScan {
       word_ = 0;
     }
   }
+  // Calls `visit(hit)` for each hit that is left, until it returns false. What a hit needs stays in
+  // registers, and coordinates that `visit` does not look at are not even read.
+  template <class F>
+  void visit_all(F&& visit) {
+    if (!begun_) return;
+    const P predicate = predicate_;
+    while (core_.next_leaf(state_, leaf_)) {
+      for (std::size_t word = 0; word < std::size(leaf_.mask); ++word) {
+        for (std::uint64_t bits = leaf_.mask[word]; bits != 0; bits &= bits - 1) {
+          HitType hit;
+          LeafDecoder<D, V, T, S>::decode(leaf_, word * 64 + std::countr_zero(bits), hit);
+          if (test_rest(predicate, hit) && !visit(std::as_const(hit))) return finish();
+        }
+      }
+    }
+    finish();
+  }
   [[nodiscard]] const Result<void>& status() const noexcept { return status_; }
 
  private:
@@ -129,6 +147,12 @@ class NearestScan {
     }
     finish();
     return false;
+  }
+  template <class F>
+  void visit_all(F&& visit) {
+    HitType hit;
+    while (next(hit) && visit(std::as_const(hit))) {
+    }
   }
   [[nodiscard]] const Result<void>& status() const noexcept { return status_; }
 

@@ -56,14 +56,14 @@ struct Queries {
   static Result<void> for_each(const IndexCore& core, const SnapshotCore* snapshot,
                                const Query& query, F&& visit) {
     Scan<Query> scan(core, snapshot, query);
-    Hit<D, V, T> hit;
-    while (scan.next(hit)) {
+    scan.visit_all([&](const Hit<D, V, T>& hit) {
       if constexpr (std::is_same_v<std::invoke_result_t<F&, const Hit<D, V, T>&>, bool>) {
-        if (!visit(std::as_const(hit))) break;
+        return visit(hit);
       } else {
-        visit(std::as_const(hit));
+        visit(hit);
+        return true;
       }
-    }
+    });
     return scan.status();
   }
 

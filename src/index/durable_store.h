@@ -25,6 +25,9 @@ class DurableView {
   void prefetch(Ref ref) const noexcept {
     view_.prefetch<kPrefetchedLines>(persistence::NodeId{ref});
   }
+  void prefetch_at(Ref ref, std::size_t offset) const noexcept {
+    view_.prefetch_at(persistence::NodeId{ref}, offset);
+  }
 
  private:
   persistence::ReadView view_;

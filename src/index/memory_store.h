@@ -22,6 +22,9 @@ class MemoryView {
     const auto* line = reinterpret_cast<const char*>(static_cast<std::uintptr_t>(ref));
     for (std::size_t i = 0; i < kPrefetchedLines; ++i) __builtin_prefetch(line + 64 * i);
   }
+  void prefetch_at(Ref ref, std::size_t offset) const noexcept {
+    __builtin_prefetch(reinterpret_cast<const char*>(static_cast<std::uintptr_t>(ref)) + offset);
+  }
 };
 
 // Models NodeStore over a FrameArena: changes happen in place, for there is one reader or writer

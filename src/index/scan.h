@@ -165,23 +165,42 @@ class LeafWalk {
     for (std::uint64_t rest = level.hits; rest != 0; rest &= rest - 1) {
       const auto child = static_cast<std::size_t>(std::countr_zero(rest));
       const Ref ref = child_ref(*level.node, layout_, level.block * kDirectoryLanes + child);
-      view_.prefetch(ref);
-      if (level.node->level == 2) prefetch_family(view_, ref);
+      if (level.node->level == 1 && (level.inside >> child & 1) != 0) {
+        fetch_inside_leaf(ref);
+      } else {
+        view_.prefetch(ref);
+        if (level.node->level == 2) prefetch_family(view_, ref);
+      }
     }
+  }
+
+  // Of a leaf inside the window the header is read, and the values of as many blocks as most have.
+  void fetch_inside_leaf(Ref ref) const noexcept {
+    prefetch_at(view_, ref, 0);
+    if (use == InsideUse::count) return;
+    for (std::size_t block = 0; block < usual_blocks(); ++block) {
+      prefetch_at(view_, ref, values_offset(block));
+    }
+  }
+  [[nodiscard]] std::size_t usual_blocks() const noexcept {
+    return layout_.max_leaf_blocks * 3 / 4;
+  }
+  [[nodiscard]] std::size_t values_offset(std::size_t block) const noexcept {
+    return sizeof(Node) + block * layout_.leaf_block_bytes + layout_.rows * kRowBytes;
   }
 
   void fetch_leaf(const Node& leaf, bool inside) const noexcept {
     if (inside && use == InsideUse::count) return;
     const std::size_t blocks = blocks_for(leaf.count, layout_.leaf_lanes);
-    const std::byte* block = leaf.block(0, layout_.leaf_block_bytes);
-    const std::byte* end = leaf.block(blocks, layout_.leaf_block_bytes);
-    if (!inside) {
-      for (; block < end; block += 64) __builtin_prefetch(block);
+    const auto* node = reinterpret_cast<const std::byte*>(&leaf);
+    if (inside) {
+      for (std::size_t i = usual_blocks(); i < blocks; ++i) {
+        __builtin_prefetch(node + values_offset(i));
+      }
       return;
     }
-    for (block += layout_.rows * kRowBytes; block < end; block += layout_.leaf_block_bytes) {
-      __builtin_prefetch(block);
-    }
+    const std::size_t end = layout_.leaf_bytes(blocks);
+    for (std::size_t at = sizeof(Node); at < end; at += 64) __builtin_prefetch(node + at);
   }
 
   View view_;

@@ -31,6 +31,12 @@ void prefetch_family(const V& view, Ref ref) noexcept {
   if constexpr (requires { view.prefetch_family(ref); }) view.prefetch_family(ref);
 }
 
+// A view that can asks for one line of a node, at an offset that may lie behind its end.
+template <NodeView V>
+void prefetch_at(const V& view, Ref ref, std::size_t offset) noexcept {
+  if constexpr (requires { view.prefetch_at(ref, offset); }) view.prefetch_at(ref, offset);
+}
+
 // How the one writer makes and changes nodes. `bytes` are whole nodes, header included, multiples
 // of 64. Frames that `create`, `edit` and `resize` return may be changed in place until the
 // operation ends; the tree fills everything behind the FrameHeader.

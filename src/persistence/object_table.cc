@@ -166,7 +166,7 @@ void ObjectTable::free(NodeId id) noexcept {
 bool ObjectTable::bump_tag(std::uint32_t index, std::uint16_t last_tag) noexcept {
   const NodeId slot = name(0, index, 0);
   if (last_tag != kLastTag) {
-    store_word(slot, last_tag + 1u);
+    store_word(slot, last_tag + (platform::planted(platform::Plant::tag_not_bumped) ? 0u : 1u));
     return true;
   }
   store_word(slot, 0);

@@ -100,6 +100,10 @@ class ObjectTable {
       const auto* frame = reinterpret_cast<const char*>(load(id) >> kTagBits);
       for (std::size_t i = 0; i < lines; ++i) __builtin_prefetch(frame + 64 * i);
     }
+    // The same for the line at some offset into the frame.
+    void prefetch_frame_at(NodeId id, std::size_t offset) const noexcept {
+      __builtin_prefetch(reinterpret_cast<const char*>(load(id) >> kTagBits) + offset);
+    }
 
    private:
     [[nodiscard]] std::uint64_t load(NodeId id) const noexcept {

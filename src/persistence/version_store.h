@@ -51,6 +51,10 @@ class ReadView {
   }
   // The same for a node that need not exist at this epoch; then it is null, and no failure.
   [[nodiscard]] Result<const FrameHeader*> find(NodeId id) const noexcept;
+  // Starts to bring a line of the node's newest version near.
+  void prefetch_at(NodeId id, std::size_t offset) const noexcept {
+    slots_.prefetch_frame_at(id, offset);
+  }
   // Starts to bring the first lines of the node's newest version near.
   template <std::size_t lines>
   void prefetch(NodeId id) const noexcept {

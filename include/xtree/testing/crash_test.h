@@ -58,9 +58,9 @@ class XTREE_EXPORT CrashTestProgress {
 
 [[nodiscard]] XTREE_EXPORT std::vector<std::string> crash_workloads();
 
-// For a process that does nothing but crash tests: databases are opened thousands of times a second,
-// each in fresh memory, so huge pages would be cleared and given back for nothing, and the heap
-// would shrink and grow. Turns both off; runs are about twice as fast, and otherwise the same.
+// For a process that does nothing but crash tests: databases are opened thousands of times a
+// second, each in fresh memory, so huge pages would be cleared and given back for nothing, and the
+// heap would shrink and grow. Turns both off; runs are faster, and otherwise the same.
 XTREE_EXPORT void prepare_process_for_crash_tests() noexcept;
 
 // Runs for as long as the options say. An error only when the options make no sense, or a case
