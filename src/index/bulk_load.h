@@ -1,6 +1,7 @@
 // Bulk loading: builds a packed tree from many entries at once.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -133,8 +134,10 @@ template <class Scalar, NodeStore Store>
   const EntryRange entries{static_cast<const std::byte*>(geometry), stride};
   const TreeShape shape(layout);
   const std::uint32_t level = shape.root_level(count);
+  const std::size_t largest = std::max(layout.leaf_bytes(layout.max_leaf_blocks),
+                                       layout.directory_bytes(kDirectoryBlocks));
   if (!kd_order<Scalar>(layout, shape, entries, order) ||
-      !store.reserve(shape.bytes(layout, count, level))) {
+      !store.reserve(shape.bytes(layout, count, level), largest)) {
     return no_memory;
   }
   TreePacker<Scalar, Store> packer(layout, shape, store, entries,

@@ -43,7 +43,10 @@ class DurableStore {
       : store_(store), newest_(newest) {}
 
   [[nodiscard]] View view() noexcept { return newest_; }
-  [[nodiscard]] bool reserve(std::size_t bytes) noexcept { return store_.reserve(bytes); }
+  [[nodiscard]] bool reserve(std::size_t bytes,
+                             std::size_t largest = persistence::kMaxFrameBytes) noexcept {
+    return store_.reserve(bytes, largest);
+  }
   [[nodiscard]] Node* create(std::size_t bytes) noexcept {
     return reinterpret_cast<Node*>(store_.create(bytes));
   }

@@ -38,7 +38,10 @@ class MemoryStore {
 
   [[nodiscard]] View view() const noexcept { return {}; }
 
-  [[nodiscard]] bool reserve(std::size_t bytes) noexcept { return arena_.reserve(bytes); }
+  [[nodiscard]] bool reserve(std::size_t bytes,
+                             std::size_t largest = persistence::kMaxFrameBytes) noexcept {
+    return arena_.reserve(bytes, largest);
+  }
   [[nodiscard]] Node* create(std::size_t bytes) noexcept {
     void* memory = arena_.allocate(bytes);
     if (memory == nullptr) return nullptr;

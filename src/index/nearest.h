@@ -214,10 +214,18 @@ class Nearest {
       }
     }
     while (!nodes_.empty() && nodes_[0].distance < bound_) {
-      if (!visit(take_node())) return false;
+      const NodeAhead nearest = take_node();
+      if (!nodes_.empty() && nodes_[0].distance < bound_) fetch_leaf(nodes_[0].ref);
+      if (!visit(nearest)) return false;
     }
     std::sort(entries_.begin(), entries_.end(), Nearer{});
     return entries_.size() != 0;
+  }
+
+  // Asks for all that most leaves have, while the node before it is at work.
+  void fetch_leaf(Ref ref) const noexcept {
+    const std::size_t end = layout_.leaf_bytes(layout_.max_leaf_blocks * 3 / 4);
+    for (std::size_t at = kPrefetchedLines * 64; at < end; at += 64) prefetch_at(view_, ref, at);
   }
 
   bool visit(const NodeAhead& ahead) noexcept {
@@ -235,6 +243,7 @@ class Nearest {
     for (std::size_t word = 0; word * 64 < leaf.count; ++word) {
       for (std::uint64_t mask = masks[word]; mask != 0; mask &= mask - 1) {
         const std::size_t index = word * 64 + static_cast<std::size_t>(std::countr_zero(mask));
+        if (squares[index] > square_limit_) continue;  // the limit falls from entry to entry
         rank_entry({entry_distance(leaf, index, squares[index]), &leaf, index});
       }
     }

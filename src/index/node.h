@@ -73,8 +73,8 @@ struct Layout {
          node_bytes *= 2) {
       max_leaf_blocks = (node_bytes - sizeof(Node)) / leaf_block_bytes;
     }
-    if (max_leaf_blocks * leaf_lanes > detail::kMaxLeafEntries) {
-      max_leaf_blocks = detail::kMaxLeafEntries / leaf_lanes;
+    if (max_leaf_blocks > kMostLeafEntries / leaf_lanes) {
+      max_leaf_blocks = kMostLeafEntries / leaf_lanes;
     }
   }
 
@@ -88,6 +88,9 @@ struct Layout {
 
  private:
   static constexpr std::size_t kMinLeafEntries = 48;
+  // Small entries could be more in 4096 bytes, but small queries would read them for nothing.
+  static constexpr std::size_t kMostLeafEntries = 96;
+  static_assert(kMostLeafEntries <= detail::kMaxLeafEntries);
 };
 
 }  // namespace xtree::index

@@ -47,6 +47,8 @@ concept NodeStore = NodeView<typename S::View> && requires(S& store, Ref ref, st
   // Makes sure that creates, edits and resizes of `bytes` in all cannot fail for want of
   // memory; false when there is not so much. Called before an operation changes anything.
   { store.reserve(bytes) } noexcept -> std::same_as<bool>;
+  // The same for nodes of at most so many bytes each, which costs less memory.
+  { store.reserve(bytes, bytes) } noexcept -> std::same_as<bool>;
   // A new node with zeroed memory behind its FrameHeader's fields. Its reference is
   // `frame.node_id`.
   { store.create(bytes) } noexcept -> std::same_as<Node*>;

@@ -50,7 +50,7 @@ class Checkpointer {
 
   // Bytes of log behind the last checkpoint.
   [[nodiscard]] std::uint64_t log_bytes() const noexcept;
-  // Counts the checkpoints of the database so far.
+  // Names the newest checkpoint; each gets a higher number than the one before.
   [[nodiscard]] std::uint64_t generation() const noexcept {
     return generation_.load(std::memory_order_relaxed);  // a figure that orders nothing
   }

@@ -210,18 +210,20 @@ void FrameArena::unlink(Free* piece) noexcept {
 }
 
 // More than the newest chunk has left. Beyond what one chunk can hold, any chunk that is free but
-// for less than the largest frame can be counted on for the rest of it.
-bool FrameArena::reserve_more(std::size_t bytes) noexcept {
+// for less than the largest frame can be counted on for the rest of it; and as a piece is found by
+// its list, for less than the next power of two.
+bool FrameArena::reserve_more(std::size_t bytes, std::size_t largest) noexcept {
+  const std::size_t lost = std::bit_ceil(largest);
   constexpr std::size_t kUsable = kChunkBytes - Chunk::header_bytes(kChunkBytes);
   if (bytes <= kUsable) return map_chunk(bytes);
   std::size_t granted = 0;
   for (const Free* piece = lists_[kLists - 1]; piece != nullptr && granted < bytes;
        piece = piece->next) {
-    granted += piece->bytes - std::min(piece->bytes, kMaxFrameBytes);
+    granted += piece->bytes - std::min(piece->bytes, lost);
   }
   while (granted < bytes) {
     if (!map_chunk(kUsable)) return false;
-    granted += static_cast<std::size_t>(end_ - next_) - kMaxFrameBytes;
+    granted += static_cast<std::size_t>(end_ - next_) - lost;
     retire_bump();
   }
   return true;

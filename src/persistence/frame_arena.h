@@ -39,9 +39,10 @@ class FrameArena {
   // Takes back what `allocate` gave for the same number of bytes.
   void release(void* frame, std::size_t bytes) noexcept;
   // Until the next `reserve`, allocations whose sizes, each rounded up to a multiple of 64, come to
-  // `bytes` in all cannot fail.
-  [[nodiscard]] bool reserve(std::size_t bytes) noexcept {
-    return static_cast<std::size_t>(end_ - next_) >= bytes || reserve_more(bytes);
+  // `bytes` in all cannot fail, if none is larger than `largest`. The smaller that is, the less is
+  // taken beyond `bytes`.
+  [[nodiscard]] bool reserve(std::size_t bytes, std::size_t largest = kMaxFrameBytes) noexcept {
+    return static_cast<std::size_t>(end_ - next_) >= bytes || reserve_more(bytes, largest);
   }
 
   // Memory that is allocated now, in multiples of 64.
@@ -71,7 +72,7 @@ class FrameArena {
   static std::size_t list_of(std::size_t bytes) noexcept;
   static std::size_t list_for_request(std::size_t bytes) noexcept;
 
-  bool reserve_more(std::size_t bytes) noexcept;
+  bool reserve_more(std::size_t bytes, std::size_t largest) noexcept;
   bool map_chunk(std::size_t bytes) noexcept;
   void retire_bump() noexcept;
   Free* find(std::size_t bytes) noexcept;

@@ -15,11 +15,11 @@ namespace xtree::persistence {
 // reserved stays its own, however much readers load meanwhile. Sizes are multiples of 64.
 class FramePool {
  public:
-  // The writer's allocations until its next `reserve`, `bytes` in all, will succeed; false when
-  // there is not so much memory.
-  [[nodiscard]] bool reserve(std::size_t bytes) noexcept {
+  // The writer's allocations until its next `reserve`, `bytes` in all and none of more than
+  // `largest`, will succeed; false when there is not so much memory.
+  [[nodiscard]] bool reserve(std::size_t bytes, std::size_t largest = kMaxFrameBytes) noexcept {
     const std::lock_guard lock(latch_);
-    reserved_ = arena_.reserve(bytes) ? bytes : 0;
+    reserved_ = arena_.reserve(bytes, largest) ? bytes : 0;
     return reserved_ == bytes;
   }
   // The writer's allocation; null when memory is exhausted and none was reserved.

@@ -172,7 +172,9 @@ class VersionStore {
 
   // As index/store.h says of the functions of these names. A frame may be changed in place until
   // the epoch ends. Null when the node cannot be read or memory that was not reserved is exhausted.
-  [[nodiscard]] bool reserve(std::size_t bytes) noexcept { return frames_.reserve(bytes); }
+  [[nodiscard]] bool reserve(std::size_t bytes, std::size_t largest = kMaxFrameBytes) noexcept {
+    return frames_.reserve(bytes, largest);
+  }
   [[nodiscard]] FrameHeader* create(std::size_t bytes) noexcept;
   [[nodiscard]] FrameHeader* edit(NodeId id) noexcept;
   [[nodiscard]] FrameHeader* resize(NodeId id, std::size_t bytes) noexcept;

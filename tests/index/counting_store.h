@@ -14,7 +14,7 @@ class CountingStore {
   using View = MemoryView;
 
   [[nodiscard]] View view() const noexcept { return {}; }
-  [[nodiscard]] bool reserve(std::size_t bytes) noexcept {
+  [[nodiscard]] bool reserve(std::size_t bytes, std::size_t = 0) noexcept {
     most_reserved = std::max(most_reserved, bytes);
     return store_.reserve(bytes);
   }

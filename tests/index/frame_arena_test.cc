@@ -71,6 +71,21 @@ TEST(FrameArena, KeepsPromisesBeyondAChunk) {
   EXPECT_EQ(arena.bytes_mapped(), mapped);
 }
 
+TEST(FrameArena, TakesLittleMoreForSmallFramesThanTheyNeed) {
+  constexpr std::size_t kBytes = std::size_t{40} << 20;
+  for (const std::size_t size : {64, 320, 1088, 4032, 5120, 12'352}) {
+    SCOPED_TRACE(size);
+    FrameArena arena;
+    ASSERT_TRUE(arena.reserve(kBytes, size));
+    const std::size_t mapped = arena.bytes_mapped();
+    EXPECT_LE(mapped, kBytes + kBytes / 20 + (std::size_t{2} << 20));
+    for (std::size_t left = kBytes; left >= size; left -= size) {
+      ASSERT_NE(arena.allocate(size), nullptr);
+    }
+    EXPECT_EQ(arena.bytes_mapped(), mapped);
+  }
+}
+
 TEST(FrameArena, JoinsAndCutsWhatIsFree) {
   FrameArena arena;
   std::vector<void*> frames;

@@ -36,11 +36,12 @@ TEST(Layout, IsWhatTheFileFormatSays) {
     EXPECT_LT(layout.leaf_block_bytes, used + 64);
     EXPECT_EQ(layout.leaf_block_bytes % 64, 0u);
     EXPECT_EQ(layout.directory_block_bytes, 2u * schema.dimensions * 64 + 16 * 8);
-    // The smallest node of 4096 bytes, doubled as often as needed, that holds 48 entries.
+    // The smallest node of 4096 bytes, doubled as often as needed, that holds 48 entries; but
+    // never more than 96 of them.
     std::size_t node_bytes = 4096;
     const auto blocks_in = [&] { return (node_bytes - sizeof(Node)) / layout.leaf_block_bytes; };
     while (blocks_in() * layout.leaf_lanes < 48) node_bytes *= 2;
-    EXPECT_EQ(layout.max_leaf_blocks, std::min(blocks_in(), 256 / layout.leaf_lanes));
+    EXPECT_EQ(layout.max_leaf_blocks, std::min(blocks_in(), 96 / layout.leaf_lanes));
   });
 }
 

@@ -159,7 +159,7 @@ class CopyingStore {
   };
 
   View view() const noexcept { return View(this); }
-  bool reserve(std::size_t bytes) noexcept {
+  bool reserve(std::size_t bytes, std::size_t = 0) noexcept {
     reserved_ = bytes;
     return true;
   }

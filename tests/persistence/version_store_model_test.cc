@@ -16,7 +16,6 @@ namespace {
 struct Content {
   std::uint64_t value = 0;
   std::size_t bytes = 0;
-  friend bool operator==(const Content&, const Content&) = default;
 };
 using State = std::map<std::uint64_t, Content>;  // by NodeID bits
 
