@@ -77,8 +77,10 @@ class SearchFixture {
       entries.push_back(entry);
     }
     if (build == Build::bulk) {
-      const auto loaded = bulk_load<T>(layout, store, root, entries.data()->rows,
-                                       &entries.data()->value, sizeof(Entry), count);
+      const Entry* first = count == 0 ? nullptr : entries.data();
+      const auto loaded =
+          bulk_load<T>(layout, store, root, first == nullptr ? nullptr : first->rows,
+                       first == nullptr ? nullptr : &first->value, sizeof(Entry), count);
       EXPECT_TRUE(loaded.has_value());
     } else {
       const auto& kernels = write_kernels<T>(layout, best_isa());
