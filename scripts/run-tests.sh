@@ -2,7 +2,7 @@
 # Builds XTree in every way that we promise, with warnings as errors, and runs its tests. Meant for
 # a fresh Debian 12 (as root, for the packages). The first stage that fails ends it.
 #   run-tests.sh              all stages
-#   run-tests.sh STAGE...     some of them, in this order: release clang asan tsan
+#   run-tests.sh STAGE...     some of them, in this order: release clang asan tsan fuzz
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -60,15 +60,19 @@ stage() {
       timed "build tsan" build tsan --target concurrency_tests
       timed "test tsan" run tsan
       ;;
+    fuzz) # what reads bytes from outside, for some seconds each
+      timed "build fuzz" build fuzz --target fuzzers
+      timed "test fuzz" run fuzz
+      ;;
     *)
-      echo "run-tests.sh: no stage '$1'; there are: release clang asan tsan" >&2
+      echo "run-tests.sh: no stage '$1'; there are: release clang asan tsan fuzz" >&2
       exit 2
       ;;
   esac
 }
 
 stages=("$@")
-[[ ${#stages[@]} -gt 0 ]] || stages=(release clang asan tsan)
+[[ ${#stages[@]} -gt 0 ]] || stages=(release clang asan tsan fuzz)
 
 timed "install" scripts/install-deps.sh test
 for name in "${stages[@]}"; do

@@ -1,0 +1,49 @@
+// A superblock file with anything in it, checksums made right if the input asks for it.
+#include <cstring>
+#include <vector>
+
+#include "fuzz/input.h"
+#include "persistence/superblock.h"
+#include "platform/crc32c.h"
+#include "support/memory_file_system.h"
+
+namespace {
+
+void mend_slot(std::vector<std::byte>& file, std::uint64_t offset) {
+  using xtree::persistence::kSuperblockBytes;
+  if (file.size() < offset + kSuperblockBytes) return;
+  const auto slot = std::span(file).subspan(offset, kSuperblockBytes);
+  const std::uint32_t checksum = xtree::platform::crc32c(slot.first(kSuperblockBytes - 4));
+  std::memcpy(slot.data() + kSuperblockBytes - 4, &checksum, sizeof checksum);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace xtree::persistence;
+  xtree::test::FuzzInput input(data, size);
+  // Two slots that are right but for what the input writes over them.
+  std::vector<std::byte> file(kSuperblockOffsets[1] + kSuperblockBytes);
+  const auto flags = input.take<std::uint8_t>();
+  for (const std::uint64_t generation : {2, 3}) {
+    const auto slot = encode_superblock({generation, 100 * generation, 7});
+    std::memcpy(file.data() + kSuperblockOffsets[generation % 2], slot.data(), slot.size());
+  }
+  while (!input.empty()) {
+    const std::uint64_t slot = kSuperblockOffsets[input.take<std::uint8_t>() % 2];
+    file[slot + input.take<std::uint16_t>() % 40] = input.take<std::byte>();
+  }
+  if ((flags & 1) != 0) mend_slot(file, kSuperblockOffsets[0]);
+  if ((flags & 2) != 0) mend_slot(file, kSuperblockOffsets[1]);
+  file.resize(file.size() - (flags & 4) * 1000u);
+  xtree::test::MemoryFileSystem files;
+  files.restore("db", {{"superblock", file}});
+  const auto read = read_superblocks(files, "db");
+  if (read) {
+    xtree::test::require(!read->older || read->older->generation + 1 == read->newest.generation);
+  } else {
+    xtree::test::require(read.error().code() == xtree::ErrorCode::corruption ||
+                         read.error().code() == xtree::ErrorCode::newer_format);
+  }
+  return 0;
+}
