@@ -1,5 +1,5 @@
-// A log that is right but for what the input writes over it, checksums made right if the input asks
-// for it: replaying it gives groups whose operations follow each other, and then an end or an error.
+// A log that is right but for what the input writes over it, checksums made right if the input
+// asks for it: a replay gives groups whose operations follow each other, then an end or an error.
 #include <cstring>
 #include <optional>
 #include <string>
