@@ -135,7 +135,8 @@ Result<void> Checkpointer::store_plan(Plan& plan, std::vector<TableEntry>& chang
   changes.reserve(plan.cut.changes.size());
   Result<void> result = write(plan, changes);
   if (result) result = storage_.commit(plan.checkpoint, changes);
-  if (!result || !storage_.commit(plan.checkpoint, {})) storage_.abandon();
+  if (result) plan.repeated = storage_.commit(plan.checkpoint, {});
+  if (!result || !plan.repeated) storage_.abandon();
   return result;
 }
 
@@ -147,9 +148,7 @@ Result<void> Checkpointer::finish_locked(Plan& plan, const std::vector<TableEntr
     if (storage_.poisoned()) committer_.poison(stored.error());
     return stored;
   }
-  if (storage_.poisoned()) {
-    committer_.poison(Error(ErrorCode::io_error, "superblock", "a checkpoint could not be synced"));
-  }
+  if (storage_.poisoned()) committer_.poison(plan.repeated.error());
   for (const TableEntry& entry : changes) {
     if (entry.address) {
       store_.written(entry);

@@ -63,6 +63,7 @@ class Checkpointer {
     Cut cut;
     Checkpoint checkpoint;
     std::uint64_t cut_bytes = 0;
+    Result<void> repeated;  // what came of committing it for the second time
   };
 
   [[nodiscard]] bool needed() const noexcept;
