@@ -92,7 +92,7 @@ class HandleWorld {
 
  private:
   static Result<platform::ReservedRange> range(std::uint64_t bytes) {
-    return platform::ReservedRange::create(bytes, platform::HugePages::yes);
+    return platform::ReservedRange::create(bytes, bytes);
   }
   template <class T>
   static T value(Result<T> result) {

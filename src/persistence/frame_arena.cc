@@ -38,20 +38,31 @@ void unpoison([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes)
 #endif
 }
 
-// Maps `bytes` on a boundary of kChunkBytes: maps that much more and gives the edges back.
-std::byte* map_aligned(std::size_t bytes) noexcept {
-  void* mapped = ::mmap(nullptr, bytes + kChunkBytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapped == MAP_FAILED) return nullptr;
-  auto* memory = static_cast<std::byte*>(mapped);
-  const auto address = reinterpret_cast<std::uintptr_t>(memory);
+// `bytes` on a boundary of kChunkBytes, and the mapping around them.
+struct Aligned {
+  std::byte* memory = nullptr;  // null when there was none
+  void* mapping = nullptr;
+  std::size_t mapped_bytes = 0;
+};
+
+// Maps more than is asked for. A whole chunk gives the edges back; smaller ones are few, and leave
+// their edges untouched, which costs addresses but neither memory nor two calls.
+Aligned map_aligned(std::size_t bytes) noexcept {
+  const std::size_t mapped_bytes = bytes + kChunkBytes;
+  void* mapping = ::mmap(nullptr, mapped_bytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapping == MAP_FAILED) return {};
+  auto* begin = static_cast<std::byte*>(mapping);
+  const auto address = reinterpret_cast<std::uintptr_t>(begin);
   const std::size_t before = (kChunkBytes - address % kChunkBytes) % kChunkBytes;
-  if (before != 0) ::munmap(memory, before);
-  ::munmap(memory + before + bytes, kChunkBytes - before);
+  std::byte* memory = begin + before;
+  if (bytes != kChunkBytes) return {memory, mapping, mapped_bytes};
+  if (before != 0) ::munmap(begin, before);
+  ::munmap(memory + bytes, kChunkBytes - before);
 #ifdef MADV_HUGEPAGE
-  if (bytes == kChunkBytes) ::madvise(memory + before, bytes, MADV_HUGEPAGE);
+  ::madvise(memory, bytes, MADV_HUGEPAGE);
 #endif
-  return memory + before;
+  return {memory, memory, bytes};
 }
 
 bool bit(const std::uint64_t* map, std::size_t index) noexcept {
@@ -71,6 +82,8 @@ void clear_bit(std::uint64_t* map, std::size_t index) noexcept {
 struct FrameArena::Chunk {
   Chunk* previous;
   std::size_t bytes;
+  void* mapping;
+  std::size_t mapped_bytes;
 
   [[nodiscard]] std::size_t map_words() const noexcept { return bytes / kGranule / 64; }
   [[nodiscard]] std::uint64_t* begins() noexcept {
@@ -93,9 +106,8 @@ FrameArena::~FrameArena() {
   while (chunks_ != nullptr) {
     Chunk* chunk = chunks_;
     chunks_ = chunk->previous;
-    const std::size_t bytes = chunk->bytes;
-    unpoison(chunk, bytes);
-    ::munmap(chunk, bytes);
+    unpoison(chunk, chunk->bytes);
+    ::munmap(chunk->mapping, chunk->mapped_bytes);
   }
 }
 
@@ -242,10 +254,10 @@ bool FrameArena::map_chunk(std::size_t bytes) noexcept {
   if (size > limit_bytes_ - bytes_mapped_) size = kFirstChunkBytes;
   while (size - Chunk::header_bytes(size) < bytes) size *= 2;
   if (size > limit_bytes_ - bytes_mapped_) return false;
-  std::byte* memory = map_aligned(size);
+  const auto [memory, mapping, mapped_bytes] = map_aligned(size);
   if (memory == nullptr) return false;
   retire_bump();
-  chunks_ = ::new (static_cast<void*>(memory)) Chunk{chunks_, size};
+  chunks_ = ::new (static_cast<void*>(memory)) Chunk{chunks_, size, mapping, mapped_bytes};
   bytes_mapped_ += size;
   next_ = memory + Chunk::header_bytes(size);
   end_ = memory + size;

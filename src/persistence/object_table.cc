@@ -21,29 +21,20 @@ Error bad_entry(const char* text) noexcept {
 }  // namespace
 
 Result<ObjectTable> ObjectTable::create() {
-  using platform::HugePages;
-  using platform::ReservedRange;
-  auto hot = ReservedRange::create(ObjectTable::kSlots * sizeof(std::uint64_t), HugePages::yes);
-  if (!hot) return hot.error();
-  auto cold = ReservedRange::create(ObjectTable::kSlots * sizeof(Cold));
-  if (!cold) return cold.error();
-  auto side = ReservedRange::create(ObjectTable::kSlots * sizeof(std::uint64_t));
-  if (!side) return side.error();
-  auto owners = ReservedRange::create(kChunks);
-  if (!owners) return owners.error();
-  return ObjectTable(std::move(*hot), std::move(*cold), std::move(*side), std::move(*owners));
+  constexpr std::size_t kHotBytes = kSlots * sizeof(std::uint64_t);
+  constexpr std::size_t kSideBytes = kSlots * sizeof(std::uint64_t);
+  auto range = platform::ReservedRange::create(
+      kHotBytes + kSlots * sizeof(Cold) + kSideBytes + kChunks, kHotBytes);
+  if (!range) return range.error();
+  return ObjectTable(std::move(*range));
 }
 
-ObjectTable::ObjectTable(platform::ReservedRange hot, platform::ReservedRange cold,
-                         platform::ReservedRange side, platform::ReservedRange owners)
-    : hot_range_(std::move(hot)),
-      cold_range_(std::move(cold)),
-      side_range_(std::move(side)),
-      owners_range_(std::move(owners)),
-      hot_(reinterpret_cast<std::uint64_t*>(hot_range_.data())),
-      cold_(reinterpret_cast<Cold*>(cold_range_.data())),
-      side_(reinterpret_cast<std::uint64_t*>(side_range_.data())),
-      owners_(reinterpret_cast<std::uint8_t*>(owners_range_.data())),
+ObjectTable::ObjectTable(platform::ReservedRange range)
+    : range_(std::move(range)),
+      hot_(reinterpret_cast<std::uint64_t*>(range_.data())),
+      cold_(reinterpret_cast<Cold*>(hot_ + kSlots)),
+      side_(reinterpret_cast<std::uint64_t*>(cold_ + kSlots)),
+      owners_(reinterpret_cast<std::uint8_t*>(side_ + kSlots)),
       shards_(std::make_unique<Shards>()) {}
 
 ObjectTable::Lookup ObjectTable::look_up(NodeId id) const noexcept {

@@ -226,8 +226,7 @@ class ObjectTable {
     std::uint32_t restored_chunks = 0;
   };
 
-  ObjectTable(platform::ReservedRange hot, platform::ReservedRange cold,
-              platform::ReservedRange side, platform::ReservedRange owners);
+  explicit ObjectTable(platform::ReservedRange range);
 
   // Slots are numbered through all shards, so the low 32 bits of the handle are the place in the
   // arrays: no branch, no directory, one shift. Every 64-bit pattern gives a place inside the
@@ -254,10 +253,7 @@ class ObjectTable {
     std::atomic_ref(hot_[index(id)]).store(word, std::memory_order_release);
   }
 
-  platform::ReservedRange hot_range_;
-  platform::ReservedRange cold_range_;
-  platform::ReservedRange side_range_;
-  platform::ReservedRange owners_range_;
+  platform::ReservedRange range_;  // all four of these, in their order
   std::uint64_t* hot_;
   Cold* cold_;
   std::uint64_t* side_;

@@ -1,11 +1,15 @@
 #include "persistence/reader_lines.h"
 
+#include <new>
+
 namespace xtree::persistence {
 
 Result<ReaderLines> ReaderLines::create() {
-  auto range = platform::ReservedRange::create(kLines * sizeof(PinSlot));
-  if (!range) return range.error();
-  return ReaderLines(std::move(*range), platform::enable_process_barrier());
+  std::unique_ptr<PinSlot[]> lines(new (std::nothrow) PinSlot[kLines]());
+  if (lines == nullptr) {
+    return Error(ErrorCode::out_of_memory, "memory", "no room for the lines of readers");
+  }
+  return ReaderLines(std::move(lines), platform::enable_process_barrier());
 }
 
 // Both read-modify-writes are full barriers, and the bit is there before the line is used: a scan
@@ -13,7 +17,7 @@ Result<ReaderLines> ReaderLines::create() {
 bool ReaderLines::try_own(PinSlot& line, std::uintptr_t key) noexcept {
   std::uint64_t nobody = 0;
   if (!line.owner.compare_exchange_strong(nobody, key, std::memory_order_seq_cst)) return false;
-  const auto number = static_cast<std::size_t>(&line - lines());
+  const auto number = static_cast<std::size_t>(&line - lines_.get());
   owned_[number / 64].fetch_or(std::uint64_t{1} << number % 64, std::memory_order_seq_cst);
   return true;
 }

@@ -6,10 +6,10 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
 
 #include "persistence/pin_slots.h"
-#include "platform/memory.h"
 #include "platform/process_barrier.h"
 #include "xtree/result.h"
 
@@ -33,14 +33,14 @@ class ReaderLines {
 
   [[nodiscard]] static Result<ReaderLines> create();
   ReaderLines(ReaderLines&& other) noexcept
-      : range_(std::move(other.range_)),
+      : lines_(std::move(other.lines_)),
         has_barrier_(other.has_barrier_) {}
   ReaderLines& operator=(ReaderLines&&) = delete;
 
   // Pins `epoch` in this thread's line, or returns null.
   [[nodiscard]] PinSlot* enter(std::uint64_t epoch) noexcept {
     const std::uintptr_t key = platform::thread_key();
-    PinSlot& line = lines()[number_for(key)];
+    PinSlot& line = lines_[number_for(key)];
     // Relaxed: a line has one owner for ever, and nobody else stores this key. Acquire: a guard
     // that moved to another thread was given up there, and what that thread read happens before
     // the next scan by way of this one's release.
@@ -77,13 +77,10 @@ class ReaderLines {
   }
 
  private:
-  ReaderLines(platform::ReservedRange range, bool has_barrier) noexcept
-      : range_(std::move(range)),
+  ReaderLines(std::unique_ptr<PinSlot[]> lines, bool has_barrier) noexcept
+      : lines_(std::move(lines)),
         has_barrier_(has_barrier) {}
 
-  [[nodiscard]] PinSlot* lines() const noexcept {
-    return reinterpret_cast<PinSlot*>(range_.data());
-  }
   [[nodiscard]] static std::size_t number_for(std::uintptr_t key) noexcept {
     return static_cast<std::size_t>(key * std::uint64_t{0x9e3779b97f4a7c15} >> (64 - kLineBits));
   }
@@ -94,12 +91,12 @@ class ReaderLines {
     for (std::size_t i = 0; i < owned_.size(); ++i) {
       std::uint64_t bits = owned_[i].load(std::memory_order_seq_cst);
       for (; bits != 0; bits &= bits - 1) {
-        visit(lines()[64 * i + static_cast<std::size_t>(std::countr_zero(bits))]);
+        visit(lines_[64 * i + static_cast<std::size_t>(std::countr_zero(bits))]);
       }
     }
   }
 
-  platform::ReservedRange range_;
+  std::unique_ptr<PinSlot[]> lines_;
   bool has_barrier_;
   // One bit for each line that has an owner, set before it is first used.
   std::array<std::atomic<std::uint64_t>, kLines / 64> owned_ = {};

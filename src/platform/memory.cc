@@ -8,16 +8,16 @@
 
 namespace xtree::platform {
 
-Result<ReservedRange> ReservedRange::create(std::size_t bytes, HugePages huge_pages) {
-  XTREE_CHECK(bytes > 0);
+Result<ReservedRange> ReservedRange::create(std::size_t bytes, std::size_t huge_bytes) {
+  XTREE_CHECK(bytes > 0 && huge_bytes <= bytes);
   void* address = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (address == MAP_FAILED) {
     return Error(ErrorCode::out_of_memory, errno, "memory", "cannot reserve address space");
   }
-  if (huge_pages == HugePages::yes) {
+  if (huge_bytes != 0) {
     // A system without huge pages refuses, and the range is as good as before.
-    static_cast<void>(::madvise(address, bytes, MADV_HUGEPAGE));
+    static_cast<void>(::madvise(address, huge_bytes, MADV_HUGEPAGE));
   }
   return ReservedRange(static_cast<std::byte*>(address), bytes);
 }

@@ -2,24 +2,20 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <utility>
 
 #include "xtree/result.h"
 
 namespace xtree::platform {
 
-enum class HugePages : std::uint8_t { no, yes };
-
 // Owns zeroed pages at an address that never moves. Reserving costs nothing until pages are
 // touched, so tables are reserved at the largest size that they may ever have; the memory that was
 // touched stays until the range is destroyed. Move-only; a moved-from range is empty.
 class ReservedRange {
  public:
-  // `out_of_memory` when the system has no such range. Huge pages are a wish: fewer misses in the
-  // translation buffer, for memory in steps of 2 MiB.
-  [[nodiscard]] static Result<ReservedRange> create(std::size_t bytes,
-                                                    HugePages huge_pages = HugePages::no);
+  // `out_of_memory` when the system has no such range. For the first `huge_bytes` it wishes for huge
+  // pages: fewer misses in the translation buffer, and memory in steps of 2 MiB.
+  [[nodiscard]] static Result<ReservedRange> create(std::size_t bytes, std::size_t huge_bytes = 0);
 
   ReservedRange() = default;
   ReservedRange(ReservedRange&& other) noexcept

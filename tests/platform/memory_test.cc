@@ -12,8 +12,8 @@ constexpr std::size_t kGiB = std::size_t{1} << 30;
 static_assert(!std::is_copy_constructible_v<ReservedRange>);
 
 TEST(ReservedRange, FarMoreThanTheMachineHasIsZeroAndWritableWhereItIsTouched) {
-  for (const HugePages huge_pages : {HugePages::no, HugePages::yes}) {
-    auto range = ReservedRange::create(256 * kGiB, huge_pages).value();
+  for (const std::size_t huge_bytes : {std::size_t{0}, 100 * kGiB, 256 * kGiB}) {
+    auto range = ReservedRange::create(256 * kGiB, huge_bytes).value();
     ASSERT_EQ(range.bytes(), 256 * kGiB);
     for (const std::size_t offset : {std::size_t{0}, 100 * kGiB, 256 * kGiB - 1}) {
       EXPECT_EQ(range.data()[offset], std::byte{0});
