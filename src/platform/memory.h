@@ -13,8 +13,8 @@ namespace xtree::platform {
 // touched stays until the range is destroyed. Move-only; a moved-from range is empty.
 class ReservedRange {
  public:
-  // `out_of_memory` when the system has no such range. For the first `huge_bytes` it wishes for huge
-  // pages: fewer misses in the translation buffer, and memory in steps of 2 MiB.
+  // `out_of_memory` when the system has no such range. For the first `huge_bytes` it wishes for
+  // huge pages: fewer misses in the translation buffer, and memory in steps of 2 MiB.
   [[nodiscard]] static Result<ReservedRange> create(std::size_t bytes, std::size_t huge_bytes = 0);
 
   ReservedRange() = default;
