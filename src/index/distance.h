@@ -1,6 +1,7 @@
 // Distances between a target and boxes, where squares would leave the range of double.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -22,8 +23,8 @@ template <class Scalar>
   for (std::size_t axis = 0; axis < dimensions; ++axis) {
     const double above = low[axis * stride] * unit - target.max[axis] * unit;
     const double below = target.min[axis] * unit - high[axis * stride] * unit;
-    gaps[axis] = std::fmax(std::fmax(above, below), 0.0);
-    largest = std::fmax(largest, gaps[axis]);
+    gaps[axis] = std::max({above, below, 0.0});
+    largest = std::max(largest, gaps[axis]);
   }
   return largest;
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "index/candidates.h"
 #include "index/distance.h"
 #include "index/node.h"
 #include "index/node_access.h"
@@ -61,8 +62,9 @@ class Nearest {
       if (!fine) return stop();
     }
     if (!ranked_) return next_unranked(hit);
-    take(entries_[emitted_++], hit);
-    if (emitted_ == entries_.size()) left_ = 0;
+    const auto [leaf, index] = candidates_.place(emitted_);
+    take({candidates_.distance(emitted_), leaf, index}, hit);
+    if (++emitted_ == candidates_.size()) left_ = 0;
     return true;
   }
 
@@ -80,13 +82,7 @@ class Nearest {
     const Node* leaf;
     std::size_t index;
   };
-  // The orders of the standard's heaps, which have the greatest element on top.
-  struct Nearer {
-    template <class Ahead>
-    bool operator()(const Ahead& a, const Ahead& b) const noexcept {
-      return a.distance < b.distance;
-    }
-  };
+  // The order of the standard's heaps, which have the greatest element on top.
   struct Farther {
     template <class Ahead>
     bool operator()(const Ahead& a, const Ahead& b) const noexcept {
@@ -181,12 +177,10 @@ class Nearest {
     return nearest;
   }
 
-  // Ranked search. The candidates are a heap with the farthest on top once there are `left_`.
-
-  [[nodiscard]] bool full() const noexcept { return entries_.size() == left_; }
+  // Ranked search.
 
   bool rank() noexcept {
-    if (!entries_.reserve(left_)) {
+    if (!candidates_.reserve(left_)) {
       out_of_memory_ = true;
       return false;
     }
@@ -209,7 +203,7 @@ class Nearest {
     while (steps > 0) {
       --steps;
       if (!queue_children(*path[steps].node, path[steps].taken)) return false;
-      while (!full() && !nodes_.empty()) {
+      while (!candidates_.full() && !nodes_.empty()) {
         if (!visit(take_node())) return false;
       }
     }
@@ -218,8 +212,8 @@ class Nearest {
       if (!nodes_.empty() && nodes_[0].distance < bound_) fetch_leaf(nodes_[0].ref);
       if (!visit(nearest)) return false;
     }
-    std::sort(entries_.begin(), entries_.end(), Nearer{});
-    return entries_.size() != 0;
+    candidates_.rank(kernels_);
+    return candidates_.size() != 0;
   }
 
   // Asks for all that most leaves have, while the node before it is at work.
@@ -240,40 +234,27 @@ class Nearest {
     alignas(64) double squares[detail::kMaxLeafEntries];
     std::uint64_t masks[detail::kMaxLeafEntries / 64];
     if (!kernels_.measure_leaf(leaf, layout_, target_, square_limit_, squares, masks)) return;
+    if (square_limit_ == kInfinity && leaf.count > left_) {
+      // More than are wanted: most of them need not become candidates.
+      const double enough = kernels_.bound_distances(squares, leaf.count,
+                                                     static_cast<std::uint32_t>(left_));
+      const double limit = std::max(enough, kLeastExactSquare);
+      kernels_.measure_leaf(leaf, layout_, target_, limit, squares, masks);
+    }
     for (std::size_t word = 0; word * 64 < leaf.count; ++word) {
       for (std::uint64_t mask = masks[word]; mask != 0; mask &= mask - 1) {
         const std::size_t index = word * 64 + static_cast<std::size_t>(std::countr_zero(mask));
-        if (squares[index] > square_limit_) continue;  // the limit falls from entry to entry
-        rank_entry({entry_distance(leaf, index, squares[index]), &leaf, index});
+        if (squares[index] > square_limit_) continue;  // it may have fallen meanwhile
+        candidates_.add(entry_distance(leaf, index, squares[index]), leaf, index);
+        if (candidates_.has_no_room()) prune();
       }
     }
+    prune();
   }
 
-  void rank_entry(const EntryAhead& entry) noexcept {
-    if (!full()) {
-      // There is room: it was reserved.
-      (void)entries_.push(entry);
-      if (!full()) return;
-      std::make_heap(entries_.begin(), entries_.end(), Nearer{});
-    } else if (entry.distance < bound_) {
-      replace_farthest(entry);
-    } else {
-      return;
-    }
-    bound_ = entries_[0].distance;
+  void prune() noexcept {
+    bound_ = candidates_.prune(kernels_);
     square_limit_ = square_limit(bound_);
-  }
-
-  void replace_farthest(const EntryAhead& entry) noexcept {
-    const std::size_t size = entries_.size();
-    std::size_t hole = 0;
-    for (std::size_t child = 1; child < size; child = 2 * hole + 1) {
-      if (child + 1 < size && entries_[child].distance < entries_[child + 1].distance) ++child;
-      if (entries_[child].distance <= entry.distance) break;
-      entries_[hole] = entries_[child];
-      hole = child;
-    }
-    entries_[hole] = entry;
   }
 
   // Search without a bound: entries wait in a second queue until no node can hold a nearer one.
@@ -315,8 +296,8 @@ class Nearest {
   }
 
   // With room for these the whole fits into a ScanState.
-  static constexpr std::size_t kInlineNodes = 96;
-  static constexpr std::size_t kInlineEntries = 48;
+  static constexpr std::size_t kInlineNodes = 48;
+  static constexpr std::size_t kInlineEntries = 8;
 
   View view_;
   const Layout& layout_;
@@ -332,7 +313,8 @@ class Nearest {
   bool out_of_memory_ = false;
   NearestTarget target_;
   SpillArray<NodeAhead, kInlineNodes> nodes_;
-  SpillArray<EntryAhead, kInlineEntries> entries_;
+  Candidates candidates_;                             // of a ranked search
+  SpillArray<EntryAhead, kInlineEntries> entries_;  // of one without a bound
 };
 
 }  // namespace xtree::index

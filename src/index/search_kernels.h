@@ -39,6 +39,9 @@ struct NearestTarget {
   bool point;  // min == max
 };
 
+inline constexpr std::size_t kDistanceLanes = 8;
+inline constexpr std::uint32_t kMostRanked = 256;
+
 // How the distances of a node's boxes to a target are squared and added: in double, axis by axis,
 // in the same order for directory nodes and leaves and for every instruction set. Each step is
 // monotone, so that a directory box is never farther than what it encloses, rounding included.
@@ -72,6 +75,13 @@ struct SearchKernels {
                        double limit, double* distances, std::uint64_t* mask) noexcept;
   // The first of `count` distances that is not above any other. It may write behind the last.
   std::uint32_t (*least_distance)(double* distances, std::uint32_t count) noexcept;
+  // A distance that at least `wanted` of `count`, 1 to `count`, are not above, and mostly few more
+  // than `wanted`. It may write up to kDistanceLanes - 1 distances behind the last, as below.
+  double (*bound_distances)(double* distances, std::uint32_t count,
+                            std::uint32_t wanted) noexcept;
+  // Numbers up to kMostRanked distances by growing size, equal ones by their places: `order[0]` is
+  // the place of the least.
+  void (*rank_distances)(double* distances, std::uint32_t count, std::uint32_t* order) noexcept;
 };
 
 // The kernels for a schema. The instruction set must be supported.

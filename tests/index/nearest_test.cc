@@ -1,7 +1,12 @@
 #include "index/nearest.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numeric>
+#include <optional>
 #include <set>
+#include <vector>
 
 #include "index/search_fixture.h"
 
@@ -131,6 +136,39 @@ TEST(Nearest, WorksAtEverySmallSize) {
   for (std::size_t count = 0; count < 200; count += count < 20 ? 1 : 19) {
     check_pattern<2, double, Shape::boxes>(Pattern::uniform, seed, count, Build::bulk);
     check_pattern<3, float, Shape::points>(Pattern::grid, seed, count, Build::bulk);
+  }
+}
+
+TEST(DistanceKernels, BoundAndRankAsSortingDoes) {
+  test::Random random(test::test_seed("DistanceKernels"));
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (int round = 0; round < 3000; ++round) {
+    const auto count = static_cast<std::uint32_t>(random.between(1, kMostRanked));
+    const auto wanted = static_cast<std::uint32_t>(random.between(1, count));
+    const std::uint64_t values = random.one_in(2) ? 5 : 1'000'000'000;
+    std::vector<double> distances(count);
+    for (double& distance : distances) {
+      distance = static_cast<double>(random.below(values)) * (round % 3 == 0 ? 1e-300 : 1e3);
+      if (round % 7 == 0 && random.one_in(20)) distance = infinity;
+    }
+    std::vector<std::uint32_t> order(count);
+    std::iota(order.begin(), order.end(), 0u);
+    std::ranges::stable_sort(order, {}, [&](std::uint32_t place) { return distances[place]; });
+    std::optional<double> first;
+    for (const Isa isa : supported_isas()) {
+      const auto kernels =
+          make_search_kernels<double>(Layout(schema_of<2, double, Shape::points>()), isa);
+      std::vector<double> padded = distances;
+      padded.resize(count + kDistanceLanes, -1);
+      const double bound = kernels.bound_distances(padded.data(), count, wanted);
+      ASSERT_GE(bound, distances[order[wanted - 1]]);
+      ASSERT_LE(bound, distances[order.back()]);
+      ASSERT_EQ(bound, first.value_or(bound)) << "instruction sets differ";
+      first = bound;
+      std::vector<std::uint32_t> ranked(count);
+      kernels.rank_distances(padded.data(), count, ranked.data());
+      ASSERT_EQ(ranked, order);
+    }
   }
 }
 

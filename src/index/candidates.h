@@ -1,0 +1,130 @@
+// Candidates: the entries that may be among the nearest, of a search that wants so many.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+
+#include "index/node.h"
+#include "index/search_kernels.h"
+#include "index/spill_array.h"
+
+namespace xtree::index {
+
+// Takes more entries than are wanted and forgets, now and then, those that are too far. Nothing is
+// in order until the end: a heap would mispredict a branch on nearly every level for nearly every
+// entry, while counting the distances below a bound, a vector at a time, mispredicts none.
+//
+//   Candidates candidates;
+//   if (!candidates.reserve(wanted)) return out_of_memory;
+//   candidates.add(distance, leaf, index);
+//   if (candidates.has_no_room()) bound = candidates.prune(kernels);
+//   candidates.rank(kernels);
+//   use(candidates.distance(0), candidates.place(0));   // the nearest
+class Candidates {
+ public:
+  struct Place {
+    const Node* leaf;
+    std::size_t index;
+  };
+
+  // For the `wanted` nearest, 1 or more.
+  [[nodiscard]] bool reserve(std::size_t wanted) noexcept {
+    wanted_ = wanted;
+    room_ = std::max(kInline, wanted + wanted / 2);
+    return distances_.reserve(room_ + kDistanceLanes) && places_.reserve(room_) &&
+           order_.reserve(room_);
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  // Whether there are as many as are wanted.
+  [[nodiscard]] bool full() const noexcept { return size_ >= wanted_; }
+  // Until the next `prune`, or for good when there are no more entries than are wanted.
+  [[nodiscard]] bool has_no_room() const noexcept { return size_ == room_; }
+
+  // There must be room.
+  void add(double distance, const Node& leaf, std::size_t index) noexcept {
+    distances_[size_] = distance;
+    places_[size_] = {&leaf, index};
+    ++size_;
+  }
+
+  // The distance that no wanted entry exceeds; infinite while there are fewer than wanted.
+  template <class Scalar>
+  [[nodiscard]] double prune(const SearchKernels<Scalar>& kernels) noexcept {
+    if (!full()) return std::numeric_limits<double>::infinity();
+    const double bound = kernels.bound_distances(
+        distances_.begin(), static_cast<std::uint32_t>(size_),
+        static_cast<std::uint32_t>(wanted_));
+    keep([bound](double distance) { return distance <= bound; });
+    return size_ > wanted_ + wanted_ / 4 ? cut() : bound;
+  }
+
+  // Sorts, and forgets all beyond what is wanted. Nothing can be added any more.
+  template <class Scalar>
+  void rank(const SearchKernels<Scalar>& kernels) noexcept {
+    if (size_ <= kMostRanked) {
+      kernels.rank_distances(distances_.begin(), static_cast<std::uint32_t>(size_),
+                             order_.begin());
+    } else {
+      std::iota(order_.begin(), order_.begin() + size_, 0u);
+      std::sort(order_.begin(), order_.begin() + size_, Nearer{*this});
+    }
+    size_ = std::min(size_, wanted_);
+  }
+  // By rank.
+  [[nodiscard]] double distance(std::size_t rank) noexcept { return distances_[order_[rank]]; }
+  [[nodiscard]] const Place& place(std::size_t rank) noexcept { return places_[order_[rank]]; }
+
+ private:
+  // Up to here no memory is allocated.
+  static constexpr std::size_t kInline = 56;
+
+  struct Nearer {
+    Candidates& candidates;
+    bool operator()(std::uint32_t a, std::uint32_t b) const noexcept {
+      const double at_a = candidates.distances_[a];
+      const double at_b = candidates.distances_[b];
+      return at_a != at_b ? at_a < at_b : a < b;
+    }
+  };
+
+  template <class Wanted>
+  void keep(Wanted&& is_wanted) noexcept {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < size_; ++i) {
+      distances_[kept] = distances_[i];
+      places_[kept] = places_[i];
+      kept += is_wanted(distances_[kept]) ? 1 : 0;
+    }
+    size_ = kept;
+  }
+
+  // Leaves exactly what is wanted, where the bound could not tell enough of them apart.
+  double cut() noexcept {
+    std::uint32_t* order = order_.begin();
+    std::iota(order, order + size_, 0u);
+    std::nth_element(order, order + (wanted_ - 1), order + size_, Nearer{*this});
+    const double bound = distances_[order[wanted_ - 1]];
+    std::size_t ties = wanted_;
+    for (std::size_t i = 0; i < size_; ++i) ties -= distances_[i] < bound ? 1 : 0;
+    keep([bound, &ties](double distance) {
+      if (distance != bound) return distance < bound;
+      if (ties == 0) return false;
+      --ties;
+      return true;
+    });
+    return bound;
+  }
+
+  SpillArray<double, kInline + kDistanceLanes> distances_;
+  SpillArray<Place, kInline> places_;
+  SpillArray<std::uint32_t, kInline> order_;
+  std::size_t room_ = 0;
+  std::size_t wanted_ = 0;
+  std::size_t size_ = 0;
+};
+
+}  // namespace xtree::index
