@@ -14,8 +14,10 @@ inline constexpr std::size_t kMinFillPercent = 30;
 // Two nodes are merged when the result is at most this full, so that it is not split again at once;
 // otherwise they share what they have.
 inline constexpr std::size_t kMergedFillPercent = 85;
-// A directory node is not split if its halves would share more than this part of what they cover
-// together: a longer node is cheaper to search than two that nearly every query enters.
+// In so many dimensions or more, a directory node is not split if its halves would share more than
+// this part of what they cover together: a longer node is cheaper to search than two that nearly
+// every query enters. In fewer dimensions it never is.
+inline constexpr std::size_t kSupernodeDimensions = 5;
 inline constexpr float kMaxOverlap = 0.4f;
 
 inline constexpr std::size_t kDirectoryCapacity = kDirectoryBlocks * kDirectoryLanes;

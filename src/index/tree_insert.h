@@ -171,7 +171,8 @@ bool Tree<Scalar, Store>::split_directory(Path& path, std::uint32_t level, Halve
   const Node* sources[] = {splitter_.copy(node),
                            splitter_.child(halves.right_box, halves.right)};
   const Sides sides = splitter_.split_directory(sources);
-  whole = sides.overlap > kMaxOverlap && node.blocks < kMaxSupernodeBlocks;
+  whole = layout_.dimensions >= kSupernodeDimensions && sides.overlap > kMaxOverlap &&
+          node.blocks < kMaxSupernodeBlocks;
   if (whole) {
     Node* longer = resize(path, level, node.blocks + 1u);
     if (longer == nullptr) return false;

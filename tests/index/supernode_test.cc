@@ -103,7 +103,7 @@ void grow_until_split(ModelledTree<Scalar>& tree, Decisions& decisions, Next nex
     const Ref left = child_ref(root, tree.layout, 0);
     const Ref right = child_ref(root, tree.layout, 1);
     EXPECT_EQ(watch.node(left).count + watch.node(right).count, blocks * kDirectoryLanes + 1);
-    if (blocks < kMaxSupernodeBlocks) {
+    if (blocks < kMaxSupernodeBlocks && tree.layout.dimensions >= kSupernodeDimensions) {
       EXPECT_LE(watch.overlap(left, right), static_cast<double>(kMaxOverlap) + 1e-4);
     }
   }
@@ -141,13 +141,13 @@ void grow_with_boxes(int dimensions, double side, test::Random& random, Decision
 
 TEST(Supernode, IsMadeWhereHalvesWouldOverlap) {
   test::Random random(test::test_seed("Supernode"));
-  for (const int dimensions : {2, 5, 8}) {
+  for (const int dimensions : {5, 6, 8}) {
     Decisions large, any;
     grow_with_boxes(dimensions, 9, random, large);
     EXPECT_EQ(large.longer, 4);
     EXPECT_EQ(large.split, 0);
     // Somewhere here is where it turns.
-    for (double side = 0.3; side < 2.5; side *= 1.08) {
+    for (double side = 0.1; side < 2.5; side *= 1.12) {
       grow_with_boxes(dimensions, side, random, any);
     }
     EXPECT_GT(any.longer, 4);
@@ -157,11 +157,11 @@ TEST(Supernode, IsMadeWhereHalvesWouldOverlap) {
 
 TEST(Supernode, IsSplitOnceHalvesAreApart) {
   test::Random random(test::test_seed("Supernode"));
-  ModelledTree<double> tree(schema_of(3, true, false, 64));
+  ModelledTree<double> tree(schema_of(5, true, false, 64));
   Decisions decisions;
   grow_until_split(tree, decisions, [&] {
     const bool is_near = tree.model.size() < 10'000;
-    return is_near ? any_entry(3, 0, 50, random) : any_entry(3, 1000, 0.01, random);
+    return is_near ? any_entry(5, 0, 50, random) : any_entry(5, 1000, 0.01, random);
   });
   EXPECT_GT(decisions.longer, 5);
   EXPECT_LT(decisions.most_blocks, kMaxSupernodeBlocks / 2);
@@ -170,17 +170,25 @@ TEST(Supernode, IsSplitOnceHalvesAreApart) {
 TEST(Supernode, IsNotMadeWhereHalvesAreApart) {
   Decisions decisions;
   for (const Data data : {Data::uniform, Data::sorted, Data::collinear, Data::grid}) {
-    grow_with<float>(schema_of(2, false, true, 64), data, decisions);
-    grow_with<double>(schema_of(3, true, true, 64), data, decisions);
+    grow_with<float>(schema_of(6, false, true, 64), data, decisions);
+    grow_with<double>(schema_of(5, true, true, 64), data, decisions);
   }
   EXPECT_EQ(decisions.longer, 0);
   EXPECT_EQ(decisions.split, 8);
   EXPECT_EQ(decisions.most_blocks, kDirectoryBlocks);
 }
 
+TEST(Supernode, IsNeverMadeInFewDimensions) {
+  test::Random random(test::test_seed("Supernode"));
+  Decisions decisions;
+  for (const int dimensions : {1, 2, 4}) grow_with_boxes(dimensions, 9, random, decisions);
+  EXPECT_EQ(decisions.longer, 0);
+  EXPECT_EQ(decisions.split, 3);
+}
+
 TEST(Supernode, IsSplitAtItsGreatestLength) {
   Decisions decisions;
-  grow_with<float>(schema_of(2, false, true, 64), Data::identical, decisions);
+  grow_with<float>(schema_of(6, false, true, 64), Data::identical, decisions);
   EXPECT_EQ(decisions.split, 1);
   EXPECT_EQ(decisions.longer, static_cast<int>(kMaxSupernodeBlocks - kDirectoryBlocks));
   EXPECT_EQ(decisions.most_blocks, kMaxSupernodeBlocks);
@@ -188,10 +196,10 @@ TEST(Supernode, IsSplitAtItsGreatestLength) {
 
 // As entries go, a supernode gives back its blocks and ends as a node like others.
 TEST(Supernode, ShrinksAgain) {
-  ModelledTree<float> tree(schema_of(2, false, true, 64));
+  ModelledTree<float> tree(schema_of(6, false, true, 64));
   EntrySource<float> source(tree.layout, Data::identical, 1);
   RootWatch<float> watch(tree);
-  while (tree.model.size() < 4000) ASSERT_TRUE(tree.insert(source.next()).has_value());
+  while (tree.model.size() < 6000) ASSERT_TRUE(tree.insert(source.next()).has_value());
   ASSERT_EQ(tree.root.height, 2u);
   std::size_t blocks = watch.node(tree.root.node).blocks;
   EXPECT_GT(blocks, kDirectoryBlocks + 3);
