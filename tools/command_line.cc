@@ -80,6 +80,7 @@ class CommandLine {
   void add_nearest();
   void add_upkeep(const char* name, const char* what,
                   Result<void> (*work)(const DirectoryOptions&, bool));
+  void add_plot();
   void add_crash_test();
   void add_bench();
   int parse(int count, const char* const* arguments);
@@ -92,6 +93,7 @@ class CommandLine {
   QueryOptions query_;
   NearestOptions nearest_;
   DirectoryOptions directory_;
+  PlotOptions plot_;
   CrashTestOptions crash_test_;
   BenchResolveOptions bench_resolve_;
   std::function<Result<void>()> chosen_;
@@ -113,6 +115,7 @@ CommandLine::CommandLine() {
   add_upkeep("verify", "Check every checksum on disk and every rule of every tree", run_verify);
   add_upkeep("checkpoint", "Write what changed, so that the next open need not replay the log",
              run_checkpoint);
+  add_plot();
   add_crash_test();
   add_bench();
 }
@@ -213,6 +216,16 @@ void CommandLine::add_upkeep(const char* name, const char* what,
                              Result<void> (*work)(const DirectoryOptions&, bool)) {
   CLI::App& command = add(name, what, [this, work] { return work(directory_, json_); });
   command.add_option("directory", directory_.directory, "Directory of the database")->required();
+}
+
+void CommandLine::add_plot() {
+  CLI::App& command = add("plot", "Draw the boxes of an index's tree, by level, as SVG",
+                          [this] { return run_plot(plot_, json_); });
+  command.add_option("directory", plot_.directory, "Directory of the database")->required();
+  command.add_option("--index", plot_.index, "Name of the index")->required();
+  command.add_option("--level", plot_.level, "Draw the nodes of this level only; 0 is the leaves");
+  command.add_option("--axes", plot_.axes, "The axes to the right and up (default 0,1)");
+  command.add_option("-o,--output", plot_.output, "File for the drawing")->required();
 }
 
 void CommandLine::add_crash_test() {

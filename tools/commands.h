@@ -65,6 +65,14 @@ struct BenchResolveOptions {
   std::string plot;  // a file for an SVG; empty for none
 };
 
+struct PlotOptions {
+  std::string directory;
+  std::string index;
+  std::string axes = "0,1";
+  std::optional<std::uint32_t> level;  // of the nodes to draw; all levels without it
+  std::string output;
+};
+
 // Each prints its result on standard output, as JSON when `json` says so.
 Result<void> run_build(const BuildOptions& options, bool json);
 Result<void> run_query(const QueryOptions& options, bool json);
@@ -72,6 +80,7 @@ Result<void> run_nearest(const NearestOptions& options, bool json);
 Result<void> run_stats(const DirectoryOptions& options, bool json);
 Result<void> run_verify(const DirectoryOptions& options, bool json);
 Result<void> run_checkpoint(const DirectoryOptions& options, bool json);
+Result<void> run_plot(const PlotOptions& options, bool json);
 Result<void> run_bench_resolve(const BenchResolveOptions& options, bool json);
 // Fails with `corruption` when there are faults, after the report.
 Result<void> run_crash_test(const CrashTestOptions& options, bool json);

@@ -188,6 +188,21 @@ class Index {
   // that does not hold.
   Result<void> verify() const { return core_->verify(nullptr); }
 
+  // Calls `visit(const NodeInfo<D>&)` for every node of the tree, parents before their children:
+  // for those who want to see how boxes overlap.
+  template <class F>
+  Result<void> for_each_node(F&& visit) const {
+    auto show = [&visit](const detail::NodeOutline& node) {
+      NodeInfo<D> info{node.level, node.count, node.supernode, {}};
+      for (std::size_t axis = 0; axis < D; ++axis) {
+        info.box.min[axis] = node.box[axis];
+        info.box.max[axis] = node.box[D + axis];
+      }
+      visit(static_cast<const NodeInfo<D>&>(info));
+    };
+    return core_->for_each_node(nullptr, detail::NodeVisitor::of(show));
+  }
+
   [[nodiscard]] const detail::IndexCore& core() const noexcept { return *core_; }
 
  private:

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "xtree/config.h"
+#include "xtree/geometry.h"
 
 namespace xtree {
 
@@ -16,6 +17,15 @@ struct IndexStats {
   std::uint64_t supernodes = 0;
   std::uint64_t node_bytes = 0;
   double leaf_fill = 0;  // entries to the room for them in the leaves that exist, 0 to 1
+};
+
+// A node of an index's tree, as Index::for_each_node shows it.
+template <int D>
+struct NodeInfo {
+  std::uint32_t level = 0;  // 0 is a leaf
+  std::uint32_t count = 0;  // entries of a leaf, children of a directory node
+  bool supernode = false;
+  Box<D, float> box;        // what the tree knows of it: all below, rounded outward to floats
 };
 
 // A database at one moment.

@@ -204,6 +204,20 @@ Result<IndexStats> DurableIndex::stats(const SnapshotCore* snapshot) const {
   return stats;
 }
 
+Result<void> DurableIndex::for_each_node(
+    const SnapshotCore* snapshot,
+    const detail::NodeVisitor& visitor) const {
+  XTREE_TRY(check_readable(snapshot));
+  const Reader reader(*database_, snapshot);
+  bool whole = true;
+  XTREE_TRY(with_root(reader, [&](const Root& root) {
+    whole = tree_->engine->for_each_node(DurableView(reader.view()), root, visitor);
+  }));
+  XTREE_TRY(reader.status());
+  if (whole) return {};
+  return Error(ErrorCode::corruption, "index", "a node is not of the level below its parent");
+}
+
 Result<void> DurableIndex::verify(const SnapshotCore* snapshot) const {
   auto stats = this->stats(snapshot);
   return stats ? Result<void>() : Result<void>(stats.error());

@@ -59,6 +59,10 @@ class Engine {
   virtual bool next_nearest(std::byte* place, detail::NearestHit& hit) const = 0;
   virtual Result<void> end_nearest(std::byte* place) const = 0;
 
+  // Calls `visit` for every node, parents before children; false when the view has failed.
+  [[nodiscard]] virtual bool for_each_node(
+      View view, const Root& root,
+      const detail::NodeVisitor& visitor) const = 0;
   // Checks the whole structure, fills `stats`, and calls `visit` once with each node's reference.
   virtual Result<void> verify(View view, const Root& root, IndexStats& stats,
                               const std::function<void(Ref)>& visit) const = 0;

@@ -89,6 +89,13 @@ class MemoryIndex final : public detail::IndexCore {
     XTREE_TRY(engine_->verify(store_.view(), root_, stats, [](Ref) {}));
     return stats;
   }
+  Result<void> for_each_node(
+      const SnapshotCore* snapshot,
+      const detail::NodeVisitor& visitor) const override {
+    XTREE_TRY(refuse(snapshot));
+    XTREE_CHECK(engine_->for_each_node(store_.view(), root_, visitor));
+    return {};
+  }
   Result<void> verify(const SnapshotCore* snapshot) const override {
     XTREE_TRY(refuse(snapshot));
     IndexStats stats;

@@ -16,6 +16,7 @@
 #include "index/spatial_order.h"
 #include "index/tree.h"
 #include "index/verify.h"
+#include "index/walk_nodes.h"
 #include "index/write_kernels.h"
 
 namespace xtree::index {
@@ -87,6 +88,11 @@ class TreeEngine final : public Engine<Store> {
   Result<void> verify(View view, const Root& root, IndexStats& stats,
                       const std::function<void(Ref)>& visit) const override {
     return verify_tree<Scalar>(layout_, view, root, stats, visit);
+  }
+
+  bool for_each_node(View view, const Root& root,
+                     const detail::NodeVisitor& visitor) const override {
+    return walk_nodes<Scalar>(layout_, write_, view, root, visitor);
   }
 
  private:

@@ -352,6 +352,7 @@ TEST_F(BadRequestTest, EverythingAnswersClosedAfterClose) {
   closed(index_.size());
   closed(index_.stats());
   closed(index_.verify());
+  closed(index_.for_each_node([](const auto&) {}));
   closed(index_.count(everything()));
   closed(index_.count(nearest(Point<2>{0, 0}, 1)));
   closed(index_.for_each(everything(), [](const auto&) {}));

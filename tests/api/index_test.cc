@@ -177,6 +177,39 @@ TEST(Index, BulkLoadAddsToWhatIsThere) {
   EXPECT_TRUE(index.verify());
 }
 
+// Parents come first, and hold what comes below them.
+TEST(Index, ShowsEveryNodeOfItsTree) {
+  Index<2> index;
+  std::uint64_t nodes = 0;
+  ASSERT_TRUE(index.for_each_node([&](const NodeInfo<2>&) { ++nodes; }));
+  EXPECT_EQ(nodes, 0u);
+  for (int i = 0; i < 20'000; ++i) ASSERT_TRUE(index.insert(Point<2>{i * 7919 % 20'011, i}, i));
+  const IndexStats stats = index.stats().value();
+  ASSERT_GE(stats.height, 3u);
+  std::vector<std::uint64_t> at_level(stats.height);
+  std::vector<NodeInfo<2>> path(stats.height);
+  std::uint64_t entries = 0;
+  std::uint64_t children = 0;
+  ASSERT_TRUE(index.for_each_node([&](const NodeInfo<2>& node) {
+    ASSERT_LT(node.level, stats.height);
+    ++at_level[node.level];
+    (node.level == 0 ? entries : children) += node.count;
+    EXPECT_FALSE(node.supernode);
+    path[node.level] = node;
+    if (node.level + 1 == stats.height) return;
+    const Box<2, float>& parent = path[node.level + 1].box;
+    for (std::size_t axis = 0; axis < 2; ++axis) {
+      EXPECT_LE(parent.min[axis], node.box.min[axis]);
+      EXPECT_LE(node.box.min[axis], node.box.max[axis]);
+      EXPECT_GE(parent.max[axis], node.box.max[axis]);
+    }
+  }));
+  EXPECT_EQ(at_level[0], stats.leaves);
+  EXPECT_EQ(at_level.back(), 1u);
+  EXPECT_EQ(entries, 20'000u);
+  EXPECT_EQ(children + 1, stats.leaves + stats.directory_nodes);
+}
+
 TEST(Index, MovesAlongWithItsObject) {
   Index<2> index;
   ASSERT_TRUE(index.insert({{0, 0}, {1, 1}}, 42));

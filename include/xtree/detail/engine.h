@@ -68,6 +68,26 @@ struct NearestHit {
 
 inline constexpr std::uint64_t kEndless = std::numeric_limits<std::uint64_t>::max();
 
+// A node of the tree: its box is D minima and D maxima, rounded outward.
+struct NodeOutline {
+  std::uint32_t level;  // 0 is a leaf
+  std::uint32_t count;
+  bool supernode;
+  const float* box;
+};
+
+// What is called for each node.
+struct NodeVisitor {
+  void (*visit)(void* context, const NodeOutline& node);
+  void* context;
+
+  // Calls `f`, which outlives it.
+  template <class F>
+  static NodeVisitor of(F& f) noexcept {
+    return {[](void* context, const NodeOutline& node) { (*static_cast<F*>(context))(node); }, &f};
+  }
+};
+
 // Where a query stands between two calls of the engine: opaque bytes that the engine fills in
 // `begin_*` and leaves in `end_*`. It stays where it was made.
 struct ScanState {
@@ -122,6 +142,9 @@ class XTREE_EXPORT IndexCore {
   virtual Result<std::uint64_t> size(const SnapshotCore* snapshot) const = 0;
   virtual Result<IndexStats> stats(const SnapshotCore* snapshot) const = 0;
   virtual Result<void> verify(const SnapshotCore* snapshot) const = 0;
+  // Visits every node, parents before their children.
+  virtual Result<void> for_each_node(const SnapshotCore* snapshot,
+                                     const NodeVisitor& visitor) const = 0;
 
  private:
   Schema schema_;
