@@ -78,8 +78,8 @@ class Target {
   Result<void> load(const EntryBuffer& entries) {
     if (auto there = require_index(); !there) return there;
     if (entries.empty()) return {};
-    return index_->bulk_load(entries.geometry(0), entries.value(0), entries.stride(),
-                             entries.size());
+    return index_->bulk_load(
+        {entries.geometry(0), entries.value(0), entries.stride(), entries.size()}, {.threads = 0});
   }
   [[nodiscard]] const detail::IndexCore& index() const noexcept { return *index_; }
 

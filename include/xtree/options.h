@@ -9,8 +9,8 @@
 namespace xtree {
 
 enum class Mode : std::uint8_t {
-  in_memory,  // no files, no threads, no locks, no system calls; one writer or many readers at a
-              // time
+  in_memory,  // no files, no threads but those that a bulk load is asked to use, no locks, no
+              // system calls but for memory; one writer or many readers at a time
   durable,    // crash recovery, snapshots, readers that never wait
 };
 
@@ -51,6 +51,13 @@ struct Options {
   bool background_checkpoints = true;
   // Where the files live; null means the operating system's. It must outlive the database.
   FileSystem* file_system = nullptr;
+};
+
+struct BulkLoadOptions {
+  // Threads that load together, the caller's among them; 0 means one for each processor. They end
+  // with the call. The tree does not depend on how many there are, nor does anything but time
+  // when the system refuses to start one.
+  std::uint32_t threads = 1;
 };
 
 struct IndexOptions {

@@ -1,152 +1,149 @@
 // Bulk loading: builds a packed tree from many entries at once.
 #pragma once
 
-#include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
 #include <limits>
-#include <memory>
-#include <span>
 
-#include "index/bounds.h"
+#include "index/centre_rows.h"
+#include "index/engine.h"
+#include "index/fill_leaf.h"
+#include "index/kd_cut.h"
 #include "index/node.h"
 #include "index/node_access.h"
-#include "index/spatial_order.h"
+#include "index/packed_nodes.h"
 #include "index/store.h"
 #include "index/tree_shape.h"
+#include "index/write_kernels.h"
 #include "platform/check.h"
+#include "platform/workers.h"
 #include "xtree/result.h"
 
 namespace xtree::index {
 
-// Fills the nodes of a packed tree with entries in a given order.
+// One bulk load under way. First all memory is taken and every entry looked at; from then on
+// nothing fails.
 template <class Scalar, NodeStore Store>
-class TreePacker {
+class BulkLoader {
  public:
-  // The store has reserved the bytes that the shape takes.
-  TreePacker(const Layout& layout, const TreeShape& shape, Store& store, const EntryRange& entries,
-             const std::byte* values, std::span<const std::uint32_t> order) noexcept
+  BulkLoader(const Layout& layout, const WriteKernels<Scalar>& kernels, Store& store,
+             const Source& source, std::size_t count) noexcept
       : layout_(layout),
-        shape_(shape),
+        kernels_(kernels),
         store_(store),
-        entries_(entries),
-        values_(values),
-        order_(order) {}
+        source_(source),
+        count_(count),
+        shape_(layout),
+        level_(shape_.root_level(count)),
+        nodes_(layout, shape_),
+        fill_leaf_(leaf_filler<Scalar>(layout)) {}
 
-  // The subtree on `level` over `count` entries from place `first` of the order on, and its box.
-  [[nodiscard]] Ref pack(std::size_t first, std::size_t count, std::uint32_t level,
-                         FloatBox& box) noexcept {
-    if (level == 0) return pack_leaf(first, count, box);
-    Node* node = store_.create(layout_.directory_bytes(kDirectoryBlocks));
-    XTREE_CHECK(node != nullptr);
-    node->level = static_cast<std::uint16_t>(level);
-    node->blocks = static_cast<std::uint16_t>(kDirectoryBlocks);
-    const std::size_t children = shape_.children(count, level);
-    for (std::size_t i = 0; i < children; ++i) {
-      const std::size_t begin = TreeShape::share(count, i, children);
-      const std::size_t end = TreeShape::share(count, i + 1, children);
-      FloatBox child_box;
-      const Ref child = pack(first + begin, end - begin, level - 1, child_box);
-      append_child(*node, layout_, child_box, child);
-      if (i == 0) {
-        std::memcpy(&box, &child_box, 2 * layout_.dimensions * sizeof(float));
-      } else {
-        unite(box, child_box, layout_.dimensions);
-      }
+  Result<void> run(std::size_t threads, Root& root) noexcept {
+    const Error no_memory(ErrorCode::out_of_memory, "count", "no memory for so many entries");
+    if (!nodes_.plan(count_, level_) || !rows_.allocate(layout_.dimensions, count_)) {
+      return no_memory;
     }
-    return node->frame.node_id;
+    platform::Workers workers(most_threads(threads));
+    bool reserved = false;
+    if (!take_entries(workers, reserved)) return refused_geometry();
+    if (!reserved) return no_memory;
+    nodes_.create(store_, count_, level_);
+    kd_cut(shape_, rows_, workers, {this, [](void* self, const LeafRows& leaf) noexcept {
+                                      static_cast<BulkLoader*>(self)->take_leaf(leaf);
+                                    }});
+    enclose_directories();
+    root.node = root_ref_;
+    root.entries = count_;
+    root.height = level_ + 1;
+    return {};
   }
 
  private:
-  [[nodiscard]] Ref pack_leaf(std::size_t first, std::size_t count, FloatBox& box) noexcept {
-    const std::size_t blocks = blocks_for(count, kLeafLanes<Scalar>);
-    Node* leaf = store_.create(layout_.leaf_bytes(blocks));
-    XTREE_CHECK(leaf != nullptr);
-    leaf->level = 0;
-    leaf->blocks = static_cast<std::uint16_t>(blocks);
-    Scalar geometry[2 * kMaxDimensions];
-    Scalar bounds[2 * kMaxDimensions];
-    for (std::size_t i = first; i < first + count; ++i) {
-      fetch_ahead(i);
-      const std::size_t entry = order_[i];
-      std::memcpy(geometry, entries_.at(entry), layout_.rows * sizeof(Scalar));
-      append_entry(*leaf, layout_, geometry, values_ + entry * entries_.stride);
-      enclose(geometry, i == first, bounds);
-    }
-    round_outward(bounds, false, layout_.dimensions, box);
-    return leaf->frame.node_id;
+  static constexpr std::size_t kChunkEntries = 16384;
+
+  // A thread costs as much as loading some thousand entries.
+  [[nodiscard]] std::size_t most_threads(std::size_t threads) const noexcept {
+    return count_ < 2 * kChunkEntries ? 1 : threads;
   }
 
-  // Entries lie anywhere in the caller's memory; they are asked for long before they are needed.
-  void fetch_ahead(std::size_t place) const noexcept {
-    constexpr std::size_t kDistance = 24;
-    if (place + kDistance >= order_.size()) return;
-    const std::size_t entry = order_[place + kDistance];
-    const std::byte* geometry = entries_.at(entry);
-    for (std::size_t i = 0; i < layout_.rows * sizeof(Scalar); i += 64) {
-      __builtin_prefetch(geometry + i);
-    }
-    __builtin_prefetch(values_ + entry * entries_.stride);
+  // Writes the rows of all entries, and has the store take its memory beside that: the system
+  // clears it, which takes as long as a good part of the work.
+  bool take_entries(platform::Workers& workers, bool& reserved) noexcept {
+    const CentreFrame frame = centre_frame<Scalar>(layout_, source_.entries, count_);
+    const std::size_t chunks = (count_ + kChunkEntries - 1) / kChunkEntries;
+    std::atomic<bool> good = true;
+    workers.for_each(chunks + 1, [&](std::size_t part) {
+      if (part == 0) {
+        reserved = nodes_.reserve(store_);
+        return;
+      }
+      const std::size_t first = (part - 1) * kChunkEntries;
+      const std::size_t end = part < chunks ? first + kChunkEntries : count_;
+      if (!rows_.fill<Scalar>(layout_, source_.entries, frame, first, end)) {
+        good.store(false, std::memory_order_relaxed);  // read when all parts are done
+      }
+    });
+    return good.load(std::memory_order_relaxed);
   }
 
-  void enclose(const Scalar* geometry, bool first, Scalar* bounds) const noexcept {
-    const std::size_t dimensions = layout_.dimensions;
-    const Scalar* maxima = layout_.points ? geometry : geometry + dimensions;
-    for (std::size_t axis = 0; axis < dimensions; ++axis) {
-      Scalar& low = bounds[axis];
-      Scalar& high = bounds[dimensions + axis];
-      low = first || geometry[axis] < low ? geometry[axis] : low;
-      high = first || maxima[axis] > high ? maxima[axis] : high;
+  // Threads take leaves of one parent at the same time, whose boxes there are different lanes.
+  void take_leaf(const LeafRows& rows) noexcept {
+    const PackedNodes::Place& place = nodes_.leaf_at(rows.first);
+    XTREE_DCHECK(place.first == rows.first && place.node->count == rows.count);
+    fill_leaf_(source_, layout_, rows, *place.node);
+    if (place.parent == nullptr) {
+      root_ref_ = place.node->frame.node_id;
+      return;
+    }
+    FloatBox box;
+    kernels_.leaf_box(*place.node, layout_, box);
+    set_child_box(*place.parent, layout_, place.index, box);
+  }
+
+  void enclose_directories() noexcept {
+    for (std::size_t i = nodes_.directories(); i-- > 0;) {
+      const PackedNodes::Place& place = nodes_.directory(i);
+      if (place.parent == nullptr) {
+        root_ref_ = place.node->frame.node_id;
+        return;
+      }
+      FloatBox box;
+      kernels_.directory_box(*place.node, layout_, box);
+      set_child_box(*place.parent, layout_, place.index, box);
     }
   }
 
   const Layout& layout_;
-  const TreeShape& shape_;
+  const WriteKernels<Scalar>& kernels_;
   Store& store_;
-  const EntryRange& entries_;
-  const std::byte* values_;
-  std::span<const std::uint32_t> order_;
+  const Source source_;
+  const std::size_t count_;
+  const TreeShape shape_;
+  const std::uint32_t level_;  // of the root
+  PackedNodes nodes_;
+  CentreRows rows_;
+  const FillLeaf<Scalar> fill_leaf_;
+  Ref root_ref_ = 0;
 };
 
-// Builds the tree of an empty root from `count` entries whose geometry and values lie `stride`
-// bytes apart from the first ones. Geometry has been checked. Beside the nodes it takes 12 bytes of
-// memory for each entry while it runs. The same entries always make the same tree. On
-// `out_of_memory` nothing has changed.
+// Builds the tree of an empty root with so many threads at most, 0 for one on each processor.
+// Beside the nodes it takes 8 (D + 1) bytes of memory for each entry while it runs. The same
+// entries always make the same tree, however many threads there are. `out_of_memory`, and
+// `invalid_argument` for a geometry that is not finite or inverted, change nothing.
 template <class Scalar, NodeStore Store>
-[[nodiscard]] Result<void> bulk_load(const Layout& layout, Store& store, Root& root,
-                                     const void* geometry, const void* values, std::size_t stride,
-                                     std::size_t count) noexcept {
+[[nodiscard]] Result<void> bulk_load(const Layout& layout, const WriteKernels<Scalar>& kernels,
+                                     Store& store, Root& root, const detail::EntryBlock& entries,
+                                     std::size_t threads) noexcept {
   XTREE_CHECK(root.node == 0);
-  if (count == 0) return {};
-  if (count > std::numeric_limits<std::uint32_t>::max()) {
+  if (entries.count == 0) return {};
+  if (entries.count > std::numeric_limits<std::uint32_t>::max()) {
     return Error(ErrorCode::limit_exceeded, "count", "more than 2^32 - 1 entries in one bulk load");
   }
-  const Error no_memory(ErrorCode::out_of_memory, "count", "no memory for so many entries");
-  struct Free {
-    void operator()(std::uint32_t* memory) const noexcept { std::free(memory); }
-  };
-  const std::unique_ptr<std::uint32_t, Free> memory(
-      static_cast<std::uint32_t*>(std::malloc(count * sizeof(std::uint32_t))));
-  if (memory == nullptr) return no_memory;
-  const std::span<std::uint32_t> order(memory.get(), count);
-  const EntryRange entries{static_cast<const std::byte*>(geometry), stride};
-  const TreeShape shape(layout);
-  const std::uint32_t level = shape.root_level(count);
-  const std::size_t largest = std::max(layout.leaf_bytes(layout.max_leaf_blocks),
-                                       layout.directory_bytes(kDirectoryBlocks));
-  if (!kd_order<Scalar>(layout, shape, entries, order) ||
-      !store.reserve(shape.bytes(layout, count, level), largest)) {
-    return no_memory;
-  }
-  TreePacker<Scalar, Store> packer(layout, shape, store, entries,
-                                   static_cast<const std::byte*>(values), order);
-  FloatBox box;
-  root.node = packer.pack(0, count, level, box);
-  root.entries = count;
-  root.height = level + 1;
-  return {};
+  const Source source{{static_cast<const std::byte*>(entries.geometry), entries.stride},
+                      static_cast<const std::byte*>(entries.value)};
+  return BulkLoader<Scalar, Store>(layout, kernels, store, source, entries.count)
+      .run(threads, root);
 }
 
 }  // namespace xtree::index

@@ -328,10 +328,10 @@ void Catalog::touch(DurableTree& tree) {
   touched_.push_back(&tree);
 }
 
-Result<void> Catalog::bulk_load(DurableTree& tree, const void* geometry, const void* value,
-                                std::size_t stride, std::size_t count) {
+Result<void> Catalog::bulk_load(DurableTree& tree, const detail::EntryBlock& entries,
+                                std::size_t threads) {
   DurableStore store = writer_store();
-  XTREE_TRY(tree.engine->bulk_load(store, tree.root, geometry, value, stride, count));
+  XTREE_TRY(tree.engine->bulk_load(store, tree.root, entries, threads));
   touch(tree);
   const Result<void> finished = finish_epoch();
   if (finished) return {};

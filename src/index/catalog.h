@@ -53,8 +53,8 @@ class Catalog final : public persistence::Applier {
 
   // Builds the tree of an empty index within the running epoch, and takes it away again in the same
   // epoch, which is then as if nothing had happened.
-  Result<void> bulk_load(DurableTree& tree, const void* geometry, const void* value,
-                         std::size_t stride, std::size_t count);
+  Result<void> bulk_load(DurableTree& tree, const detail::EntryBlock& entries,
+                         std::size_t threads);
   Result<void> unload(DurableTree& tree);
 
   // The index of this name, or null; the writer's own call. The tree lives for as long as somebody

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "index/engine.h"
+#include "platform/check.h"
 
 namespace xtree::index {
 namespace {
@@ -32,8 +33,20 @@ Result<void> check_geometry(const detail::Schema& schema, const void* geometry) 
                         : is_good<float>(schema, geometry);
   if (good) [[likely]]
     return {};
-  return Error(ErrorCode::invalid_argument, "geometry",
-               "a coordinate is NaN or infinite, or a minimum is above its maximum");
+  return refused_geometry();
+}
+
+Result<void> check_all(const detail::Schema& schema, const detail::EntryBlock& entries) noexcept {
+  const auto* geometry = static_cast<const std::byte*>(entries.geometry);
+  for (std::size_t i = 0; i < entries.count; ++i) {
+    XTREE_TRY(check_geometry(schema, geometry + i * entries.stride));
+  }
+  return {};
+}
+
+Error refused_geometry() noexcept {
+  return {ErrorCode::invalid_argument, "geometry",
+          "a coordinate is NaN or infinite, or a minimum is above its maximum"};
 }
 
 }  // namespace xtree::index

@@ -214,8 +214,8 @@ Result<Token> DatabaseCore::commit_async(std::vector<std::byte> operations, std:
 
 Result<void> DatabaseCore::wait(Token token) { return committer_->wait(token.ticket); }
 
-Result<bool> DatabaseCore::bulk_load(std::uint32_t number, const void* geometry, const void* value,
-                                     std::size_t stride, std::size_t count) {
+Result<bool> DatabaseCore::bulk_load(std::uint32_t number, const EntryBlock& entries,
+                                     std::size_t threads) {
   XTREE_TRY(check_open());
   bool loaded = false;
   std::shared_ptr<DurableTree> tree;
@@ -223,7 +223,7 @@ Result<bool> DatabaseCore::bulk_load(std::uint32_t number, const void* geometry,
     tree = catalog_.find(number);
     if (!tree) return Error(ErrorCode::not_found, "index", "it was dropped");
     if (tree->root.entries != 0) return false;
-    XTREE_TRY(catalog_.bulk_load(*tree, geometry, value, stride, count));
+    XTREE_TRY(catalog_.bulk_load(*tree, entries, threads));
     loaded = true;
     return true;
   };

@@ -78,8 +78,8 @@ class DatabaseCore : public std::enable_shared_from_this<DatabaseCore> {
   Result<void> wait(Token token);
   // Builds an empty tree from entries and makes it durable as one step; false when the tree turned
   // out not to be empty, and nothing was done.
-  Result<bool> bulk_load(std::uint32_t index, const void* geometry, const void* value,
-                         std::size_t stride, std::size_t count);
+  Result<bool> bulk_load(std::uint32_t index, const EntryBlock& entries,
+                         std::size_t threads);
 
   [[nodiscard]] std::shared_ptr<const SnapshotCore> snapshot() const;
   [[nodiscard]] Result<std::optional<std::string>> get(std::string_view name,

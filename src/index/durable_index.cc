@@ -74,18 +74,20 @@ Result<void> DurableIndex::clear() {
   return database_->commit(operation, 1, nullptr);
 }
 
-Result<void> DurableIndex::bulk_load(const void* geometry, const void* value, std::size_t stride,
-                                     std::size_t count) {
-  const auto* at = static_cast<const std::byte*>(geometry);
-  for (std::size_t i = 0; i < count; ++i) XTREE_TRY(check_geometry(schema(), at + i * stride));
-  auto loaded = database_->bulk_load(number(), geometry, value, stride, count);
+Result<void> DurableIndex::bulk_load(const detail::EntryBlock& entries,
+                                     const BulkLoadOptions& options) {
+  auto loaded = database_->bulk_load(number(), entries, options.threads);
   if (!loaded) return loaded.error();
-  return *loaded ? Result<void>() : insert_all(geometry, value, stride, count);
+  if (*loaded) return {};
+  XTREE_TRY(check_all(schema(), entries));
+  return insert_all(entries);
 }
 
 // One batch, in the order that makes good use of the tree's nodes.
-Result<void> DurableIndex::insert_all(const void* geometry, const void* value, std::size_t stride,
-                                      std::size_t count) {
+Result<void> DurableIndex::insert_all(const detail::EntryBlock& entries) {
+  const auto* geometry = static_cast<const std::byte*>(entries.geometry);
+  const auto* value = static_cast<const std::byte*>(entries.value);
+  const auto [stride, count] = std::pair(entries.stride, entries.count);
   if (count > UINT32_MAX) {
     return Error(ErrorCode::limit_exceeded, "entries", "too many for an index that is not empty");
   }
@@ -98,8 +100,7 @@ Result<void> DurableIndex::insert_all(const void* geometry, const void* value, s
     const std::size_t offset = i * stride;
     append_operation(
         operations, OperationKind::insert, number(), {},
-        geometry_bytes(schema(), static_cast<const std::byte*>(geometry) + offset),
-        value_bytes(schema(), static_cast<const std::byte*>(value) + offset));
+        geometry_bytes(schema(), geometry + offset), value_bytes(schema(), value + offset));
   }
   return database_->commit(operations, static_cast<std::uint32_t>(count), nullptr);
 }

@@ -22,8 +22,8 @@ class DurableIndex final : public detail::IndexCore {
   Result<void> insert(const void* geometry, const void* value) override;
   Result<bool> erase(const void* geometry, const void* value) override;
   Result<bool> update(const void* from, const void* to, const void* value) override;
-  Result<void> bulk_load(const void* geometry, const void* value, std::size_t stride,
-                         std::size_t count) override;
+  Result<void> bulk_load(const detail::EntryBlock& entries,
+                         const BulkLoadOptions& options) override;
   Result<void> clear() override;
 
   Result<void> begin_scan(detail::ScanState& state, const detail::SnapshotCore* snapshot,
@@ -53,8 +53,7 @@ class DurableIndex final : public detail::IndexCore {
   // Calls `use` with the tree's root at the reader's epoch.
   template <class F>
   Result<void> with_root(const detail::Reader& reader, F&& use) const;
-  Result<void> insert_all(const void* geometry, const void* value, std::size_t stride,
-                          std::size_t count);
+  Result<void> insert_all(const detail::EntryBlock& entries);
 
   const std::shared_ptr<detail::DatabaseCore> database_;
   const std::shared_ptr<DurableTree> tree_;

@@ -50,6 +50,9 @@ class DurableStore {
   [[nodiscard]] Node* create(std::size_t bytes) noexcept {
     return reinterpret_cast<Node*>(store_.create(bytes));
   }
+  [[nodiscard]] Node* create_unwritten(std::size_t bytes) noexcept {
+    return reinterpret_cast<Node*>(store_.create_unwritten(bytes));
+  }
   [[nodiscard]] Node* edit(Ref ref) noexcept {
     return reinterpret_cast<Node*>(store_.edit(persistence::NodeId{ref}));
   }

@@ -20,6 +20,9 @@ namespace xtree::index {
 // `invalid_argument` unless the geometry's scalars are finite and no minimum exceeds its maximum.
 [[nodiscard]] Result<void> check_geometry(const detail::Schema& schema,
                                           const void* geometry) noexcept;
+[[nodiscard]] Result<void> check_all(const detail::Schema& schema,
+                                     const detail::EntryBlock& entries) noexcept;
+[[nodiscard]] Error refused_geometry() noexcept;
 
 // Bytes of ScanState that an engine may use; what is left belongs to the index that calls it.
 inline constexpr std::size_t kEngineScanBytes = 3520;
@@ -40,9 +43,10 @@ class Engine {
   virtual Result<bool> update(Store& store, Root& root, const void* from, const void* to,
                               const void* value) const = 0;
   virtual Result<void> clear(Store& store, Root& root) const = 0;
-  // Builds the tree of an empty root from entries that lie `stride` bytes apart.
-  virtual Result<void> bulk_load(Store& store, Root& root, const void* geometry, const void* value,
-                                 std::size_t stride, std::size_t count) const = 0;
+  // Builds the tree of an empty root from entries that lie `stride` bytes apart, and checks their
+  // geometry on the way: `invalid_argument` and `limit_exceeded` change nothing either.
+  virtual Result<void> bulk_load(Store& store, Root& root, const detail::EntryBlock& entries,
+                                 std::size_t threads) const = 0;
   // The order in which inserting the entries one by one is fastest.
   virtual Result<void> sort_for_insertion(const void* geometry, std::size_t stride,
                                           std::span<std::uint32_t> order) const = 0;

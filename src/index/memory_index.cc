@@ -40,14 +40,11 @@ class MemoryIndex final : public detail::IndexCore {
     XTREE_TRY(check_geometry(schema(), to));
     return engine_->update(store_, root_, from, to, value);
   }
-  Result<void> bulk_load(const void* geometry, const void* value, std::size_t stride,
-                         std::size_t count) override {
-    const auto* at = static_cast<const std::byte*>(geometry);
-    for (std::size_t i = 0; i < count; ++i) XTREE_TRY(check_geometry(schema(), at + i * stride));
-    if (root_.entries == 0) {
-      return engine_->bulk_load(store_, root_, geometry, value, stride, count);
-    }
-    return insert_all(geometry, value, stride, count);
+  Result<void> bulk_load(const detail::EntryBlock& entries,
+                         const BulkLoadOptions& options) override {
+    if (root_.entries == 0) return engine_->bulk_load(store_, root_, entries, options.threads);
+    XTREE_TRY(check_all(schema(), entries));
+    return insert_all(entries);
   }
   Result<void> clear() override { return engine_->clear(store_, root_); }
 
@@ -118,16 +115,16 @@ class MemoryIndex final : public detail::IndexCore {
 
   // One by one, in the order that makes good use of the tree's nodes; on failure takes out again
   // what went in.
-  Result<void> insert_all(const void* geometry, const void* value, std::size_t stride,
-                          std::size_t count) {
-    const auto* geometry_bytes = static_cast<const std::byte*>(geometry);
-    const auto* value_bytes = static_cast<const std::byte*>(value);
+  Result<void> insert_all(const detail::EntryBlock& entries) {
+    const auto* geometry_bytes = static_cast<const std::byte*>(entries.geometry);
+    const auto* value_bytes = static_cast<const std::byte*>(entries.value);
+    const auto [stride, count] = std::pair(entries.stride, entries.count);
     if (count > UINT32_MAX) {
       return Error(ErrorCode::limit_exceeded, "entries", "too many for an index that is not empty");
     }
     std::vector<std::uint32_t> order(count);
     std::iota(order.begin(), order.end(), 0u);
-    XTREE_TRY(engine_->sort_for_insertion(geometry, stride, order));
+    XTREE_TRY(engine_->sort_for_insertion(entries.geometry, stride, order));
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t offset = order[i] * stride;
       const Result<void> inserted =

@@ -43,9 +43,14 @@ class MemoryStore {
     return arena_.reserve(bytes, largest);
   }
   [[nodiscard]] Node* create(std::size_t bytes) noexcept {
+    Node* node = create_unwritten(bytes);
+    if (node != nullptr) std::memset(&node->frame + 1, 0, bytes - sizeof(node->frame));
+    return node;
+  }
+  [[nodiscard]] Node* create_unwritten(std::size_t bytes) noexcept {
     void* memory = arena_.allocate(bytes);
     if (memory == nullptr) return nullptr;
-    std::memset(memory, 0, bytes);
+    std::memset(memory, 0, sizeof(persistence::FrameHeader));
     ++nodes_;
     return name(static_cast<Node*>(memory), bytes);
   }

@@ -2,11 +2,13 @@
 target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/index/batch.cc
   ${PROJECT_SOURCE_DIR}/src/index/catalog.cc
+  ${PROJECT_SOURCE_DIR}/src/index/centre_rows.cc
   ${PROJECT_SOURCE_DIR}/src/index/check_geometry.cc
   ${PROJECT_SOURCE_DIR}/src/index/database.cc
   ${PROJECT_SOURCE_DIR}/src/index/database_core.cc
   ${PROJECT_SOURCE_DIR}/src/index/durable_engine.cc
   ${PROJECT_SOURCE_DIR}/src/index/durable_index.cc
+  ${PROJECT_SOURCE_DIR}/src/index/kd_cut.cc
   ${PROJECT_SOURCE_DIR}/src/index/memory_engine.cc
   ${PROJECT_SOURCE_DIR}/src/index/memory_index.cc
   ${PROJECT_SOURCE_DIR}/src/index/operation.cc

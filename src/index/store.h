@@ -52,6 +52,8 @@ concept NodeStore = NodeView<typename S::View> && requires(S& store, Ref ref, st
   // A new node with zeroed memory behind its FrameHeader's fields. Its reference is
   // `frame.node_id`.
   { store.create(bytes) } noexcept -> std::same_as<Node*>;
+  // As `create`, but what is behind the FrameHeader holds anything.
+  { store.create_unwritten(bytes) } noexcept -> std::same_as<Node*>;
   // The node, ready to be changed: itself, or a copy when readers may still need it as it is.
   // The reference stays. Null when it cannot be read.
   { store.edit(ref) } noexcept -> std::same_as<Node*>;

@@ -46,9 +46,9 @@ class TreeEngine final : public Engine<Store> {
   Result<void> clear(Store& store, Root& root) const override {
     return tree(store, root).clear();
   }
-  Result<void> bulk_load(Store& store, Root& root, const void* geometry, const void* value,
-                         std::size_t stride, std::size_t count) const override {
-    return index::bulk_load<Scalar>(layout_, store, root, geometry, value, stride, count);
+  Result<void> bulk_load(Store& store, Root& root, const detail::EntryBlock& entries,
+                         std::size_t threads) const override {
+    return index::bulk_load<Scalar>(layout_, write_, store, root, entries, threads);
   }
   Result<void> sort_for_insertion(const void* geometry, std::size_t stride,
                                   std::span<std::uint32_t> order) const override {

@@ -34,18 +34,27 @@ class TreeShape {
     return count / children * some + count % children * some / children;
   }
 
-  // The bytes of all nodes of a tree of `count` entries whose root is on `level`.
-  [[nodiscard]] std::size_t bytes(const Layout& layout, std::size_t count,
-                                  std::uint32_t level) const noexcept {
+  // All nodes of a tree.
+  struct Nodes {
+    std::size_t leaves = 0;
+    std::size_t directories = 0;
+    std::size_t bytes = 0;
+  };
+
+  // Adds up the nodes of a tree of `count` entries whose root is on `level`.
+  void add_nodes(const Layout& layout, std::size_t count, std::uint32_t level,
+                 Nodes& nodes) const noexcept {
     if (level == 0) {
-      return layout.leaf_bytes((count + layout.leaf_lanes - 1) / layout.leaf_lanes);
+      ++nodes.leaves;
+      nodes.bytes += layout.leaf_bytes((count + layout.leaf_lanes - 1) / layout.leaf_lanes);
+      return;
     }
-    std::size_t sum = layout.directory_bytes(kDirectoryBlocks);
-    const std::size_t nodes = children(count, level);
-    for (std::size_t i = 0; i < nodes; ++i) {
-      sum += bytes(layout, share(count, i + 1, nodes) - share(count, i, nodes), level - 1);
+    ++nodes.directories;
+    nodes.bytes += layout.directory_bytes(kDirectoryBlocks);
+    const std::size_t below = children(count, level);
+    for (std::size_t i = 0; i < below; ++i) {
+      add_nodes(layout, share(count, i + 1, below) - share(count, i, below), level - 1, nodes);
     }
-    return sum;
   }
 
  private:

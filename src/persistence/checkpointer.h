@@ -66,6 +66,11 @@ class Checkpointer {
     Result<void> repeated;  // what came of committing it for the second time
   };
 
+  // Memory that ran out and input that was refused; after any other failure nobody knows.
+  [[nodiscard]] static bool changes_nothing(ErrorCode code) noexcept {
+    return code == ErrorCode::out_of_memory || code == ErrorCode::invalid_argument ||
+           code == ErrorCode::limit_exceeded;
+  }
   [[nodiscard]] bool needed() const noexcept;
   [[nodiscard]] Result<void> check_open_locked() const;
   Result<void> run_locked();
@@ -100,8 +105,7 @@ Result<void> Checkpointer::commit_epoch(Change&& change, Undo&& undo) {
     store_.begin_epoch();
     const Result<bool> changed = change();
     if (!changed) {
-      // Memory that ran out has changed nothing; after any other failure nobody knows.
-      if (changed.error().code() != ErrorCode::out_of_memory) committer_.poison(changed.error());
+      if (!changes_nothing(changed.error().code())) committer_.poison(changed.error());
       return changed.error();
     }
     if (!*changed) return {};

@@ -112,6 +112,12 @@ FrameHeader* VersionStore::new_frame(NodeId id, std::size_t bytes) noexcept {
 }
 
 FrameHeader* VersionStore::create(std::size_t bytes) noexcept {
+  FrameHeader* frame = create_unwritten(bytes);
+  if (frame != nullptr) std::memset(body(frame), 0, bytes - sizeof(FrameHeader));
+  return frame;
+}
+
+FrameHeader* VersionStore::create_unwritten(std::size_t bytes) noexcept {
   check_epoch_is_running();
   if (!handles_) handles_ = table_.lease();
   const NodeId id = handles_.allocate();
@@ -121,7 +127,6 @@ FrameHeader* VersionStore::create(std::size_t bytes) noexcept {
     table_.free(id);
     return nullptr;
   }
-  std::memset(body(frame), 0, bytes - sizeof(FrameHeader));
   table_.set_frame(id, frame);
   changes_.push_back(id);
   return frame;

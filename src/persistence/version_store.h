@@ -176,6 +176,7 @@ class VersionStore {
     return frames_.reserve(bytes, largest);
   }
   [[nodiscard]] FrameHeader* create(std::size_t bytes) noexcept;
+  [[nodiscard]] FrameHeader* create_unwritten(std::size_t bytes) noexcept;
   [[nodiscard]] FrameHeader* edit(NodeId id) noexcept;
   [[nodiscard]] FrameHeader* resize(NodeId id, std::size_t bytes) noexcept;
   // Needs no memory and reads nothing. The node must exist.

@@ -6,4 +6,5 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/platform/memory.cc
   ${PROJECT_SOURCE_DIR}/src/platform/posix.cc
   ${PROJECT_SOURCE_DIR}/src/platform/process_barrier.cc
-  ${PROJECT_SOURCE_DIR}/src/platform/result.cc)
+  ${PROJECT_SOURCE_DIR}/src/platform/result.cc
+  ${PROJECT_SOURCE_DIR}/src/platform/workers.cc)

@@ -1,11 +1,13 @@
 #include "index/bulk_load.h"
 
+#include <array>
 #include <cmath>
 #include <functional>
 #include <numeric>
 #include <set>
 
 #include "index/search_fixture.h"
+#include "index/spatial_order.h"
 #include "index/verify.h"
 
 namespace xtree::index {
@@ -105,7 +107,8 @@ TEST(BulkLoad, TakesUnalignedEntriesAndValuesOfAnySize) {
     }
     MemoryStore store;
     Root root;
-    ASSERT_TRUE(bulk_load<double>(layout, store, root, entries, entries + 16, stride, count));
+    ASSERT_TRUE(bulk_load<double>(layout, write_kernels<double>(layout, best_isa()), store, root,
+                                  {entries, entries + 16, stride, count}, 1));
     std::size_t seen = 0;
     const std::function<void(Ref)> walk = [&](Ref ref) {
       const Node& node = *store.view().node(ref);
@@ -131,14 +134,127 @@ TEST(BulkLoad, ChangesNothingWhenTheStoreHasNoMemory) {
   SearchFixture<2, double, Shape::boxes> fixture(Pattern::uniform, 3, 20000, Build::bulk);
   MemoryStore store(200 * 1024);
   Root root;
-  const auto loaded = bulk_load<double>(fixture.layout, store, root, fixture.entries[0].rows,
-                                        &fixture.entries[0].value, sizeof(fixture.entries[0]),
-                                        fixture.entries.size());
+  const auto loaded = bulk_load<double>(
+      fixture.layout, write_kernels<double>(fixture.layout, best_isa()), store, root,
+      {fixture.entries[0].rows, &fixture.entries[0].value, sizeof(fixture.entries[0]),
+       fixture.entries.size()},
+      1);
   ASSERT_FALSE(loaded.has_value());
   EXPECT_EQ(loaded.error().code(), ErrorCode::out_of_memory);
   EXPECT_EQ(root.node, 0u);
   EXPECT_EQ(root.entries, 0u);
   EXPECT_EQ(store.bytes_in_use(), 0u);
+}
+
+template <int D, class T, Shape S>
+void check_threads(Pattern pattern, std::uint64_t seed, std::size_t count) {
+  SCOPED_TRACE(testing::Message() << D << " dimensions of " << sizeof(T) << " bytes, "
+                                  << to_string(pattern));
+  const SearchFixture<D, T, S> alone(pattern, seed, count, Build::bulk);
+  std::vector<std::uint64_t> order;
+  collect<T>(alone, alone.root.node, order);
+  for (const std::size_t threads : {2, 3, 7}) {
+    SearchFixture<D, T, S> together(pattern, seed, 0, Build::bulk);
+    together.entries = alone.entries;
+    ASSERT_TRUE(together.load(threads));
+    check_structure(together);
+    std::vector<std::uint64_t> values;
+    collect<T>(together, together.root.node, values);
+    ASSERT_EQ(values, order) << threads << " threads";
+  }
+}
+
+TEST(BulkLoad, MakesTheSameTreeWithAnyNumberOfThreads) {
+  const std::uint64_t seed = test::test_seed("BulkLoad");
+  const std::size_t count = test::kSanitized ? 70000 : 200000;
+  for (const Pattern pattern : test::kPatterns) {
+    check_threads<2, double, Shape::boxes>(pattern, seed, count);
+    check_threads<3, float, Shape::points>(pattern, seed, count);
+  }
+  check_threads<1, double, Shape::points>(Pattern::uniform, seed, count);
+  check_threads<8, float, Shape::boxes>(Pattern::clustered, seed, count / 2);
+}
+
+TEST(BulkLoad, RefusesAGeometryThatIsNoBoxAndChangesNothing) {
+  const std::uint64_t seed = test::test_seed("BulkLoad");
+  test::Random random(seed);
+  SearchFixture<2, double, Shape::boxes> fixture(Pattern::uniform, seed, 0, Build::bulk);
+  const SearchFixture<2, double, Shape::boxes> good(Pattern::uniform, seed, 60000, Build::bulk);
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (const double bad : {std::nan(""), kInfinity, -kInfinity, -1e300, 1e300}) {
+    for (const std::size_t count : {std::size_t{1}, std::size_t{100}, good.entries.size()}) {
+      fixture.entries.assign(good.entries.begin(),
+                             good.entries.begin() + static_cast<std::ptrdiff_t>(count));
+      // A minimum of 1e300 and a maximum of -1e300 are inverted.
+      fixture.entries[random.below(count)].rows[random.below(2) + (bad == -1e300 ? 2 : 0)] = bad;
+      const auto loaded = fixture.load(1 + random.below(4));
+      ASSERT_FALSE(loaded.has_value()) << bad << " among " << count;
+      EXPECT_EQ(loaded.error().code(), ErrorCode::invalid_argument);
+      EXPECT_EQ(fixture.root.node, 0u);
+      EXPECT_EQ(fixture.store.bytes_in_use(), 0u);
+    }
+  }
+}
+
+// The exact bounds of every leaf, which the floats of directory nodes may not tell apart.
+template <class Fixture>
+void collect_bounds(const Fixture& fixture, Ref ref, std::vector<std::array<double, 4>>& bounds) {
+  const Node& node = *fixture.store.view().node(ref);
+  if (node.level > 0) {
+    for (std::size_t i = 0; i < node.count; ++i) {
+      collect_bounds(fixture, child_ref(node, fixture.layout, i), bounds);
+    }
+    return;
+  }
+  constexpr double kMost = std::numeric_limits<double>::max();
+  bounds.push_back({kMost, kMost, -kMost, -kMost});
+  write_kernels<double>(fixture.layout, best_isa())
+      .leaf_bounds(node, fixture.layout, bounds.back().data());
+}
+
+// How many leaves have an entry's place in their bounds, on average over some entries.
+template <class Fixture>
+double leaves_around_an_entry(const Fixture& fixture) {
+  std::vector<std::array<double, 4>> bounds;
+  collect_bounds(fixture, fixture.root.node, bounds);
+  std::size_t leaves = 0;
+  std::size_t looked = 0;
+  for (std::size_t i = 0; i < fixture.entries.size(); i += 101, ++looked) {
+    const double* at = fixture.entries[i].rows;
+    for (const auto& leaf : bounds) {
+      leaves += leaf[0] <= at[0] && at[0] <= leaf[2] && leaf[1] <= at[1] && at[1] <= leaf[3];
+    }
+  }
+  return static_cast<double>(leaves) / static_cast<double>(looked);
+}
+
+// Points that floats, or cells of equal width over the range of all, would not tell apart. The
+// bounds of a good tree's leaves hardly overlap, whatever the scale.
+TEST(BulkLoad, SeparatesPointsOfAnyScale) {
+  const std::uint64_t seed = test::test_seed("BulkLoad");
+  test::Random random(seed);
+  const auto unit = [&random] { return random.unit(); };
+  const auto scaled = [&](int low, int high) {
+    const auto exponent = static_cast<int>(random.below(static_cast<std::uint64_t>(high - low)));
+    return std::scalbn(1 + random.unit(), low + exponent) * (random.one_in(2) ? 1 : -1);
+  };
+  const std::pair<const char*, std::function<double(std::size_t)>> kinds[] = {
+      {"all doubles", [&](std::size_t) { return (2 * unit() - 1) * 1.7e308; }},
+      {"tiny", [&](std::size_t) { return unit() * 1e-300; }},
+      {"far from the origin", [&](std::size_t) { return 1e6 + unit() * 1e-3; }},
+      {"one in thousand far out", [&](std::size_t i) { return i % 1000 == 0 ? 1e300 : unit(); }},
+      {"growing by powers", [&](std::size_t) { return scaled(-90, 90); }},
+      {"a spike", [&](std::size_t i) { return i % 10 == 0 ? unit() : unit() * 1e-6; }},
+  };
+  for (const auto& [name, coordinate] : kinds) {
+    SearchFixture<2, double, Shape::points> fixture(Pattern::uniform, seed, 0, Build::bulk);
+    for (std::uint64_t i = 0; i < 50000; ++i) {
+      fixture.entries.push_back({{coordinate(i), coordinate(i)}, i});
+    }
+    ASSERT_TRUE(fixture.load());
+    check_structure(fixture);
+    EXPECT_LT(leaves_around_an_entry(fixture), 1.1) << name;
+  }
 }
 
 // The sum of the steps from each entry's centre to the next one's.

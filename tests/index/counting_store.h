@@ -23,6 +23,11 @@ class CountingStore {
     written_bytes += bytes;
     return store_.create(bytes);
   }
+  [[nodiscard]] Node* create_unwritten(std::size_t bytes) noexcept {
+    ++created;
+    written_bytes += bytes;
+    return store_.create_unwritten(bytes);
+  }
   [[nodiscard]] Node* edit(Ref ref) noexcept { return store_.edit(ref); }
   [[nodiscard]] Node* resize(Ref ref, std::size_t bytes) noexcept {
     if (store_.edit(ref)->frame.bytes != bytes) written_bytes += bytes;

@@ -195,9 +195,7 @@ TEST(Nearest, OrdersDistancesWhoseSquaresLeaveTheRangeOfDouble) {
     const double y = i % 3 == 0 ? x : 0;
     fixture.entries.push_back({{i % 2 == 0 ? x : -x, y}, static_cast<std::uint64_t>(i)});
   }
-  ASSERT_TRUE(bulk_load<double>(fixture.layout, fixture.store, fixture.root,
-                                fixture.entries[0].rows, &fixture.entries[0].value,
-                                sizeof(fixture.entries[0]), fixture.entries.size()));
+  ASSERT_TRUE(fixture.load());
   for (const double at : {0.0, 1e-200, -1.0, 1e250}) {
     const double target[4] = {at, 0, at, 0};
     for (const std::uint64_t limit : {std::uint64_t{1}, std::uint64_t{50}, detail::kEndless}) {

@@ -138,9 +138,7 @@ TEST(Scan, TakesTheExactCoordinateAtAWindowsEdge) {
   for (std::uint64_t i = 0; i < 5000; ++i) {
     fixture.entries.push_back({{16777216.0 + static_cast<double>(i) / 8}, i});
   }
-  ASSERT_TRUE(bulk_load<double>(fixture.layout, fixture.store, fixture.root,
-                                fixture.entries[0].rows, &fixture.entries[0].value,
-                                sizeof(fixture.entries[0]), fixture.entries.size()));
+  ASSERT_TRUE(fixture.load());
   for (std::uint64_t i = 0; i < 5000; i += 97) {
     auto window = unbounded<1, double>();
     const double x = fixture.entries[i].rows[0];

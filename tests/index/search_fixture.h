@@ -77,11 +77,7 @@ class SearchFixture {
       entries.push_back(entry);
     }
     if (build == Build::bulk) {
-      const Entry* first = count == 0 ? nullptr : entries.data();
-      const auto loaded =
-          bulk_load<T>(layout, store, root, first == nullptr ? nullptr : first->rows,
-                       first == nullptr ? nullptr : &first->value, sizeof(Entry), count);
-      EXPECT_TRUE(loaded.has_value());
+      EXPECT_TRUE(load().has_value());
     } else {
       const auto& kernels = write_kernels<T>(layout, best_isa());
       for (const Entry& entry : entries) {
@@ -90,6 +86,14 @@ class SearchFixture {
         EXPECT_TRUE(tree.insert(entry.rows, value).has_value());
       }
     }
+  }
+
+  // Builds the tree of the entries, where there is none yet.
+  Result<void> load(std::size_t threads = 1) {
+    const Entry* first = entries.empty() ? nullptr : entries.data();
+    const detail::EntryBlock block{first, first == nullptr ? nullptr : &first->value, sizeof(Entry),
+                                   entries.size()};
+    return bulk_load<T>(layout, write_kernels<T>(layout, best_isa()), store, root, block, threads);
   }
 
   Layout layout;

@@ -59,6 +59,15 @@ struct Window {
   Scalar high_max[kMaxDimensions];
 };
 
+// `count` entries in the caller's memory, whose geometry and value lie `stride` bytes apart from
+// the first entry's.
+struct EntryBlock {
+  const void* geometry;
+  const void* value;
+  std::size_t stride;
+  std::size_t count;
+};
+
 // A nearest hit: its geometry (rows() scalars), its value, and the Euclidean distance.
 struct NearestHit {
   alignas(8) std::byte geometry[2 * kMaxDimensions * sizeof(double)];
@@ -119,9 +128,7 @@ class XTREE_EXPORT IndexCore {
   virtual Result<void> insert(const void* geometry, const void* value) = 0;
   virtual Result<bool> erase(const void* geometry, const void* value) = 0;
   virtual Result<bool> update(const void* from, const void* to, const void* value) = 0;
-  // `count` entries whose geometry and value lie `stride` bytes apart from the two first ones.
-  virtual Result<void> bulk_load(const void* geometry, const void* value, std::size_t stride,
-                                 std::size_t count) = 0;
+  virtual Result<void> bulk_load(const EntryBlock& entries, const BulkLoadOptions& options) = 0;
   virtual Result<void> clear() = 0;
 
   // `window` is a Window<Scalar>; no NaN in it. A scan that was begun must be ended, whether it
