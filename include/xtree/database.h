@@ -91,6 +91,13 @@ class XTREE_EXPORT Database {
 
   // Writes the nodes that changed, so that the log behind this moment is no longer needed.
   Result<void> checkpoint();
+  // Takes checkpoints that also move nodes together, until the segment files hold little else than
+  // what the last one needs. Readers and writers go on meanwhile.
+  Result<void> compact();
+  // From now on checkpoints leave nodes where they are, until `resume_compaction`. It does not hold
+  // `compact` back, and is not remembered after `close`.
+  Result<void> pause_compaction();
+  Result<void> resume_compaction();
   [[nodiscard]] Result<DatabaseStats> stats() const;
   // Checks every index, every checksum on disk, and that each node belongs to exactly one index.
   Result<void> verify() const;

@@ -42,7 +42,15 @@ struct DatabaseStats {
   std::uint64_t log_bytes = 0;         // log behind the last checkpoint
   std::uint64_t checkpoint = 0;        // generation of the last checkpoint
   std::uint64_t segment_bytes = 0;     // size of the segment files
-  std::uint64_t live_segment_bytes = 0;
+  std::uint64_t live_segment_bytes = 0;  // of the nodes in them that the last checkpoint needs
+  std::uint64_t segment_bytes_written = 0;  // since the database was opened
+  std::uint64_t compacted_bytes = 0;   // of nodes moved together since then
+
+  // The share of the segment files that is garbage, 0 to 1.
+  [[nodiscard]] double garbage_share() const noexcept {
+    if (segment_bytes == 0) return 0;
+    return 1 - static_cast<double>(live_segment_bytes) / static_cast<double>(segment_bytes);
+  }
 };
 
 }  // namespace xtree

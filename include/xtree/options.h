@@ -41,6 +41,15 @@ struct Options {
   std::uint32_t sync_interval_ms = 100;
   // A checkpoint starts when the log behind the last one has grown by this much.
   std::uint64_t checkpoint_log_bytes = std::uint64_t{64} << 20;
+  // Checkpoints replace nodes by writing them anew, which leaves garbage in the segment files. When
+  // it is more than `compaction_steady_percent` of them, checkpoints also move the nodes that are
+  // left in the emptiest segments, so that these can be removed: as many bytes as
+  // `compaction_bytes_per_second` allows for the time since the last checkpoint, or, when the
+  // garbage is more than `compaction_urgent_percent`, as many as it takes to get below that. Up to
+  // 1 MiB of garbage is let be. The default for bytes takes less than a tenth of one core.
+  std::uint32_t compaction_steady_percent = 20;
+  std::uint32_t compaction_urgent_percent = 30;
+  std::uint64_t compaction_bytes_per_second = std::uint64_t{32} << 20;
   // The size to which a log file is written before it is used, and at which the next one starts.
   std::uint64_t log_file_bytes = std::uint64_t{16} << 20;
   // End snapshots that are open for longer, in milliseconds: what they held is given back, and

@@ -86,6 +86,12 @@ Result<std::optional<std::string>> Database::get(std::string_view name) const {
 
 Result<void> Database::checkpoint() { return core_->checkpoint(); }
 
+Result<void> Database::compact() { return core_->compact(); }
+
+Result<void> Database::pause_compaction() { return core_->pause_compaction(true); }
+
+Result<void> Database::resume_compaction() { return core_->pause_compaction(false); }
+
 Result<DatabaseStats> Database::stats() const { return core_->stats(); }
 
 Result<void> Database::verify() const { return core_->verify(); }

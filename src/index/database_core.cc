@@ -113,7 +113,7 @@ Result<void> DatabaseCore::start(const Options& options) {
                                                         catalog_, options);
   checkpointer_ = std::make_unique<persistence::Checkpointer>(
       *recovered_.storage, *recovered_.store, *recovered_.log, *committer_, catalog_,
-      recovered_.replayed_bytes, options.checkpoint_log_bytes);
+      recovered_.replayed_bytes, options);
   if (options.background_checkpoints) checkpointer_->start();
   return {};
 }
@@ -257,6 +257,18 @@ Result<void> DatabaseCore::checkpoint() {
   return checkpointer_->run();
 }
 
+Result<void> DatabaseCore::compact() {
+  XTREE_TRY(check_open());
+  return checkpointer_->compact();
+}
+
+Result<void> DatabaseCore::pause_compaction(bool paused) {
+  XTREE_TRY(check_open());
+  persistence::Compactor& compactor = checkpointer_->compactor();
+  paused ? compactor.pause() : compactor.resume();
+  return {};
+}
+
 Result<DatabaseStats> DatabaseCore::stats() const {
   XTREE_TRY(check_open());
   DatabaseStats stats;
@@ -283,6 +295,8 @@ Result<DatabaseStats> DatabaseCore::stats() const {
   stats.checkpoint = checkpointer_->generation();
   stats.segment_bytes = recovered_.storage->segment_bytes();
   stats.live_segment_bytes = recovered_.storage->live_segment_bytes();
+  stats.segment_bytes_written = recovered_.storage->segment_bytes_written();
+  stats.compacted_bytes = checkpointer_->compactor().moved_bytes();
   return stats;
 }
 

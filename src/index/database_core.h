@@ -85,6 +85,8 @@ class DatabaseCore : public std::enable_shared_from_this<DatabaseCore> {
   [[nodiscard]] Result<std::optional<std::string>> get(std::string_view name,
                                                        const SnapshotCore* snapshot) const;
   Result<void> checkpoint();
+  Result<void> compact();
+  Result<void> pause_compaction(bool paused);
   [[nodiscard]] Result<DatabaseStats> stats() const;
   [[nodiscard]] Result<void> verify() const;
 

@@ -14,14 +14,15 @@ constexpr std::size_t kMostIdleLogFiles = 4;
 
 Checkpointer::Checkpointer(Storage& storage, VersionStore& store, wal::LogWriter& log,
                            Committer& committer, Applier& applier, std::uint64_t log_bytes,
-                           std::uint64_t threshold_bytes)
+                           const Options& options)
     : storage_(storage),
       store_(store),
       log_(log),
       committer_(committer),
       applier_(applier),
       replayed_bytes_(log_bytes),
-      threshold_bytes_(threshold_bytes),
+      threshold_bytes_(options.checkpoint_log_bytes),
+      compactor_(storage, store, options),
       generation_(storage.checkpoint().generation) {}
 
 Checkpointer::~Checkpointer() { stop(); }
@@ -51,30 +52,43 @@ bool Checkpointer::needed() const noexcept {
 Result<void> Checkpointer::run() {
   const std::lock_guard lock(running_);
   XTREE_TRY(check_open_locked());
-  return run_locked();
+  return run_locked(Compaction::background);
+}
+
+// A sector per checkpoint stays garbage, so a small database may never be done; but then it gets no
+// better either.
+Result<void> Checkpointer::compact() {
+  const std::lock_guard lock(running_);
+  XTREE_TRY(check_open_locked());
+  const auto garbage = [&] { return storage_.segment_bytes() - storage_.live_segment_bytes(); };
+  for (;;) {
+    const std::uint64_t before = garbage();
+    XTREE_TRY(run_locked(Compaction::full));
+    if (garbage() >= before || !compactor_.has_work()) return {};
+  }
 }
 
 Result<void> Checkpointer::close() {
   const std::lock_guard lock(running_);
   XTREE_TRY(check_open_locked());
   closed_ = true;
-  return run_locked();
+  return run_locked(Compaction::background);
 }
 
-Result<void> Checkpointer::run_locked() {
+Result<void> Checkpointer::run_locked(Compaction effort) {
+  const bool wanted = effort == Compaction::full && compactor_.has_work();
   std::optional<Plan> plan;
   const Result<void> begun = committer_.exclusively([&]() -> Result<void> {
     XTREE_TRY(committer_.health());
-    if (!needed()) return {};
+    if (!needed() && !wanted) return {};
     auto made = cut_locked();
     if (!made) return made.error();
     plan.emplace(std::move(made).value());
     return {};
   });
   if (!begun || !plan) return begun;
-  std::vector<TableEntry> changes;
-  const Result<void> stored = store_plan(*plan, changes);
-  return committer_.exclusively([&] { return finish_locked(*plan, changes, stored); });
+  const Result<void> stored = store_plan(*plan, effort);
+  return committer_.exclusively([&] { return finish_locked(*plan, stored); });
 }
 
 // Fixes what the checkpoint holds: everything up to now, and of the log what comes next.
@@ -102,53 +116,69 @@ Result<Checkpointer::Plan> Checkpointer::cut_locked() {
   return plan;
 }
 
-// Writes every changed node as the cut sees it, and collects the table's changes by handle.
-Result<void> Checkpointer::write(const Plan& plan, std::vector<TableEntry>& changes) {
+// Gives up the places of all changed nodes, so that it is known what the segments still hold.
+// Returns the nodes as the cut sees them, null for those that it does not.
+Result<std::vector<const FrameHeader*>> Checkpointer::release_changes(const Plan& plan) {
+  std::vector<const FrameHeader*> frames;
+  frames.reserve(plan.cut.changes.size());
   for (const NodeId id : plan.cut.changes) {
     auto image = store_.image(plan.cut, id);
     if (!image) return image.error();
-    const TableEntry old = store_.on_disk(id);
-    if (old.address) storage_.release(old);
+    storage_.release(store_.on_disk(id));
+    frames.push_back(*image);
+  }
+  return frames;
+}
+
+// Writes every changed node, and what has to move. Returns the table's changes by handle.
+Result<std::vector<TableEntry>> Checkpointer::write(const Plan& plan, Compaction effort) {
+  auto frames = release_changes(plan);
+  if (!frames) return frames.error();
+  std::uint64_t bytes = 0;
+  for (const FrameHeader* frame : *frames) bytes += frame != nullptr ? frame->bytes : 0;
+  compactor_.choose(bytes, effort);
+  std::vector<TableEntry> changes;
+  changes.reserve(frames->size());
+  for (std::size_t i = 0; i < frames->size(); ++i) {
     TableEntry entry;
-    entry.id = id;
-    if (const FrameHeader* frame = *image) {
-      auto written = storage_.write(id, {reinterpret_cast<const std::byte*>(frame), frame->bytes});
+    entry.id = plan.cut.changes[i];
+    if (const FrameHeader* frame = (*frames)[i]) {
+      const std::span image(reinterpret_cast<const std::byte*>(frame), frame->bytes);
+      auto written = storage_.write(entry.id, image);
       if (!written) return written.error();
       entry = *written;
     }
     changes.push_back(entry);
   }
+  XTREE_TRY(compactor_.move(changes));
   if (platform::planted(platform::Plant::freed_handles_forgotten)) {
     std::erase_if(changes, [](const TableEntry& entry) { return !entry.address; });
   }
-  return {};
+  return changes;
 }
 
 // Commits the checkpoint, and then once more without a change: then both slots of the superblock
 // name this state, and damage to one of them takes nothing back that the log does not hold. A
-// failure of the repetition leaves the checkpoint as good as any was before it was repeated.
-Result<void> Checkpointer::store_plan(Plan& plan, std::vector<TableEntry>& changes) {
+// failure of the repetition leaves the checkpoint as good as any was before it was repeated. With
+// the repetition go the segments that were emptied, so readers are sent to the new places before.
+Result<void> Checkpointer::store_plan(Plan& plan, Compaction effort) {
   sort_changes(plan.cut);
   if (platform::planted(platform::Plant::change_forgotten) && plan.cut.changes.size() > 1) {
     plan.cut.changes.pop_back();
   }
-  changes.reserve(plan.cut.changes.size());
-  Result<void> result = write(plan, changes);
-  if (result) result = storage_.commit(plan.checkpoint, changes);
-  if (result) plan.repeated = storage_.commit(plan.checkpoint, {});
+  const auto changes = write(plan, effort);
+  Result<void> result = changes ? storage_.commit(plan.checkpoint, *changes) : changes.error();
+  if (result) {
+    tell_store(*changes);
+    plan.repeated = storage_.commit(plan.checkpoint, {});
+  }
   if (!result || !plan.repeated) storage_.abandon();
   return result;
 }
 
-// Lets everybody know what is on disk now, or takes the list of changes back for the next time.
-Result<void> Checkpointer::finish_locked(Plan& plan, const std::vector<TableEntry>& changes,
-                                         const Result<void>& stored) {
-  if (!stored) {
-    store_.restore_changes(std::move(plan.cut));
-    if (storage_.poisoned()) committer_.poison(stored.error());
-    return stored;
-  }
-  if (storage_.poisoned()) committer_.poison(plan.repeated.error());
+// Lets everybody know what is on disk now. Who is reading an image from its old place is waited
+// for.
+void Checkpointer::tell_store(const std::vector<TableEntry>& changes) noexcept {
   for (const TableEntry& entry : changes) {
     if (entry.address) {
       store_.written(entry);
@@ -156,6 +186,17 @@ Result<void> Checkpointer::finish_locked(Plan& plan, const std::vector<TableEntr
       store_.forgotten(entry.id);
     }
   }
+}
+
+// Lets the log go that the checkpoint replaces, or takes the list of changes back for the next
+// time.
+Result<void> Checkpointer::finish_locked(Plan& plan, const Result<void>& stored) {
+  if (!stored) {
+    store_.restore_changes(std::move(plan.cut));
+    if (storage_.poisoned()) committer_.poison(stored.error());
+    return stored;
+  }
+  if (storage_.poisoned()) committer_.poison(plan.repeated.error());
   applier_.checkpointed();
   plan.cut = Cut();
   cut_bytes_.store(plan.cut_bytes, std::memory_order_release);

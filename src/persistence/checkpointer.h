@@ -9,6 +9,7 @@
 
 #include "persistence/applier.h"
 #include "persistence/committer.h"
+#include "persistence/compactor.h"
 #include "persistence/storage.h"
 #include "persistence/version_store.h"
 #include "platform/check.h"
@@ -26,7 +27,7 @@ class Checkpointer {
  public:
   // `log_bytes` is the log that recovery found behind the last checkpoint.
   Checkpointer(Storage& storage, VersionStore& store, wal::LogWriter& log, Committer& committer,
-               Applier& applier, std::uint64_t log_bytes, std::uint64_t threshold_bytes);
+               Applier& applier, std::uint64_t log_bytes, const Options& options);
   ~Checkpointer();
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
@@ -34,6 +35,8 @@ class Checkpointer {
   // Takes one now, after the one that is being taken, if any. Nothing is written when nothing has
   // changed since the last one.
   Result<void> run();
+  // Takes some that also move images together, until no segment has much garbage left.
+  Result<void> compact();
   // Takes the last one. Everything later is refused, `closed`, and leaves the log alone.
   Result<void> close();
 
@@ -54,6 +57,7 @@ class Checkpointer {
   [[nodiscard]] std::uint64_t generation() const noexcept {
     return generation_.load(std::memory_order_relaxed);  // a figure that orders nothing
   }
+  [[nodiscard]] Compactor& compactor() noexcept { return compactor_; }
   // Reads the newest checkpoint's files again, after the checkpoint that is being taken.
   Result<void> verify_storage();
 
@@ -73,12 +77,13 @@ class Checkpointer {
   }
   [[nodiscard]] bool needed() const noexcept;
   [[nodiscard]] Result<void> check_open_locked() const;
-  Result<void> run_locked();
+  Result<void> run_locked(Compaction effort);
   Result<Plan> cut_locked();
-  Result<void> write(const Plan& plan, std::vector<TableEntry>& changes);
-  Result<void> store_plan(Plan& plan, std::vector<TableEntry>& changes);
-  Result<void> finish_locked(Plan& plan, const std::vector<TableEntry>& changes,
-                             const Result<void>& stored);
+  Result<std::vector<const FrameHeader*>> release_changes(const Plan& plan);
+  Result<std::vector<TableEntry>> write(const Plan& plan, Compaction effort);
+  Result<void> store_plan(Plan& plan, Compaction effort);
+  void tell_store(const std::vector<TableEntry>& changes) noexcept;
+  Result<void> finish_locked(Plan& plan, const Result<void>& stored);
   void watch();
 
   Storage& storage_;
@@ -88,6 +93,8 @@ class Checkpointer {
   Applier& applier_;
   const std::uint64_t replayed_bytes_;
   const std::uint64_t threshold_bytes_;
+
+  Compactor compactor_;
 
   std::mutex running_;                          // held while a checkpoint is being taken
   bool closed_ = false;                         // guarded by it
@@ -110,9 +117,8 @@ Result<void> Checkpointer::commit_epoch(Change&& change, Undo&& undo) {
     }
     if (!*changed) return {};
     auto plan = cut_locked();
-    std::vector<TableEntry> changes;
-    const Result<void> stored = plan ? store_plan(*plan, changes) : plan.error();
-    const Result<void> finished = plan ? finish_locked(*plan, changes, stored) : plan.error();
+    const Result<void> stored = plan ? store_plan(*plan, Compaction::none) : plan.error();
+    const Result<void> finished = plan ? finish_locked(*plan, stored) : plan.error();
     if (stored) {
       store_.publish();
     } else if (const Result<void> undone = undo(); !undone) {

@@ -192,21 +192,19 @@ TableEntry ObjectTable::on_disk(NodeId id) const noexcept {
   if (cold.tag == 0) return {};
   TableEntry entry;
   entry.id = NodeId::make(id.handle(), cold.tag);
-  entry.address.segment = cold.segment;
-  entry.address.slot = cold.slot;
-  entry.address.size_class = static_cast<std::uint8_t>(cold.bytes_and_class);
+  entry.address = {cold.segment, cold.unit};
   entry.checksum = cold.checksum;
-  entry.bytes = cold.bytes_and_class >> 8;
+  entry.bytes = cold.units * std::uint32_t{kImageAlignment};
   return entry;
 }
 
 void ObjectTable::set_on_disk(const TableEntry& entry) noexcept {
   XTREE_CHECK(entry.id.tag() != 0 && entry.bytes <= kMaxFrameBytes);
   cold_[index(entry.id)] = {.segment = entry.address.segment,
-                            .slot = entry.address.slot,
-                            .tag = entry.id.tag(),
+                            .unit = entry.address.unit,
                             .checksum = entry.checksum,
-                            .bytes_and_class = entry.bytes << 8 | entry.address.size_class};
+                            .tag = entry.id.tag(),
+                            .units = static_cast<std::uint16_t>(entry.bytes / kImageAlignment)};
 }
 
 void ObjectTable::clear_on_disk(NodeId id) noexcept { cold_[index(id)] = {}; }

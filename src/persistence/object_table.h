@@ -167,6 +167,18 @@ class ObjectTable {
   [[nodiscard]] TableEntry on_disk(NodeId id) const noexcept;
   void set_on_disk(const TableEntry& entry) noexcept;
   void clear_on_disk(NodeId id) noexcept;
+  // Calls `visit(const TableEntry&)` for every image that the last checkpoint holds, in the order
+  // of the slots. For the checkpointer, beside everybody else.
+  template <class Visit>
+  void for_each_on_disk(Visit&& visit) const {
+    const std::uint64_t end = std::uint64_t{chunks_end()} * kChunkSlots;
+    for (std::uint64_t at = 0; at < end; ++at) {
+      // Only a chunk that a checkpoint knows has such slots, and its owner has long been there.
+      if (cold_[at].segment == 0) continue;
+      const auto index = static_cast<std::uint32_t>(at);
+      visit(on_disk(name(owners_[index / kChunkSlots] - 1u, index, cold_[at].tag)));
+    }
+  }
 
   // Takes over a checkpoint's entry, before any other use; entries come by ascending handle.
   // `corruption` when the entry makes no sense.
@@ -192,13 +204,13 @@ class ObjectTable {
   // A TableEntry without its handle, in 16 bytes.
   struct Cold {
     std::uint32_t segment;
-    std::uint16_t slot;
-    std::uint16_t tag;  // of the life that the image belongs to; 0 when there is none
+    std::uint32_t unit;
     std::uint32_t checksum;
-    std::uint32_t bytes_and_class;  // image bytes << 8 | size class
+    std::uint16_t tag;  // of the life that the image belongs to; 0 when there is none
+    std::uint16_t units;  // the image's size in units of kImageAlignment
   };
   static_assert(sizeof(Cold) == 16);
-  static_assert(kMaxFrameBytes < (std::size_t{1} << 24));
+  static_assert(kMaxFrameBytes / kImageAlignment <= 0xffff);
 
   // The first line is its Allocator's, the second everybody's.
   struct alignas(64) Shard {

@@ -1,151 +1,144 @@
 #include "persistence/segment_allocator.h"
 
 #include <algorithm>
-#include <bit>
 #include <limits>
 
 #include "platform/check.h"
+#include "platform/plant.h"
 
 namespace xtree::persistence {
 
-namespace {
-
-constexpr unsigned kWordBits = 64;
-
-constexpr std::uint64_t bit_of(std::uint16_t slot) noexcept {
-  return std::uint64_t{1} << slot % kWordBits;
-}
-
-}  // namespace
-
-// Bits behind the last slot are set, so that a search for a free slot needs no bound.
-void SegmentAllocator::resize(Segment& segment, std::uint16_t slots) {
-  const std::uint16_t old_slots = segment.info.slots;
-  segment.bitmap.resize((slots + kWordBits - 1) / kWordBits, ~std::uint64_t{0});
-  for (std::uint16_t slot = old_slots; slot < slots; ++slot) {
-    segment.bitmap[slot / kWordBits] &= ~bit_of(slot);
-  }
-  segment.info.slots = slots;
-}
-
 bool SegmentAllocator::add(const SegmentInfo& info) {
-  if (info.number == 0 || info.reserved != 0 || info.size_class >= kSizeClassKib.size() ||
-      info.slots == 0 || info.slots > max_slots(info.size_class)) {
+  if (info.number == 0 || info.bytes == 0 || info.bytes % kSectorBytes != 0 ||
+      info.bytes > kMaxSegmentBytes) {
     return false;
   }
-  const auto [place, is_new] = segments_.try_emplace(info.number);
-  if (!is_new) return false;
+  if (!segments_.try_emplace(info.number, Segment{.end = info.bytes}).second) return false;
+  segment_bytes_ += info.bytes;
+  return true;
+}
+
+void SegmentAllocator::set_next_segment(std::uint32_t number) noexcept {
+  next_segment_ = committed_next_ = number;
+}
+
+bool SegmentAllocator::take(DiskAddress address, std::size_t bytes) noexcept {
+  if (last_taken_from_ == nullptr || last_taken_from_->first != address.segment) {
+    const auto place = segments_.find(address.segment);
+    if (place == segments_.end()) return false;
+    last_taken_from_ = &*place;
+  }
+  Segment& segment = last_taken_from_->second;
+  if (address.offset() + bytes > segment.end || segment.live_bytes + bytes > segment.end) {
+    return false;
+  }
+  segment.live_bytes += bytes;
+  live_bytes_ += bytes;
+  return true;
+}
+
+// A segment that has nothing but garbage goes at the next commit, and gets no image.
+bool SegmentAllocator::has_room(const Segment& segment, std::size_t bytes) const noexcept {
+  const std::uint64_t full = std::clamp<std::uint64_t>(segment_bytes_ / kSegmentsWanted,
+                                                       kMinFullSegmentBytes, kMaxSegmentBytes);
+  return !segment.is_closed && segment.live_bytes != 0 && segment.end + bytes <= full;
+}
+
+std::uint32_t SegmentAllocator::find_tail(std::size_t bytes, std::uint32_t except) const noexcept {
+  for (auto place = segments_.rbegin(); place != segments_.rend(); ++place) {
+    if (place->first != except && has_room(place->second, bytes)) return place->first;
+  }
+  return 0;
+}
+
+std::optional<DiskAddress> SegmentAllocator::allocate(std::size_t bytes, Heat heat) {
+  XTREE_CHECK(bytes != 0 && bytes % kImageAlignment == 0 && bytes <= kMaxFrameBytes);
+  std::uint32_t& tail = tails_[static_cast<std::size_t>(heat)];
+  const std::uint32_t other = tails_[1 - static_cast<std::size_t>(heat)];
+  if (tail == 0) tail = find_tail(bytes, other);
+  auto place = segments_.find(tail);
+  if (place == segments_.end() || !has_room(place->second, bytes)) {
+    if (next_segment_ == std::numeric_limits<std::uint32_t>::max()) return std::nullopt;
+    tail = next_segment_++;
+    const auto [made, is_new] = segments_.try_emplace(tail);
+    XTREE_CHECK(is_new);
+    place = made;
+  }
   Segment& segment = place->second;
-  segment.info = info;
-  segment.info.slots = 0;
-  resize(segment, info.slots);
-  segment_bytes_ += info.slots * slot_bytes(info.size_class);
-  open_[info.size_class].insert(info.number);
-  if (info.slots < max_slots(info.size_class)) growing_[info.size_class].insert(info.number);
-  return true;
+  const DiskAddress address{tail, static_cast<std::uint32_t>(segment.end / kImageAlignment)};
+  segment.end += bytes;
+  segment.live_bytes += bytes;
+  segment_bytes_ += bytes;
+  live_bytes_ += bytes;
+  return address;
 }
 
-const SegmentAllocator::Segment* SegmentAllocator::find(DiskAddress address) const noexcept {
+void SegmentAllocator::pad(std::uint32_t segment) noexcept {
+  if (platform::planted(platform::Plant::sector_written_again)) return;
+  std::uint64_t& end = segments_.find(segment)->second.end;
+  segment_bytes_ += round_up_to_sector(end) - end;
+  end = round_up_to_sector(end);
+}
+
+void SegmentAllocator::release(DiskAddress address, std::size_t bytes) noexcept {
   const auto place = segments_.find(address.segment);
-  if (place == segments_.end()) return nullptr;
-  const SegmentInfo& info = place->second.info;
-  if (info.size_class != address.size_class || address.slot >= info.slots) return nullptr;
-  return &place->second;
+  XTREE_CHECK(place != segments_.end() && place->second.live_bytes >= bytes);
+  place->second.live_bytes -= bytes;
+  live_bytes_ -= bytes;
 }
 
-bool SegmentAllocator::taken(DiskAddress address) const noexcept {
-  const Segment* segment = find(address);
-  return segment != nullptr &&
-         (segment->bitmap[address.slot / kWordBits] & bit_of(address.slot)) != 0;
+void SegmentAllocator::close(std::uint32_t segment) noexcept {
+  segments_.find(segment)->second.is_closed = true;
 }
 
-void SegmentAllocator::mark(Segment& segment, std::uint16_t slot) noexcept {
-  segment.bitmap[slot / kWordBits] |= bit_of(slot);
-  ++segment.taken;
-  taken_bytes_ += slot_bytes(segment.info.size_class);
-  if (segment.taken == segment.info.slots) {
-    open_[segment.info.size_class].erase(segment.info.number);
+void SegmentAllocator::commit() {
+  last_taken_from_ = nullptr;
+  std::erase_if(segments_, [](const auto& named) { return named.second.live_bytes == 0; });
+  for (auto& [number, segment] : segments_) segment.is_closed = false;
+  for (std::uint32_t& tail : tails_) {
+    if (!segments_.contains(tail)) tail = 0;
   }
+  committed_ = segments_;
+  committed_next_ = next_segment_;
+  count();
 }
 
-bool SegmentAllocator::take(DiskAddress address) noexcept {
-  const Segment* segment = find(address);
-  if (segment == nullptr || taken(address)) return false;
-  mark(const_cast<Segment&>(*segment), address.slot);
-  return true;
-}
-
-// Room where all segments of a class are full: a larger segment, or else a new one.
-SegmentAllocator::Segment* SegmentAllocator::grow(std::uint8_t size_class) {
-  if (growing_[size_class].empty()) {
-    if (next_segment_ == std::numeric_limits<std::uint32_t>::max()) return nullptr;
-    const std::uint32_t number = next_segment_++;
-    XTREE_CHECK(add({number, first_slots(size_class), size_class, 0}));
-    return &segments_.find(number)->second;
+std::vector<std::uint32_t> SegmentAllocator::abandon() {
+  std::vector<std::uint32_t> numbers;
+  for (std::uint32_t number = committed_next_; number != next_segment_; ++number) {
+    numbers.push_back(number);
   }
-  const std::uint32_t number = *growing_[size_class].begin();
-  Segment& segment = segments_.find(number)->second;
-  const std::uint16_t old_slots = segment.info.slots;
-  const auto slots =
-      static_cast<std::uint16_t>(std::min<unsigned>(2u * old_slots, max_slots(size_class)));
-  resize(segment, slots);
-  segment_bytes_ += (slots - old_slots) * slot_bytes(size_class);
-  open_[size_class].insert(number);
-  if (slots == max_slots(size_class)) growing_[size_class].erase(number);
-  return &segment;
+  segments_ = committed_;
+  next_segment_ = committed_next_;
+  tails_ = {};
+  count();
+  return numbers;
 }
 
-std::optional<DiskAddress> SegmentAllocator::allocate(std::uint8_t size_class) {
-  XTREE_CHECK(size_class < kSizeClassKib.size());
-  Segment* segment = nullptr;
-  if (open_[size_class].empty()) {
-    segment = grow(size_class);
-    if (segment == nullptr) return std::nullopt;
-  } else {
-    segment = &segments_.find(*open_[size_class].begin())->second;
+void SegmentAllocator::count() noexcept {
+  segment_bytes_ = 0;
+  live_bytes_ = 0;
+  for (const auto& [number, segment] : segments_) {
+    segment_bytes_ += segment.end;
+    live_bytes_ += segment.live_bytes;
   }
-  while (segment->bitmap[segment->hint] == ~std::uint64_t{0}) {
-    ++segment->hint;
-    XTREE_CHECK(segment->hint < segment->bitmap.size());
-  }
-  const auto bit = std::countr_one(segment->bitmap[segment->hint]);
-  const auto slot = static_cast<std::uint16_t>(segment->hint * kWordBits + bit);
-  mark(*segment, slot);
-  return DiskAddress{segment->info.number, slot, size_class, 0};
-}
-
-void SegmentAllocator::free(DiskAddress address) {
-  XTREE_CHECK(taken(address));
-  Segment& segment = segments_.find(address.segment)->second;
-  const auto word = static_cast<std::uint16_t>(address.slot / kWordBits);
-  segment.bitmap[word] &= ~bit_of(address.slot);
-  segment.hint = std::min(segment.hint, word);
-  --segment.taken;
-  taken_bytes_ -= slot_bytes(address.size_class);
-  open_[address.size_class].insert(address.segment);
-}
-
-std::vector<std::uint32_t> SegmentAllocator::drop_empty() {
-  std::vector<std::uint32_t> dropped;
-  for (auto place = segments_.begin(); place != segments_.end();) {
-    const Segment& segment = place->second;
-    if (segment.taken != 0) {
-      ++place;
-      continue;
-    }
-    dropped.push_back(place->first);
-    segment_bytes_ -= segment.info.slots * slot_bytes(segment.info.size_class);
-    open_[segment.info.size_class].erase(place->first);
-    growing_[segment.info.size_class].erase(place->first);
-    place = segments_.erase(place);
-  }
-  return dropped;
 }
 
 std::vector<SegmentInfo> SegmentAllocator::segments() const {
   std::vector<SegmentInfo> all;
+  for (const auto& [number, segment] : segments_) {
+    if (segment.live_bytes == 0) continue;
+    all.push_back({number, static_cast<std::uint32_t>(round_up_to_sector(segment.end))});
+  }
+  return all;
+}
+
+std::vector<SegmentUse> SegmentAllocator::uses() const {
+  std::vector<SegmentUse> all;
   all.reserve(segments_.size());
-  for (const auto& [number, segment] : segments_) all.push_back(segment.info);
+  for (const auto& [number, segment] : segments_) {
+    all.push_back({number, segment.end, segment.live_bytes});
+  }
   return all;
 }
 

@@ -1,4 +1,4 @@
-// SegmentAllocator: which slots of the segment files are taken, and where the next image goes.
+// SegmentAllocator: where the next image goes, and how much of each segment is still needed.
 #pragma once
 
 #include <array>
@@ -6,110 +6,118 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <vector>
+
+#include "persistence/frame.h"
 
 namespace xtree::persistence {
 
-// Where an image lies. Slots of a segment have one size class; classes are multiples of 4 KiB.
+// Images begin at multiples of this, in any segment.
+inline constexpr std::size_t kImageAlignment = kFrameAlignment;
+
+// Where an image lies.
 struct DiskAddress {
-  std::uint32_t segment = 0;   // number of the segment file; 0 means nowhere
-  std::uint16_t slot = 0;      // slot within the segment
-  std::uint8_t size_class = 0;
-  std::uint8_t reserved = 0;
+  std::uint32_t segment = 0;  // number of the segment file; 0 means nowhere
+  std::uint32_t unit = 0;     // offset in it, in units of kImageAlignment
+  [[nodiscard]] constexpr std::uint64_t offset() const noexcept {
+    return std::uint64_t{unit} * kImageAlignment;
+  }
   explicit operator bool() const noexcept { return segment != 0; }
   friend bool operator==(const DiskAddress&, const DiskAddress&) noexcept = default;
 };
-static_assert(sizeof(DiskAddress) == 8);
-static_assert(offsetof(DiskAddress, slot) == 4 && offsetof(DiskAddress, size_class) == 6);
+static_assert(sizeof(DiskAddress) == 8 && offsetof(DiskAddress, unit) == 4);
 
-// The unit that a disk is trusted to write as a whole; no two images share one.
+// The unit that a disk is trusted to write as a whole. Images of one checkpoint may share one,
+// those of two checkpoints never do: what a checkpoint has written is not written again.
 inline constexpr std::size_t kSectorBytes = 4096;
-
-inline constexpr std::array<std::uint16_t, 16> kSizeClassKib = {
-    4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024};
 inline constexpr std::size_t kMaxSegmentBytes = std::size_t{64} << 20;
-inline constexpr std::size_t kFirstSegmentBytes = std::size_t{64} << 10;
+// Segments are as large as that allows, and so many that it pays to choose between them.
+inline constexpr std::size_t kMinFullSegmentBytes = std::size_t{1} << 20;
+inline constexpr std::uint64_t kSegmentsWanted = 16;
+static_assert(kMinFullSegmentBytes >= kMaxFrameBytes);
 
-constexpr std::size_t slot_bytes(std::uint8_t size_class) noexcept {
-  return std::size_t{kSizeClassKib[size_class]} << 10;
-}
-
-// The smallest class that holds `bytes`; kSizeClassKib.size() when there is none.
-constexpr std::uint8_t size_class_for(std::size_t bytes) noexcept {
-  std::uint8_t size_class = 0;
-  while (size_class < kSizeClassKib.size() && slot_bytes(size_class) < bytes) ++size_class;
-  return size_class;
-}
-
-constexpr std::uint16_t max_slots(std::uint8_t size_class) noexcept {
-  return static_cast<std::uint16_t>(kMaxSegmentBytes / slot_bytes(size_class));
-}
-
-constexpr std::uint16_t first_slots(std::uint8_t size_class) noexcept {
-  const std::size_t slots = kFirstSegmentBytes / slot_bytes(size_class);
-  return static_cast<std::uint16_t>(slots == 0 ? 1 : slots);
+constexpr std::uint64_t round_up_to_sector(std::uint64_t bytes) noexcept {
+  return (bytes + kSectorBytes - 1) / kSectorBytes * kSectorBytes;
 }
 
 // A segment as a manifest lists it: design/file_format.md, "Manifest".
 struct SegmentInfo {
   std::uint32_t number = 0;
-  std::uint16_t slots = 0;
-  std::uint8_t size_class = 0;
-  std::uint8_t reserved = 0;
+  std::uint32_t bytes = 0;  // whole sectors; what the file has behind them has no meaning
   friend bool operator==(const SegmentInfo&, const SegmentInfo&) noexcept = default;
 };
-static_assert(sizeof(SegmentInfo) == 8 && offsetof(SegmentInfo, size_class) == 6);
+static_assert(sizeof(SegmentInfo) == 8 && offsetof(SegmentInfo, bytes) == 4);
 
-// Knows slots, not files: it does no input or output, and what it says is never stored. At open it
-// is told about every segment (`add`) and every slot that somebody needs (`take`). The lowest free
-// slot of the lowest segment is given out first, so that survivors gather at the front. A segment
-// grows by doubling, and a new one starts only when all others of its class are full and grown
-// up, so a small database stays small. One thread at a time.
+// How much of a segment the next checkpoint needs.
+struct SegmentUse {
+  std::uint32_t number = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t live_bytes = 0;  // of images
+};
+
+// Images that change seldom are kept apart from those that have just changed, so that segments tend
+// to die as a whole.
+enum class Heat : std::uint8_t { fresh, settled };
+
+// Knows segments, not files: it does no input or output, and what it says is stored by others. A
+// segment only grows, at its end, until it is full; when nothing in it is needed any more, it goes
+// as a whole. It speaks of the next checkpoint; `commit` makes that the newest one, and `abandon`
+// forgets it. At open it is told about every segment (`add`) and every image (`take`), and then
+// `commit` is called. One thread at a time.
 class SegmentAllocator {
  public:
-  // Adds a segment with all slots free. False, and nothing changed, when it is malformed or its
-  // number is known already.
+  // Adds a segment without images. False, and nothing changed, when it is malformed or its number
+  // is known already.
   bool add(const SegmentInfo& info);
   // Numbers below this one are not given to new segments.
-  void set_next_segment(std::uint32_t number) noexcept { next_segment_ = number; }
-  // Marks one slot. False when there is no such slot, or when it is taken.
-  bool take(DiskAddress address) noexcept;
-  // Nothing only when the numbers of segments are used up.
-  std::optional<DiskAddress> allocate(std::uint8_t size_class);
-  // The slot must be taken.
-  void free(DiskAddress address);
-  // Forgets the segments without a taken slot, and returns their numbers.
-  std::vector<std::uint32_t> drop_empty();
+  void set_next_segment(std::uint32_t number) noexcept;
+  // Counts an image. False when there is no such segment, or no room for the image in it.
+  bool take(DiskAddress address, std::size_t bytes) noexcept;
 
-  [[nodiscard]] bool taken(DiskAddress address) const noexcept;
-  // By number.
+  // Nothing only when the numbers of segments are used up. An image that is not put behind the one
+  // before it, in the same segment, begins a sector.
+  std::optional<DiskAddress> allocate(std::size_t bytes, Heat heat);
+  // What comes next in this segment begins a sector.
+  void pad(std::uint32_t segment) noexcept;
+  // An image is not needed any more. It must have been taken or allocated.
+  void release(DiskAddress address, std::size_t bytes) noexcept;
+  // Nothing more is put into this segment.
+  void close(std::uint32_t segment) noexcept;
+
+  // All segments are padded. Those without an image leave.
+  void commit();
+  // Returns the numbers of the segments that only the abandoned checkpoint had. They will be given
+  // out again.
+  std::vector<std::uint32_t> abandon();
+
+  // Those that the next checkpoint needs, by number.
   [[nodiscard]] std::vector<SegmentInfo> segments() const;
+  // All of them, by number.
+  [[nodiscard]] std::vector<SegmentUse> uses() const;
   [[nodiscard]] std::uint32_t next_segment() const noexcept { return next_segment_; }
-  // All slots, and those that are taken.
   [[nodiscard]] std::uint64_t segment_bytes() const noexcept { return segment_bytes_; }
-  [[nodiscard]] std::uint64_t taken_bytes() const noexcept { return taken_bytes_; }
+  [[nodiscard]] std::uint64_t live_bytes() const noexcept { return live_bytes_; }
 
  private:
   struct Segment {
-    SegmentInfo info;
-    std::uint16_t taken = 0;
-    std::uint16_t hint = 0;             // no word of the bitmap before this one has a free slot
-    std::vector<std::uint64_t> bitmap;  // a set bit is a taken slot, or one behind the end
+    std::uint64_t end = 0;
+    std::uint64_t live_bytes = 0;
+    bool is_closed = false;
   };
+  using Segments = std::map<std::uint32_t, Segment>;
 
-  static void resize(Segment& segment, std::uint16_t slots);
-  void mark(Segment& segment, std::uint16_t slot) noexcept;
-  [[nodiscard]] const Segment* find(DiskAddress address) const noexcept;
-  Segment* grow(std::uint8_t size_class);
+  [[nodiscard]] bool has_room(const Segment& segment, std::size_t bytes) const noexcept;
+  [[nodiscard]] std::uint32_t find_tail(std::size_t bytes, std::uint32_t except) const noexcept;
+  void count() noexcept;
 
-  std::map<std::uint32_t, Segment> segments_;
-  // By class: segments with a free slot, and those that are not grown up.
-  std::array<std::set<std::uint32_t>, kSizeClassKib.size()> open_;
-  std::array<std::set<std::uint32_t>, kSizeClassKib.size()> growing_;
+  Segments segments_;
+  Segments::value_type* last_taken_from_ = nullptr;  // entries of a table mostly come in runs
   std::uint32_t next_segment_ = 1;
   std::uint64_t segment_bytes_ = 0;
-  std::uint64_t taken_bytes_ = 0;
+  std::uint64_t live_bytes_ = 0;
+  std::array<std::uint32_t, 2> tails_ = {};  // by heat: where the next image goes; 0 is nowhere yet
+  Segments committed_;
+  std::uint32_t committed_next_ = 1;
 };
 
 }  // namespace xtree::persistence

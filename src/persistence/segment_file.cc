@@ -32,19 +32,19 @@ Result<std::shared_ptr<File>> SegmentFiles::open(std::uint32_t number) const {
 Result<void> SegmentFiles::read(DiskAddress address, std::span<std::byte> image) const {
   auto file = open(address.segment);
   if (!file) return file.error();
-  return read_committed(**file, path(address.segment), offset(address), image);
+  return read_committed(**file, path(address.segment), address.offset(), image);
 }
 
-Result<void> SegmentFiles::write(DiskAddress address, std::span<const std::byte> bytes) {
-  XTREE_CHECK(bytes.size() % kSectorBytes == 0 &&
-              bytes.size() <= slot_bytes(address.size_class));
-  auto place = unsynced_.find(address.segment);
+Result<void> SegmentFiles::write(std::uint32_t number, std::uint64_t offset,
+                                 std::span<const std::byte> bytes) {
+  XTREE_CHECK(bytes.size() % kSectorBytes == 0);
+  auto place = unsynced_.find(number);
   if (place == unsynced_.end()) {
-    auto file = files_.open(path(address.segment), OpenMode::create);
+    auto file = files_.open(path(number), OpenMode::create);
     if (!file) return file.error();
-    place = unsynced_.emplace(address.segment, std::move(*file)).first;
+    place = unsynced_.emplace(number, std::move(*file)).first;
   }
-  return place->second->write_at(offset(address), bytes);
+  return place->second->write_at(offset, bytes);
 }
 
 Result<void> SegmentFiles::sync() {

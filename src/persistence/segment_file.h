@@ -14,7 +14,7 @@
 
 namespace xtree::persistence {
 
-// A segment file is its slots and nothing else: design/file_format.md, "Segments". `read` may be
+// A segment file is images and nothing else: design/file_format.md, "Segments". `read` may be
 // called from any thread at any time, everything else from one thread at a time.
 class SegmentFiles {
  public:
@@ -27,7 +27,7 @@ class SegmentFiles {
 
   Result<void> read(DiskAddress address, std::span<std::byte> image) const;
   // Makes the file when it is not there. `bytes` are whole sectors.
-  Result<void> write(DiskAddress address, std::span<const std::byte> bytes);
+  Result<void> write(std::uint32_t number, std::uint64_t offset, std::span<const std::byte> bytes);
   // Syncs the files written since the last success. When this fails nothing is known about them.
   Result<void> sync();
   Result<void> remove(std::uint32_t number);
@@ -35,9 +35,6 @@ class SegmentFiles {
   [[nodiscard]] std::size_t unsynced() const noexcept { return unsynced_.size(); }
 
   [[nodiscard]] std::string path(std::uint32_t number) const;
-  static std::uint64_t offset(DiskAddress address) noexcept {
-    return address.slot * std::uint64_t{slot_bytes(address.size_class)};
-  }
 
  private:
   Result<std::shared_ptr<File>> open(std::uint32_t number) const;

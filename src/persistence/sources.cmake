@@ -5,12 +5,14 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/persistence/manifest.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/segment_allocator.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/segment_file.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/segment_writer.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/storage.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/superblock.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/table_file.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/checkpointer.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/collector.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/committer.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/compactor.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/epoch.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/node_loader.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/object_table.cc

@@ -66,7 +66,8 @@ Storage::Storage(Private, FileSystem& files, std::string directory, bool writabl
     : files_(files),
       directory_(std::move(directory)),
       writable_(writable),
-      segments_(files, directory_) {}
+      segments_(files, directory_),
+      writer_(segments_, allocator_) {}
 
 Result<std::unique_ptr<Storage>> Storage::create(FileSystem& files, std::string directory) {
   XTREE_TRY(files.make_directory(directory));
@@ -113,12 +114,12 @@ Result<void> Storage::load(const Superblocks& superblocks) {
   if (!table) return table.error();
   table_ = std::move(*table);
   XTREE_TRY(load_allocator());
-  if (writable_ && superblocks.older) XTREE_TRY(protect_older(*superblocks.older));
+  if (writable_ && superblocks.older) XTREE_TRY(load_older(*superblocks.older));
   count_bytes();
   return {};
 }
 
-// Builds the allocator's state from the table: what is not referred to is free.
+// Builds the allocator's state from the table: what is not referred to is garbage.
 Result<void> Storage::load_allocator() {
   if (!platform::planted(platform::Plant::segment_numbers_forgotten)) {
     allocator_.set_next_segment(manifest_.next_segment);
@@ -131,35 +132,33 @@ Result<void> Storage::load_allocator() {
   }
   for (const TableEntry& entry : table_) {
     if (platform::planted(platform::Plant::allocator_forgets)) break;
-    if (entry.address && !allocator_.take(entry.address)) {
+    if (entry.address && !allocator_.take(entry.address, entry.bytes)) {
       return corruption(segments_.path(entry.address.segment),
-                        static_cast<std::int64_t>(SegmentFiles::offset(entry.address)),
-                        "the table refers to a slot twice, or to one that is not there");
+                        static_cast<std::int64_t>(entry.address.offset()),
+                        "the table refers to a place where there can be no image");
     }
   }
-  live_bytes_.store(allocator_.taken_bytes(), std::memory_order_relaxed);
+  allocator_.commit();
   return {};
 }
 
-// Takes the slots that only the older checkpoint refers to. It stands in for the newest one, which
-// is whole; so an older one that is damaged is of no use to anybody, and is left alone.
-Result<void> Storage::protect_older(const Superblock& older) {
+// The older checkpoint stands in for the newest one, which is whole; so an older one that is
+// damaged is of no use to anybody, and is left alone. Its images need no look: those in segments of
+// the newest one lie before the ends that this one states, and nothing is written there.
+Result<void> Storage::load_older(const Superblock& older) {
   auto manifest = read_manifest(files_, directory_, older);
-  auto table = manifest ? read_table(*manifest) : manifest.error();
-  if (!table) {
-    if (table.error().code() == ErrorCode::corruption) return {};
-    return table.error();
+  Result<void> whole = manifest ? Result<void>() : Result<void>(manifest.error());
+  std::vector<TableEntry> entries;
+  for (std::size_t i = 0; whole && i < manifest->table_files.size(); ++i) {
+    const TableFileInfo& info = manifest->table_files[i];
+    if (names_table(manifest_, info.number)) continue;  // it has been read
+    whole = read_table_file(files_, table_path(directory_, info.number), info, entries);
   }
-  auto newer = table_.begin();
-  for (const TableEntry& entry : *table) {
-    while (newer != table_.end() && newer->id.handle() < entry.id.handle()) ++newer;
-    const bool same = newer != table_.end() && newer->id.handle() == entry.id.handle() &&
-                      newer->address == entry.address;
-    if (entry.address && !same && allocator_.take(entry.address)) {
-      retired_.push_back(entry.address);
-    }
+  if (whole) {
+    older_manifest_ = std::move(*manifest);
+  } else if (whole.error().code() != ErrorCode::corruption) {
+    return whole;
   }
-  older_manifest_ = std::move(*manifest);
   return {};
 }
 
@@ -216,7 +215,7 @@ Result<void> Storage::read(const TableEntry& entry, std::span<std::byte> image) 
   }
   if (wrong == nullptr) return {};
   return corruption(segments_.path(entry.address.segment),
-                    static_cast<std::int64_t>(SegmentFiles::offset(entry.address)), wrong);
+                    static_cast<std::int64_t>(entry.address.offset()), wrong);
 }
 
 Result<void> Storage::require_writable() const {
@@ -235,48 +234,61 @@ Result<void> Storage::poison_on_failure(Result<void> result) {
   return result;
 }
 
-Result<TableEntry> Storage::write(NodeId id, std::span<const std::byte> image) {
-  XTREE_CHECK(id && image.size() >= kFrameAlignment && image.size() % kFrameAlignment == 0 &&
-              image.size() <= kMaxFrameBytes);
+Result<SegmentWriter::Place> Storage::place(std::size_t bytes, Heat heat) {
   XTREE_TRY(require_writable());
-  const std::size_t sectors = (image.size() + kSectorBytes - 1) / kSectorBytes;
-  if (scratch_.size() < sectors) scratch_.resize(sectors);
-  const auto bytes = std::as_writable_bytes(std::span(scratch_).first(sectors));
-  FrameHeader header = stored_header(image);
-  XTREE_CHECK(header.node_id == id.bits && header.bytes == image.size());
-  std::memcpy(bytes.data() + sizeof header, image.data() + sizeof header,
-              image.size() - sizeof header);
-  std::memset(bytes.data() + image.size(), 0, bytes.size() - image.size());
-  header.checksum = image_checksum(image);
-  std::memcpy(bytes.data(), &header, sizeof header);
-
-  const auto address = allocator_.allocate(size_class_for(image.size()));
-  if (!address) {
-    return Error(ErrorCode::limit_exceeded, directory_.c_str(), "there are too many segments");
-  }
-  written_.push_back(*address);
   if (segments_.unsynced() == SegmentFiles::kMaxOpenFiles) {
     XTREE_TRY(poison_on_failure(segments_.sync()));
   }
-  XTREE_TRY(segments_.write(*address, bytes));
-  return TableEntry{id, *address, header.checksum, header.bytes};
+  auto place = writer_.place(bytes, heat);
+  if (!place) return place;
+  if (!place->address) {
+    return Error(ErrorCode::limit_exceeded, directory_.c_str(), "there are too many segments");
+  }
+  ++images_written_;
+  return place;
+}
+
+Result<TableEntry> Storage::write(NodeId id, std::span<const std::byte> image) {
+  XTREE_CHECK(id && image.size() >= kFrameAlignment && image.size() % kFrameAlignment == 0 &&
+              image.size() <= kMaxFrameBytes);
+  const auto place = this->place(image.size(), Heat::fresh);
+  if (!place) return place.error();
+  const std::span<std::byte> room = place->room;
+  FrameHeader header = stored_header(image);
+  XTREE_CHECK(header.node_id == id.bits && header.bytes == image.size());
+  std::memcpy(room.data() + sizeof header, image.data() + sizeof header,
+              image.size() - sizeof header);
+  std::memcpy(room.data(), &header, sizeof header);
+  header.checksum = image_checksum(room);
+  std::memcpy(room.data(), &header, sizeof header);
+  return TableEntry{id, place->address, header.checksum, header.bytes};
+}
+
+Result<TableEntry> Storage::move(const TableEntry& entry) {
+  scratch_.resize(entry.bytes);
+  if (!read(entry, scratch_)) return entry;
+  const auto place = this->place(entry.bytes, Heat::settled);
+  if (!place) return place.error();
+  std::ranges::copy(scratch_, place->room.begin());
+  release(entry);
+  TableEntry moved = entry;
+  moved.address = place->address;
+  return moved;
 }
 
 void Storage::release(const TableEntry& old) {
-  if (!old.address) return;
   if (platform::planted(platform::Plant::allocator_forgets)) return;
-  XTREE_CHECK(allocator_.taken(old.address));
-  if (platform::planted(platform::Plant::slots_freed_before_flip)) {
-    allocator_.free(old.address);
-    return;
-  }
-  released_.push_back(old.address);
+  if (old.address) allocator_.release(old.address, old.bytes);
 }
 
+// The files of the abandoned checkpoint take room that the next attempt may need. When a sync has
+// failed, nobody knows whether the flip has reached the disk, and they stay.
 void Storage::abandon() {
-  for (const DiskAddress address : written_) allocator_.free(address);
-  written_.clear();
-  released_.clear();
+  writer_.discard();
+  images_written_ = 0;
+  for (const std::uint32_t number : allocator_.abandon()) {
+    if (!poisoned_) static_cast<void>(segments_.remove(number));
+  }
 }
 
 Result<void> Storage::commit(const Checkpoint& next, std::span<const TableEntry> changes) {
@@ -302,18 +314,19 @@ void Storage::check_changes(std::span<const TableEntry> changes) const {
     XTREE_CHECK(i == 0 || changes[i - 1].id.handle() < changes[i].id.handle());
     if (changes[i].address) ++live;
   }
-  XTREE_CHECK(live == written_.size());
+  XTREE_CHECK(live == images_written_);
 }
 
 Result<void> Storage::sync_segments() {
+  XTREE_TRY(writer_.flush());
+  written_bytes_.store(writer_.written_bytes(), std::memory_order_relaxed);
   XTREE_TRY(poison_on_failure(segments_.sync()));
-  // Segments without a slot in use leave the database. Those that no manifest has named yet are
-  // from a checkpoint that was abandoned, and no open would find out that they are not needed.
-  const bool has_new_files = allocator_.next_segment() != manifest_.next_segment;
-  for (const std::uint32_t number : allocator_.drop_empty()) {
-    if (number >= manifest_.next_segment) static_cast<void>(segments_.remove(number));
+  if (platform::planted(platform::Plant::segments_gone_before_flip)) {
+    for (const SegmentUse& use : allocator_.uses()) {
+      if (use.live_bytes == 0) static_cast<void>(segments_.remove(use.number));
+    }
   }
-  if (!has_new_files) return {};
+  if (allocator_.next_segment() == manifest_.next_segment) return {};
   if (platform::planted(platform::Plant::segments_directory_not_synced)) return {};
   return poison_on_failure(
       files_.sync_directory(std::string(directory_).append(kSegmentsDirectory)));
@@ -375,16 +388,10 @@ Result<void> Storage::confirm_superblock(const std::optional<Superblock>& older)
 }
 
 // The flip is done: `next` is the newest checkpoint, and what only the one two before it needed is
-// free.
+// not needed any more.
 void Storage::finish(Manifest next, const Superblock& superblock) {
-  std::uint64_t live = live_bytes_.load(std::memory_order_relaxed);
-  for (const DiskAddress address : written_) live += slot_bytes(address.size_class);
-  for (const DiskAddress address : released_) live -= slot_bytes(address.size_class);
-  live_bytes_.store(live, std::memory_order_relaxed);
-  for (const DiskAddress address : retired_) allocator_.free(address);
-  retired_ = std::move(released_);
-  released_.clear();
-  written_.clear();
+  allocator_.commit();
+  images_written_ = 0;
   if (older_manifest_) remove_files_of(*older_manifest_);
   older_manifest_ = std::move(manifest_);
   superblock_ = superblock;
@@ -410,6 +417,7 @@ void Storage::remove_files_of(const Manifest& old) {
 
 void Storage::count_bytes() noexcept {
   segment_bytes_.store(allocator_.segment_bytes(), std::memory_order_relaxed);
+  live_bytes_.store(allocator_.live_bytes(), std::memory_order_relaxed);
 }
 
 Result<void> Storage::verify() const {

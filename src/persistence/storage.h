@@ -17,6 +17,7 @@
 #include "persistence/node_source.h"
 #include "persistence/segment_allocator.h"
 #include "persistence/segment_file.h"
+#include "persistence/segment_writer.h"
 #include "persistence/superblock.h"
 #include "persistence/table_file.h"
 #include "xtree/platform.h"
@@ -36,11 +37,11 @@ std::uint32_t image_checksum(std::span<const std::byte> image) noexcept;
 //   if (!(*storage)->commit(next, changes)) (*storage)->abandon();
 //
 // Nothing that the two newest checkpoints refer to is ever overwritten or removed: the superblock
-// has a slot for each, and a crash can cost at most the slot that is being written. So a slot of
-// a segment that checkpoint c releases is free once checkpoint c + 1 is committed.
+// has a slot for each, and a crash can cost at most the slot that is being written. So a segment
+// that checkpoint c does without is there until checkpoint c + 1 is committed.
 //
-// `read` may be called from any thread at any time. `segment_bytes` and `live_segment_bytes` too.
-// Everything else is for one thread at a time, the one that takes checkpoints.
+// `read` may be called from any thread at any time, and so may the figures at the end. Everything
+// else is for one thread at a time, the one that takes checkpoints.
 class Storage final : public NodeSource {
   struct Private {};
 
@@ -67,10 +68,17 @@ class Storage final : public NodeSource {
   // may be read until the next commit after the one that released it.
   Result<void> read(const TableEntry& entry, std::span<std::byte> image) const override;
 
-  // Writes an image to a free slot, as a part of the next checkpoint: `image` as it stands in
-  // memory, `checksum` and `previous` are filled in here. Its entry belongs into the commit. After
-  // an error `abandon` is due.
+  // Writes an image as a part of the next checkpoint: `image` as it stands in memory, `checksum`
+  // and `previous` are filled in here. Its entry belongs into the commit. After an error `abandon`
+  // is due.
   Result<TableEntry> write(NodeId id, std::span<const std::byte> image);
+  // The same for an image of the newest checkpoint that is to lie somewhere else in the next one;
+  // its place is released. An image that cannot be read stays where it is, and `entry` comes back.
+  Result<TableEntry> move(const TableEntry& entry);
+  // Nothing more is written to this segment until the next commit.
+  void close_segment(std::uint32_t number) noexcept { allocator_.close(number); }
+  // What the next checkpoint needs of each segment, by number, as it stands now.
+  [[nodiscard]] std::vector<SegmentUse> segment_uses() const { return allocator_.uses(); }
   // Says that the next checkpoint does without what this entry of the newest one refers to.
   void release(const TableEntry& old);
   // Makes a checkpoint of all that was written, durably and at once. `next.generation` does not
@@ -87,22 +95,22 @@ class Storage final : public NodeSource {
   // Reads all that the newest checkpoint consists of, and returns the first thing that is wrong.
   Result<void> verify() const;
 
-  // Bytes of all slots, and of those that hold images of the newest checkpoint.
+  // Bytes of the segments, of the images of the newest checkpoint in them, and of all that this
+  // object has written to segments.
   [[nodiscard]] std::uint64_t segment_bytes() const noexcept {
     return segment_bytes_.load(std::memory_order_relaxed);
   }
   [[nodiscard]] std::uint64_t live_segment_bytes() const noexcept {
     return live_bytes_.load(std::memory_order_relaxed);
   }
+  [[nodiscard]] std::uint64_t segment_bytes_written() const noexcept {
+    return written_bytes_.load(std::memory_order_relaxed);
+  }
 
  private:
-  struct alignas(kSectorBytes) Sector {
-    std::byte bytes[kSectorBytes];
-  };
-
   Result<void> load(const Superblocks& superblocks);
   Result<void> load_allocator();
-  Result<void> protect_older(const Superblock& older);
+  Result<void> load_older(const Superblock& older);
   Result<std::vector<TableEntry>> read_table(const Manifest& manifest) const;
   void remove_orphans();
   void remove_orphans_in(const std::string& directory, std::string_view prefix,
@@ -110,6 +118,7 @@ class Storage final : public NodeSource {
 
   Result<void> require_writable() const;
   Result<void> poison_on_failure(Result<void> result);
+  Result<SegmentWriter::Place> place(std::size_t bytes, Heat heat);
   void check_changes(std::span<const TableEntry> changes) const;
   Result<void> sync_segments();
   Result<void> write_table(Manifest& next, std::span<const TableEntry> changes);
@@ -131,15 +140,15 @@ class Storage final : public NodeSource {
 
   SegmentAllocator allocator_;
   SegmentFiles segments_;
-  std::vector<DiskAddress> written_;   // by the running checkpoint
-  std::vector<DiskAddress> released_;  // by the running checkpoint
-  std::vector<DiskAddress> retired_;   // by the newest checkpoint: the one before it needs them
+  SegmentWriter writer_;
+  std::size_t images_written_ = 0;  // by the running checkpoint
 
-  std::vector<TableEntry> table_;  // until it is taken
-  std::vector<Sector> scratch_;    // the image that is being written
+  std::vector<TableEntry> table_;   // until it is taken
+  std::vector<std::byte> scratch_;  // the image that is being moved
   // Written by the checkpointing thread and read by anyone: they order nothing.
   std::atomic<std::uint64_t> segment_bytes_{0};
   std::atomic<std::uint64_t> live_bytes_{0};
+  std::atomic<std::uint64_t> written_bytes_{0};
 };
 
 }  // namespace xtree::persistence

@@ -101,14 +101,13 @@ Result<void> append_block(std::span<const std::byte> block, std::string_view pat
 }  // namespace
 
 bool is_valid(const TableEntry& entry) noexcept {
-  if (entry.id.tag() == 0 || entry.address.reserved != 0) return false;
+  if (entry.id.tag() == 0) return false;
   if (!entry.address) {
     return entry.address == DiskAddress{} && entry.checksum == 0 && entry.bytes == 0;
   }
-  return entry.address.size_class < kSizeClassKib.size() &&
-         entry.address.slot < max_slots(entry.address.size_class) &&
-         entry.bytes >= kFrameAlignment && entry.bytes % kFrameAlignment == 0 &&
-         entry.bytes <= slot_bytes(entry.address.size_class);
+  return entry.bytes >= kFrameAlignment && entry.bytes % kFrameAlignment == 0 &&
+         entry.bytes <= kMaxFrameBytes &&
+         entry.address.offset() + entry.bytes <= kMaxSegmentBytes;
 }
 
 std::uint64_t table_file_bytes(std::uint64_t entries) noexcept {

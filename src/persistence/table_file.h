@@ -38,8 +38,8 @@ static_assert(sizeof(TableFileInfo) == 32 && offsetof(TableFileInfo, checksum) =
 // Entries of a full block; with its trailer it takes 64 KiB.
 inline constexpr std::size_t kTableBlockEntries = 2730;
 
-// Whether an entry makes sense by itself: a NodeID that can exist, and an image that fits its slot
-// or no image at all.
+// Whether an entry makes sense by itself: a NodeID that can exist, and an image where one
+// can be, or no image at all.
 bool is_valid(const TableEntry& entry) noexcept;
 
 // The bytes of a file of so many entries, at most kMaxTableEntries.

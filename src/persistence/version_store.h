@@ -230,6 +230,11 @@ class VersionStore {
   // What the newest checkpoint holds for the id's handle, perhaps for an earlier life of it; zero
   // when it holds nothing.
   [[nodiscard]] TableEntry on_disk(NodeId id) const noexcept { return table_.on_disk(id); }
+  // Calls `visit(const TableEntry&)` for everything that it holds.
+  template <class Visit>
+  void for_each_on_disk(Visit&& visit) const {
+    table_.for_each_on_disk(visit);
+  }
   // Say what the newest checkpoint holds, once it is committed.
   void written(const TableEntry& entry) noexcept { loader_.set_on_disk(entry); }
   void forgotten(NodeId id) noexcept { loader_.clear_on_disk(id); }

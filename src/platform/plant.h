@@ -42,11 +42,12 @@ enum class Plant : std::uint8_t {
   rename_not_synced,         // and its new name is not made durable
   superblock_not_confirmed,  // an open believes a superblock that only the cache may hold
   parent_not_synced,         // the new database's own name is not made durable
-  slots_freed_before_flip,   // what the newest checkpoint needs is overwritten by the next one
+  sector_written_again,      // a checkpoint goes on in the last sector of the one before
+  segments_gone_before_flip, // segments that only the newest checkpoint needs go with the next one
   change_forgotten,          // one changed node is not written
   freed_handles_forgotten,   // the table does not learn that a node is gone
   // Opening.
-  allocator_forgets,         // slots that are in use count as free
+  allocator_forgets,         // images that are in use count as garbage
   segment_numbers_forgotten, // a new segment gets the number of another one
   epoch_forgotten,           // epochs begin again at the last start
   tag_not_bumped,            // a handle's next life has the NodeID of the one before

@@ -16,8 +16,7 @@ std::vector<std::byte> some_manifest() {
   manifest.checkpoint.epoch = 40;
   manifest.checkpoint.next_lsn = 400;
   manifest.checkpoint.log_file = 2;
-  manifest.segments = {{.number = 1, .slots = 16, .size_class = 0},
-                       {.number = 3, .slots = 8, .size_class = 1}};
+  manifest.segments = {{.number = 1, .bytes = 65536}, {.number = 3, .bytes = 8192}};
   manifest.next_segment = 4;
   manifest.next_table = 2;
   Superblock superblock;

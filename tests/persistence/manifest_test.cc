@@ -16,7 +16,7 @@ Manifest example() {
   manifest.checkpoint = {7, 70, 701, 3, 8192, 2, NodeId::make(5, 1)};
   manifest.next_table = 12;
   manifest.next_segment = 9;
-  manifest.segments = {{2, 16, 0, 0}, {8, 1, 15, 0}};
+  manifest.segments = {{2, 65536}, {8, 4096}};
   manifest.table_files = {{4, 100, table_file_bytes(100), 77, 0},
                           {11, 3, table_file_bytes(3), 78, 0}};
   return manifest;

@@ -145,7 +145,7 @@ TEST_F(ObjectTableTest, SetsASlotAsideBeforeItsTagWraps) {
 TEST_F(ObjectTableTest, RemembersWhatIsOnDiskByHandle) {
   const NodeId id = allocate();
   EXPECT_FALSE(table_->on_disk(id).id);
-  const TableEntry entry{id, {.segment = 9, .slot = 65535, .size_class = 15}, 0xfeedbeef,
+  const TableEntry entry{id, {.segment = 9, .unit = 0xffffffff}, 0xfeedbeef,
                          static_cast<std::uint32_t>(kMaxFrameBytes)};
   table_->set_on_disk(entry);
   table_->free(id);

@@ -50,8 +50,8 @@ struct StoredNode {
 };
 using Contents = std::map<std::uint64_t, StoredNode>;
 
-// Adds, changes and frees some nodes of `contents` through `storage`, without committing. False
-// when a write failed.
+// Adds, changes, moves and frees some nodes of `contents` through `storage`, without committing.
+// False when a write failed.
 inline bool write_random_changes(Storage& storage, Contents& contents,
                                  std::vector<TableEntry>& changes, Random& random) {
   std::map<std::uint64_t, TableEntry> changed;
@@ -77,6 +77,12 @@ inline bool write_random_changes(Storage& storage, Contents& contents,
       node.entry = *entry;
     }
     changed[handle] = node.entry;
+  }
+  for (auto& [handle, node] : contents) {
+    if (node.image.empty() || changed.contains(handle) || !random.one_in(6)) continue;
+    const auto moved = storage.move(node.entry);
+    if (!moved) return false;
+    changed[handle] = node.entry = *moved;
   }
   changes.clear();
   for (const auto& [handle, entry] : changed) changes.push_back(entry);

@@ -21,8 +21,7 @@ TableEntry live_entry(std::uint64_t handle, test::Random& random) {
   TableEntry entry;
   entry.id = NodeId::make(handle, static_cast<std::uint16_t>(1 + random.below(65535)));
   entry.address.segment = static_cast<std::uint32_t>(1 + random.below(1000));
-  entry.address.slot = static_cast<std::uint16_t>(random.below(64));
-  entry.address.size_class = static_cast<std::uint8_t>(random.below(16));
+  entry.address.unit = static_cast<std::uint32_t>(random.below(1000));
   entry.checksum = static_cast<std::uint32_t>(random.next());
   entry.bytes = static_cast<std::uint32_t>(64 * random.between(1, 64));
   return entry;
@@ -187,12 +186,11 @@ TEST(TableFile, RefusesEntriesThatCannotBeThoughTheChecksumsAreRight) {
     refuse(changed);
   };
   with([](TableEntry& e) { e.id = {}; });
-  with([](TableEntry& e) { e.address.size_class = 16; });
-  with([](TableEntry& e) { e.address.size_class = 15, e.address.slot = 64; });
-  with([](TableEntry& e) { e.address.reserved = 1; });
+  with([](TableEntry& e) { e.address.unit = kMaxSegmentBytes / kImageAlignment; });
+  with([](TableEntry& e) { e.address.unit = 0xFFFFFFFF; });
   with([](TableEntry& e) { e.bytes = 0; });
   with([](TableEntry& e) { e.bytes = 65; });
-  with([](TableEntry& e) { e.address.size_class = 0, e.bytes = 4160; });
+  with([](TableEntry& e) { e.bytes = kMaxFrameBytes + 64; });
   with([](TableEntry& e) { e.address.segment = 0; });
   with([](TableEntry& e) { e.address = {}, e.bytes = 0, e.checksum = 1; });
   SimulatedFiles files;
