@@ -84,6 +84,7 @@ class Checkpointer {
   Result<void> store_plan(Plan& plan, Compaction effort);
   void tell_store(const std::vector<TableEntry>& changes) noexcept;
   Result<void> finish_locked(Plan& plan, const Result<void>& stored);
+  [[nodiscard]] std::uint64_t threshold() const noexcept;
   void watch();
 
   Storage& storage_;

@@ -123,7 +123,8 @@ Result<void> Compactor::move(std::vector<TableEntry>& changes) {
     if (!moved) return moved.error();
     if (*moved == entry) continue;
     bytes += entry.bytes;
-    changes.push_back(*moved);
+    const bool is_forgotten = platform::planted(platform::Plant::move_forgotten);
+    changes.push_back(is_forgotten ? entry : *moved);
   }
   std::sort(changes.begin() + own, changes.end(), by_handle);
   std::inplace_merge(changes.begin(), changes.begin() + own, changes.end(), by_handle);

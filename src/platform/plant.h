@@ -44,6 +44,8 @@ enum class Plant : std::uint8_t {
   parent_not_synced,         // the new database's own name is not made durable
   sector_written_again,      // a checkpoint goes on in the last sector of the one before
   segments_gone_before_flip, // segments that only the newest checkpoint needs go with the next one
+  move_forgotten,            // the table goes on naming the segment that was emptied
+  readers_not_told,          // and so do those who read
   change_forgotten,          // one changed node is not written
   freed_handles_forgotten,   // the table does not learn that a node is gone
   // Opening.

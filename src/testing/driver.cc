@@ -126,6 +126,7 @@ Result<void> Driver::run(const Step& step, const Content& content) {
     case StepKind::drop_index: return database_->drop_index(kIndexNames[step.index]);
     case StepKind::bulk_load: return bulk_load(step);
     case StepKind::checkpoint: return database_->checkpoint();
+    case StepKind::compact: return database_->compact();
     case StepKind::snapshot:
       snapshots_.emplace_back(database_->snapshot(), content.fingerprint());
       return {};

@@ -18,6 +18,7 @@ enum class StepKind : std::uint8_t {
   drop_index,
   bulk_load,     // the changes are inserts into one index, which was empty
   checkpoint,
+  compact,
   snapshot,      // taken, and kept open
   release,       // the oldest open snapshot is compared with what it was, and closed
   reopen,        // close, and open again

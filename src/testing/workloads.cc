@@ -180,6 +180,27 @@ void write_checkpoints(Writer& writer) {
   }
 }
 
+// Few nodes of many change between checkpoints, so that segments are left with some that do not.
+// Behind a reopening these are on disk only, and a snapshot reads them where they have come to lie.
+void write_compaction(Writer& writer) {
+  for (const std::size_t index : {0, 1}) {
+    writer.create(index);
+    writer.batch(writer.inserts(index, 60 + writer.random().below(120)));
+    writer.add(StepKind::checkpoint);
+  }
+  const std::size_t count = 3 + writer.random().below(5);
+  for (std::size_t i = 0; i < count; ++i) {
+    writer.batch(writer.mixture(4));
+    if (writer.random().one_in(3)) writer.add(StepKind::checkpoint);
+    if (writer.random().one_in(4)) writer.add(StepKind::reopen);
+    const bool is_watched = writer.random().one_in(2);
+    if (is_watched) writer.add(StepKind::snapshot);
+    if (writer.random().one_in(2)) writer.write(writer.any_change());
+    writer.add(StepKind::compact);
+    if (is_watched) writer.add(StepKind::release);
+  }
+}
+
 void write_snapshots(Writer& writer) {
   writer.create(0);
   writer.batch(writer.inserts(0, 30));
@@ -279,6 +300,7 @@ Script make_script(Workload workload, Random& random) {
     case Workload::updates: write_updates(writer); break;
     case Workload::bulk: write_bulk(writer); break;
     case Workload::checkpoints: write_checkpoints(writer); break;
+    case Workload::compaction: write_compaction(writer); break;
     case Workload::snapshots: write_snapshots(writer); break;
     case Workload::supernodes: write_supernodes(writer); break;
     case Workload::reopen: write_reopen(writer); break;
@@ -293,7 +315,7 @@ Script make_follow_up(const Content& content, std::uint64_t life, Random& random
   const std::size_t count = random.below(5);
   for (std::size_t i = 0; i < count; ++i) {
     switch (random.below(6)) {
-      case 0:
+      case 0: writer.add(StepKind::compact); break;
       case 1: writer.add(StepKind::checkpoint); break;
       case 2: writer.add(StepKind::reopen); break;
       default: writer.batch(writer.mixture(4));

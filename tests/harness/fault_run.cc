@@ -166,7 +166,7 @@ Script script_for_faults() {
           step(StepKind::batch, 0, inserts(0, 400, 350)),
           step(StepKind::reopen, 0, {}),
           step(StepKind::write, 0, inserts(0, 800, 1)),
-          step(StepKind::checkpoint, 0, {}),
+          step(StepKind::compact, 0, {}),
           step(StepKind::drop_index, 1, {}),
           step(StepKind::write, 0, inserts(0, 900, 1))};
 }
