@@ -16,6 +16,8 @@ namespace {
 // for a whole file to be written.
 constexpr std::uint64_t kZeroStepBytes = std::uint64_t{1} << 20;
 constexpr std::size_t kMostSpares = 2;
+// A group of this size is worth the file system's search for blocks, and not to be written twice.
+constexpr std::uint64_t kLargeGroupBytes = std::uint64_t{32} << 10;
 // Above this, the buffer of an unusually large group is given back.
 constexpr std::size_t kKeptBufferBytes = std::size_t{4} << 20;
 
@@ -205,7 +207,7 @@ Result<void> LogWriter::write_group(GroupHeader header, std::span<const std::byt
   if (!payload.empty()) std::memcpy(buffer_.data() + sizeof header, payload.data(), payload.size());
   std::memset(buffer_.data() + used, 0, bytes - used);
 
-  XTREE_TRY(extend_to(offset_ + bytes));
+  if (bytes < kLargeGroupBytes) XTREE_TRY(extend_to(offset_ + bytes));
   if (platform::planted(platform::Plant::block_rewritten)) {
     std::vector<std::byte> block(kBlockBytes);
     const auto got = file_->read_at(offset_ - kBlockBytes, block);
@@ -214,6 +216,7 @@ Result<void> LogWriter::write_group(GroupHeader header, std::span<const std::byt
   }
   XTREE_TRY(file_->write_at(offset_, buffer_));
   offset_ += bytes;
+  written_bytes_ = std::max(written_bytes_, offset_);
   next_lsn_ += header.operations;
   appended_bytes_ += bytes;
   if (buffer_.size() > kKeptBufferBytes) buffer_ = {};
