@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Builds the benchmarks on a fresh Debian 12 (as root, for the packages), runs XTree beside all its
-# peers, and leaves figures and plots in bench/results. Arguments go to the comparison: without any
-# it takes about two hours; with --quick, a twentieth of the entries, some minutes.
+# peers, in memory and on the disk, and leaves figures and plots in bench/results. Arguments go to
+# the comparison in memory: without any it takes about two hours; with --quick, a twentieth of the
+# entries, some minutes. The durable part takes less than eight minutes, and one with --quick.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/install-deps.sh build
 packages=(libbenchmark-dev libboost-dev libspatialindex-dev libgeos-dev libgeos++-dev libsqlite3-dev
-  libnanoflann-dev libcgal-dev python3 python3-matplotlib)
+  libnanoflann-dev libcgal-dev librocksdb-dev liblmdb-dev python3 python3-matplotlib)
 missing=()
 for package in "${packages[@]}"; do
   status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
@@ -21,8 +22,12 @@ if [[ ${#missing[@]} -gt 0 ]]; then
 fi
 
 cmake --preset release -DXTREE_BENCH=ON
-cmake --build --preset release -j "$(nproc)" --target compare tree_bench
+cmake --build --preset release -j "$(nproc)" --target compare tree_bench durable_bench
 mkdir -p bench/results
 build/release/bench/tree/compare --results bench/results "$@" | tee bench/results/results.txt
+quick=()
+[[ " $* " != *" --quick "* ]] || quick=(--quick)
+build/release/bench/durable/durable_bench "${quick[@]}" | tee bench/results/durable.txt
 # Debian's own Python, which has Debian's matplotlib.
 /usr/bin/python3 bench/plot.py bench/results
+/usr/bin/python3 bench/durable/plot.py bench/results
