@@ -66,8 +66,8 @@ bool CentreRows::allocate(std::size_t dimensions, std::size_t count) noexcept {
   const std::size_t words = 2 * stride_;
   constexpr std::size_t kMostWords = std::numeric_limits<std::ptrdiff_t>::max() / 8;
   if (count > kMostWords / words) return false;
-  auto memory = platform::ReservedRange::create(
-      (count * words + kScratchWords) * sizeof(std::uint32_t), platform::HugePages::yes);
+  const std::size_t bytes = (count * words + kScratchWords) * sizeof(std::uint32_t);
+  auto memory = platform::ReservedRange::create(bytes, bytes);
   if (!memory) return false;
   memory_ = std::move(*memory);
   return true;
