@@ -1,6 +1,7 @@
 #include "index/spatial_order.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <limits>
 #include <memory>
@@ -46,6 +47,7 @@ struct Interval {
 
 class Quantizer {
  public:
+  Quantizer() = default;
   explicit Quantizer(const Interval& interval) noexcept : low_(interval.low * 0.5) {
     const double scale = kMost / interval.half_length();
     // An interval too short for its quotient, or empty, maps to few numbers, which is correct.
@@ -58,29 +60,27 @@ class Quantizer {
 
  private:
   static constexpr double kMost = std::numeric_limits<std::uint32_t>::max();
-  double low_;
+  double low_ = 0;
   double scale_ = 0;
 };
 
 // The place of a point on the Hilbert curve through a cube of 2^bits cells on each axis: Skilling,
-// "Programming the Hilbert curve", 2004.
+// "Programming the Hilbert curve", 2004, without a branch that depends on the point.
 std::uint32_t hilbert_key(std::uint32_t* x, std::size_t dimensions, unsigned bits) noexcept {
   for (std::uint32_t q = std::uint32_t{1} << (bits - 1); q > 1; q >>= 1) {
     const std::uint32_t below = q - 1;
     for (std::size_t axis = 0; axis < dimensions; ++axis) {
-      if ((x[axis] & q) != 0) {
-        x[0] ^= below;
-      } else {
-        const std::uint32_t swapped = (x[0] ^ x[axis]) & below;
-        x[0] ^= swapped;
-        x[axis] ^= swapped;
-      }
+      // All ones where the first axis is turned round, and else it changes places with this one.
+      const std::uint32_t turned = (x[axis] & q) != 0 ? ~std::uint32_t{0} : 0;
+      const std::uint32_t swapped = (x[0] ^ x[axis]) & below & ~turned;
+      x[0] ^= swapped | (below & turned);
+      x[axis] ^= swapped;
     }
   }
   for (std::size_t axis = 1; axis < dimensions; ++axis) x[axis] ^= x[axis - 1];
   std::uint32_t flips = 0;
   for (std::uint32_t q = std::uint32_t{1} << (bits - 1); q > 1; q >>= 1) {
-    if ((x[dimensions - 1] & q) != 0) flips ^= q - 1;
+    flips ^= (x[dimensions - 1] & q) != 0 ? q - 1 : 0;
   }
   std::uint32_t key = 0;
   for (unsigned bit = bits; bit-- > 0;) {
@@ -91,11 +91,12 @@ std::uint32_t hilbert_key(std::uint32_t* x, std::size_t dimensions, unsigned bit
   return key;
 }
 
-// Sorts by the keys, which are the upper halves; equal ones stay in order.
-void radix_sort(Item* items, Item* scratch, std::size_t count) noexcept {
+// Sorts by the keys, which are the upper halves and have so many bits; equal ones stay in order.
+// Returns where they are then: in `items` or in `scratch`.
+Item* radix_sort(Item* items, Item* scratch, std::size_t count, unsigned key_bits) noexcept {
   constexpr unsigned kDigitBits = 8;
   constexpr std::size_t kDigits = std::size_t{1} << kDigitBits;
-  for (unsigned shift = 32; shift < 64; shift += kDigitBits) {
+  for (unsigned shift = 32; shift < 32 + key_bits; shift += kDigitBits) {
     std::size_t next[kDigits] = {};
     for (std::size_t i = 0; i < count; ++i) ++next[items[i] >> shift & (kDigits - 1)];
     std::size_t sum = 0;
@@ -105,6 +106,15 @@ void radix_sort(Item* items, Item* scratch, std::size_t count) noexcept {
     }
     std::swap(items, scratch);
   }
+  return items;
+}
+
+// Bits for each axis that tell the cells of a curve apart on which so many points lie, a few to a
+// cell: what is finer costs steps and passes and changes the order of neighbours only.
+unsigned bits_for(std::size_t dimensions, std::size_t count) noexcept {
+  const std::size_t most = std::min<std::size_t>(16, 32 / dimensions);
+  const std::size_t useful = (std::bit_width(count) + 2 + dimensions - 1) / dimensions;
+  return static_cast<unsigned>(std::min(most, useful));
 }
 
 }  // namespace
@@ -116,22 +126,28 @@ bool hilbert_order(const Layout& layout, const EntryRange& entries,
   const Centres<Scalar> centres(layout, entries);
   const Memory<Item> items = allocate<Item>(2 * count);
   if (items == nullptr) return count == 0;
+  const std::size_t dimensions = layout.dimensions;
   Interval intervals[kMaxDimensions];
   for (std::size_t i = 0; i < count; ++i) {
-    for (std::size_t axis = 0; axis < layout.dimensions; ++axis) {
+    for (std::size_t axis = 0; axis < dimensions; ++axis) {
       intervals[axis].include(centres.at(i, axis));
     }
   }
-  const auto bits = static_cast<unsigned>(std::min<std::size_t>(16, 32 / layout.dimensions));
+  Quantizer quantizers[kMaxDimensions];
+  for (std::size_t axis = 0; axis < dimensions; ++axis) {
+    quantizers[axis] = Quantizer(intervals[axis]);
+  }
+  const unsigned bits = bits_for(dimensions, count);
   for (std::size_t i = 0; i < count; ++i) {
     std::uint32_t cell[kMaxDimensions];
-    for (std::size_t axis = 0; axis < layout.dimensions; ++axis) {
-      cell[axis] = Quantizer(intervals[axis])(centres.at(i, axis)) >> (32 - bits);
+    for (std::size_t axis = 0; axis < dimensions; ++axis) {
+      cell[axis] = quantizers[axis](centres.at(i, axis)) >> (32 - bits);
     }
-    items[i] = item(hilbert_key(cell, layout.dimensions, bits), static_cast<std::uint32_t>(i));
+    items[i] = item(hilbert_key(cell, dimensions, bits), static_cast<std::uint32_t>(i));
   }
-  radix_sort(items.get(), items.get() + count, count);
-  for (std::size_t i = 0; i < count; ++i) order[i] = number_of(items[i]);
+  const Item* sorted = radix_sort(items.get(), items.get() + count, count,
+                                  static_cast<unsigned>(dimensions) * bits);
+  for (std::size_t i = 0; i < count; ++i) order[i] = number_of(sorted[i]);
   return true;
 }
 
