@@ -116,6 +116,9 @@ CommandLine::CommandLine() {
   add_upkeep("checkpoint", "Write what changed, so that the next open need not replay the log",
              run_checkpoint);
   add_plot();
+  add_upkeep("compact", "Move nodes together, and give back the space of those that are gone",
+             run_compact);
+  add_upkeep("open-report", "Open a database, and say where the time went", run_open_report);
   add_crash_test();
   add_bench();
 }

@@ -81,6 +81,8 @@ Result<void> run_stats(const DirectoryOptions& options, bool json);
 Result<void> run_verify(const DirectoryOptions& options, bool json);
 Result<void> run_checkpoint(const DirectoryOptions& options, bool json);
 Result<void> run_plot(const PlotOptions& options, bool json);
+Result<void> run_compact(const DirectoryOptions& options, bool json);
+Result<void> run_open_report(const DirectoryOptions& options, bool json);
 Result<void> run_bench_resolve(const BenchResolveOptions& options, bool json);
 // Fails with `corruption` when there are faults, after the report.
 Result<void> run_crash_test(const CrashTestOptions& options, bool json);

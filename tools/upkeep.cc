@@ -1,4 +1,4 @@
-// The subcommands that look after a database: stats, verify and checkpoint.
+// The subcommands that look after a database: stats, verify, checkpoint and compact.
 #include <chrono>
 
 #include "commands.h"
@@ -24,7 +24,8 @@ Json json_of(const DatabaseStats& stats) {
           {"log_bytes", stats.log_bytes},
           {"checkpoint", stats.checkpoint},
           {"segment_bytes", stats.segment_bytes},
-          {"live_segment_bytes", stats.live_segment_bytes}};
+          {"live_segment_bytes", stats.live_segment_bytes},
+          {"garbage_share", stats.garbage_share()}};
 }
 
 Json json_of(const IndexDescription& index, const IndexStats& stats) {
@@ -112,6 +113,29 @@ Result<void> run_checkpoint(const DirectoryOptions& options, bool json) {
                   {"log_before_bytes", before->log_bytes},
                   {"log_after_bytes", after->log_bytes},
                   {"segment_bytes", after->segment_bytes},
+                  {"seconds", seconds}},
+                 json);
+  return {};
+}
+
+Result<void> run_compact(const DirectoryOptions& options, bool json) {
+  auto database = open_existing(options.directory);
+  if (!database) return database.error();
+  auto before = database->stats();
+  if (!before) return before.error();
+  const Clock::time_point start = Clock::now();
+  if (auto done = database->compact(); !done) return done;
+  const double seconds = seconds_since(start);
+  auto after = database->stats();
+  if (!after) return after.error();
+  if (auto closed = database->close(); !closed) return closed;
+  print_document({{"directory", options.directory},
+                  {"segments_before_bytes", before->segment_bytes},
+                  {"segments_after_bytes", after->segment_bytes},
+                  {"live_bytes", after->live_segment_bytes},
+                  {"garbage_share_before", before->garbage_share()},
+                  {"garbage_share_after", after->garbage_share()},
+                  {"moved_bytes", after->compacted_bytes},
                   {"seconds", seconds}},
                  json);
   return {};

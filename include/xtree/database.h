@@ -99,6 +99,8 @@ class XTREE_EXPORT Database {
   Result<void> pause_compaction();
   Result<void> resume_compaction();
   [[nodiscard]] Result<DatabaseStats> stats() const;
+  // How `open` went.
+  [[nodiscard]] OpenReport open_report() const;
   // Checks every index, every checksum on disk, and that each node belongs to exactly one index.
   Result<void> verify() const;
 

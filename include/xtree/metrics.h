@@ -28,6 +28,29 @@ struct NodeInfo {
   Box<D, float> box;        // what the tree knows of it: all below, rounded outward to floats
 };
 
+// Where the time of an open went, in microseconds, part after part, and what it had to do.
+struct OpenReport {
+  std::uint64_t lock_us = 0;        // taking the directory; making a database if there is none
+  std::uint64_t superblock_us = 0;
+  std::uint64_t manifest_us = 0;
+  std::uint64_t table_us = 0;       // reading and checking the files of the object table
+  std::uint64_t segments_us = 0;    // counting what each segment holds
+  std::uint64_t confirm_us = 0;     // making sure that the newest checkpoint lasts
+  std::uint64_t clean_up_us = 0;    // removing files of no checkpoint
+  std::uint64_t restore_us = 0;     // filling the object table in memory
+  std::uint64_t catalog_us = 0;     // the list of indexes and their roots
+  std::uint64_t log_scan_us = 0;    // reading and checking the log
+  std::uint64_t replay_us = 0;      // applying what it holds
+  std::uint64_t log_start_us = 0;   // beginning a new log file
+  std::uint64_t threads_us = 0;     // what runs in the background
+  std::uint64_t total_us = 0;
+
+  std::uint64_t table_entries = 0;
+  std::uint64_t segments = 0;
+  std::uint64_t replayed_operations = 0;
+  std::uint64_t replayed_bytes = 0;
+};
+
 // A database at one moment.
 struct DatabaseStats {
   std::uint64_t epoch = 0;             // the newest published state

@@ -40,8 +40,8 @@ struct Options {
   // `eventual`: the longest between two syncs of the log, in milliseconds.
   std::uint32_t sync_interval_ms = 100;
   // A checkpoint starts when the log behind the last one has grown by this much, or to one and a
-  // half times the bytes of all nodes, if that is more, but never by more than four times this much.
-  // It bounds what an open after a crash has to do.
+  // half times the bytes of all nodes, if that is more; but by four times this much at the latest,
+  // which bounds what an open after a crash has to do.
   std::uint64_t checkpoint_log_bytes = std::uint64_t{64} << 20;
   // Checkpoints replace nodes by writing them anew, which leaves garbage in the segment files. When
   // it is more than `compaction_steady_percent` of them, checkpoints also move the nodes that are

@@ -94,6 +94,8 @@ Result<void> Database::resume_compaction() { return core_->pause_compaction(fals
 
 Result<DatabaseStats> Database::stats() const { return core_->stats(); }
 
+OpenReport Database::open_report() const { return core_->open_report(); }
+
 Result<void> Database::verify() const { return core_->verify(); }
 
 Result<std::optional<std::string>> Snapshot::get(std::string_view name) const {

@@ -5,6 +5,7 @@
 
 #include "index/durable_index.h"
 #include "platform/check.h"
+#include "platform/clock.h"
 #include "platform/plant.h"
 
 namespace xtree::detail {
@@ -48,9 +49,16 @@ Result<std::shared_ptr<DatabaseCore>> DatabaseCore::open(std::string_view direct
   if (directory.empty()) {
     return Error(ErrorCode::invalid_argument, "directory", "it has no name");
   }
+  platform::Stopwatch whole;
+  platform::Stopwatch watch;
+  std::uint64_t lock_us = 0;
   std::shared_ptr<DatabaseCore> core(new DatabaseCore(std::string(directory), options));
   XTREE_TRY(core->create_or_check(options.create_if_missing));
+  watch.lap(lock_us);
   XTREE_TRY(core->start(options));
+  OpenReport& report = core->recovered_.report;
+  report.lock_us = lock_us;
+  whole.lap(report.total_us);
   return core;
 }
 
@@ -108,13 +116,15 @@ Result<void> DatabaseCore::start(const Options& options) {
   auto recovered = persistence::recover(files_, directory_, options, catalog_);
   if (!recovered) return recovered.error();
   recovered_ = std::move(recovered).value();
+  platform::Stopwatch watch;
   recovered_.store->limit_snapshot_age(max_snapshot_age_ms_);
   committer_ = std::make_unique<persistence::Committer>(*recovered_.store, *recovered_.log,
                                                         catalog_, options);
   checkpointer_ = std::make_unique<persistence::Checkpointer>(
       *recovered_.storage, *recovered_.store, *recovered_.log, *committer_, catalog_,
-      recovered_.replayed_bytes, options);
+      recovered_.report.replayed_bytes, options);
   if (options.background_checkpoints) checkpointer_->start();
+  watch.lap(recovered_.report.threads_us);
   return {};
 }
 

@@ -88,6 +88,8 @@ class DatabaseCore : public std::enable_shared_from_this<DatabaseCore> {
   Result<void> compact();
   Result<void> pause_compaction(bool paused);
   [[nodiscard]] Result<DatabaseStats> stats() const;
+  // Constant once the database is open.
+  [[nodiscard]] const OpenReport& open_report() const noexcept { return recovered_.report; }
   [[nodiscard]] Result<void> verify() const;
 
   [[nodiscard]] Durability durability() const noexcept { return durability_; }

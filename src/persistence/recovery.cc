@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "platform/check.h"
+#include "platform/clock.h"
 #include "platform/plant.h"
 #include "wal/reader.h"
 
@@ -36,6 +37,9 @@ Result<Recovered> recover(FileSystem& files, const std::string& directory, const
   auto storage = Storage::open(files, directory, true);
   if (!storage) return storage.error();
   recovered.storage = std::move(storage).value();
+  recovered.report = recovered.storage->open_report();
+  OpenReport& report = recovered.report;
+  platform::Stopwatch watch;
   const Checkpoint& checkpoint = recovered.storage->checkpoint();
 
   const bool forgets_epoch = platform::planted(platform::Plant::epoch_forgotten);
@@ -45,20 +49,27 @@ Result<Recovered> recover(FileSystem& files, const std::string& directory, const
   for (const TableEntry& entry : recovered.storage->take_table()) {
     XTREE_TRY(recovered.store->restore(entry));
   }
+  watch.lap(report.restore_us);
   XTREE_TRY(attach(*recovered.store, applier, checkpoint.catalog));
+  watch.lap(report.catalog_us);
 
   const auto replay = [&](const wal::GroupInfo& group, std::span<const std::byte> operations) {
-    recovered.replayed_operations += group.operations;
-    recovered.replayed_bytes += operations.size();
-    return apply_group(*recovered.store, applier, operations);
+    watch.lap(report.log_scan_us);
+    report.replayed_operations += group.operations;
+    report.replayed_bytes += operations.size();
+    const Result<void> applied = apply_group(*recovered.store, applier, operations);
+    watch.lap(report.replay_us);
+    return applied;
   };
   auto end = wal::replay_log(files, log_directory(directory),
                              {checkpoint.log_file, checkpoint.log_offset},
                              checkpoint.log_generation, checkpoint.next_lsn, replay);
   if (!end) return end.error();
+  watch.lap(report.log_scan_us);
   auto log = wal::LogWriter::create(files, log_directory(directory), *end, options.log_file_bytes);
   if (!log) return log.error();
   recovered.log = std::move(log).value();
+  watch.lap(report.log_start_us);
   return recovered;
 }
 

@@ -9,6 +9,7 @@
 #include "persistence/storage.h"
 #include "persistence/version_store.h"
 #include "wal/writer.h"
+#include "xtree/metrics.h"
 #include "xtree/options.h"
 #include "xtree/platform.h"
 #include "xtree/result.h"
@@ -20,8 +21,7 @@ struct Recovered {
   std::unique_ptr<Storage> storage;
   std::unique_ptr<VersionStore> store;
   std::unique_ptr<wal::LogWriter> log;
-  std::uint64_t replayed_operations = 0;
-  std::uint64_t replayed_bytes = 0;
+  OpenReport report;
 };
 
 // The state is that of the newest checkpoint whose superblock slot is whole, followed by every

@@ -95,26 +95,37 @@ Result<std::unique_ptr<Storage>> Storage::create(FileSystem& files, std::string 
 Result<std::unique_ptr<Storage>> Storage::open(FileSystem& files, std::string directory,
                                                bool writable) {
   auto storage = std::make_unique<Storage>(Private(), files, std::move(directory), writable);
+  OpenReport& report = storage->open_report_;
+  platform::Stopwatch watch;
   const auto superblocks = read_superblocks(files, storage->directory_);
   if (!superblocks) return superblocks.error();
-  XTREE_TRY(storage->load(*superblocks));
+  watch.lap(report.superblock_us);
+  XTREE_TRY(storage->load(*superblocks, watch));
   if (!writable) return storage;
   const bool older_is_whole = storage->older_manifest_.has_value();
   XTREE_TRY(storage->confirm_superblock(older_is_whole ? superblocks->older : std::nullopt));
+  watch.lap(report.confirm_us);
   storage->remove_orphans();
+  watch.lap(report.clean_up_us);
   return storage;
 }
 
-Result<void> Storage::load(const Superblocks& superblocks) {
+Result<void> Storage::load(const Superblocks& superblocks, platform::Stopwatch& watch) {
   superblock_ = superblocks.newest;
   auto manifest = read_manifest(files_, directory_, superblock_);
   if (!manifest) return manifest.error();
   manifest_ = std::move(*manifest);
+  watch.lap(open_report_.manifest_us);
   auto table = read_table(manifest_);
   if (!table) return table.error();
   table_ = std::move(*table);
+  open_report_.table_entries = table_.size();
+  watch.lap(open_report_.table_us);
   XTREE_TRY(load_allocator());
+  open_report_.segments = manifest_.segments.size();
+  watch.lap(open_report_.segments_us);
   if (writable_ && superblocks.older) XTREE_TRY(load_older(*superblocks.older));
+  watch.lap(open_report_.table_us);
   count_bytes();
   return {};
 }

@@ -20,6 +20,8 @@
 #include "persistence/segment_writer.h"
 #include "persistence/superblock.h"
 #include "persistence/table_file.h"
+#include "platform/clock.h"
+#include "xtree/metrics.h"
 #include "xtree/platform.h"
 
 namespace xtree::persistence {
@@ -58,6 +60,8 @@ class Storage final : public NodeSource {
 
   Storage(Private, FileSystem& files, std::string directory, bool writable);
 
+  // Where the time of `open` went.
+  [[nodiscard]] const OpenReport& open_report() const noexcept { return open_report_; }
   [[nodiscard]] const Checkpoint& checkpoint() const noexcept { return manifest_.checkpoint; }
   // Log files below this number are needed by no checkpoint that `open` could still find.
   [[nodiscard]] std::uint64_t oldest_needed_log_file() const noexcept;
@@ -108,7 +112,7 @@ class Storage final : public NodeSource {
   }
 
  private:
-  Result<void> load(const Superblocks& superblocks);
+  Result<void> load(const Superblocks& superblocks, platform::Stopwatch& watch);
   Result<void> load_allocator();
   Result<void> load_older(const Superblock& older);
   Result<std::vector<TableEntry>> read_table(const Manifest& manifest) const;
@@ -143,6 +147,7 @@ class Storage final : public NodeSource {
   SegmentWriter writer_;
   std::size_t images_written_ = 0;  // by the running checkpoint
 
+  OpenReport open_report_;
   std::vector<TableEntry> table_;   // until it is taken
   std::vector<std::byte> scratch_;  // the image that is being moved
   // Written by the checkpointing thread and read by anyone: they order nothing.

@@ -154,6 +154,7 @@ Result<void> read_table_file(FileSystem& files, std::string_view path, const Tab
   }
   const auto header = read_header(**file, path, info);
   if (!header) return header.error();
+  entries.reserve(static_cast<std::size_t>(info.entries));
   Buffer buffer = make_buffer();
   std::uint32_t checksum = header->checksum;
   for (std::uint64_t index = 0; index * kTableBlockEntries < info.entries; ++index) {

@@ -12,6 +12,27 @@ std::uint64_t unix_time_us() noexcept {
       std::chrono::duration_cast<std::chrono::microseconds>(now).count());
 }
 
+namespace {
+
+std::uint64_t steady_time_ns() noexcept {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+}
+
+}  // namespace
+
+Stopwatch::Stopwatch() noexcept : last_ns_(steady_time_ns()) {}
+
+// What is left of a microsecond goes to the next lap, so that many short laps sum up right.
+void Stopwatch::lap(std::uint64_t& sum) noexcept {
+  const std::uint64_t now_ns = steady_time_ns();
+  const std::uint64_t passed_ns = now_ns - last_ns_ + rest_ns_;
+  last_ns_ = now_ns;
+  sum += passed_ns / 1000;
+  rest_ns_ = passed_ns % 1000;
+}
+
 std::uint64_t coarse_time_ms() noexcept {
 #ifdef CLOCK_MONOTONIC_COARSE
   timespec now;

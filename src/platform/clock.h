@@ -12,4 +12,16 @@ namespace xtree::platform {
 // milliseconds, and costs less to look at than a finer one.
 [[nodiscard]] std::uint64_t coarse_time_ms() noexcept;
 
+// Tells how long parts of some work took.
+class Stopwatch {
+ public:
+  Stopwatch() noexcept;
+  // Adds the microseconds since the last lap, or since the beginning, to `sum`.
+  void lap(std::uint64_t& sum) noexcept;
+
+ private:
+  std::uint64_t last_ns_;
+  std::uint64_t rest_ns_ = 0;
+};
+
 }  // namespace xtree::platform

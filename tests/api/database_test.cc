@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <thread>
@@ -227,6 +228,27 @@ TEST_F(DatabaseTest, MakesIndexesInMemoryThatItKnowsNothingOf) {
   EXPECT_EQ(db.index<2>("cache").value().size().value(), 0u);
   ASSERT_TRUE(db.close());
   EXPECT_EQ(cache.size().value(), 1u);
+}
+
+TEST_F(DatabaseTest, SaysHowItsOpenWent) {
+  {
+    Database db = open();
+    EXPECT_EQ(db.open_report().table_entries, 0u);
+    auto index = db.index<2>("points").value();
+    for (std::uint64_t i = 0; i < 5; ++i) ASSERT_TRUE(index.insert(Point<2>{i, i}, i));
+    // As a crash would leave it: the log holds all of it, the table nothing.
+    std::filesystem::copy(directory_ / "db", directory_ / "copy",
+                          std::filesystem::copy_options::recursive);
+  }
+  const OpenReport clean = open().open_report();
+  EXPECT_EQ(clean.replayed_operations, 0u);
+  EXPECT_GT(clean.table_entries, 0u);
+  EXPECT_EQ(clean.segments, 1u);
+  const OpenReport crashed = Database::open(directory_ / "copy", options_).value().open_report();
+  EXPECT_EQ(crashed.replayed_operations, 6u);
+  EXPECT_GT(crashed.replayed_bytes, 0u);
+  EXPECT_EQ(crashed.table_entries, 0u);
+  EXPECT_GE(crashed.total_us, crashed.log_scan_us + crashed.replay_us + crashed.log_start_us);
 }
 
 TEST_F(DatabaseTest, MovesAlongWithItsObject) {
