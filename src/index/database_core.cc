@@ -49,6 +49,11 @@ Result<std::shared_ptr<DatabaseCore>> DatabaseCore::open(std::string_view direct
   if (directory.empty()) {
     return Error(ErrorCode::invalid_argument, "directory", "it has no name");
   }
+  if (options.compaction_steady_percent > options.compaction_urgent_percent ||
+      options.compaction_urgent_percent > 100) {
+    return Error(ErrorCode::invalid_argument, "compaction_urgent_percent",
+                 "it is at most 100, and compaction_steady_percent is no more than it");
+  }
   platform::Stopwatch whole;
   platform::Stopwatch watch;
   std::uint64_t lock_us = 0;

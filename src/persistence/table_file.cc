@@ -56,6 +56,10 @@ std::uint64_t offset_of_block(std::uint64_t index) noexcept {
   return sizeof(Header) + index * (kTableBlockEntries * sizeof(TableEntry) + sizeof(Trailer));
 }
 
+// Once the first block is right, so much is reserved at most, whatever the file says that it holds:
+// address space, not yet memory.
+constexpr std::uint64_t kMostReservedEntries = std::uint64_t{1} << 22;
+
 // Room for one block, as wide as a full one.
 using Buffer = std::vector<std::byte>;
 
@@ -154,7 +158,6 @@ Result<void> read_table_file(FileSystem& files, std::string_view path, const Tab
   }
   const auto header = read_header(**file, path, info);
   if (!header) return header.error();
-  entries.reserve(static_cast<std::size_t>(info.entries));
   Buffer buffer = make_buffer();
   std::uint32_t checksum = header->checksum;
   for (std::uint64_t index = 0; index * kTableBlockEntries < info.entries; ++index) {
@@ -168,6 +171,9 @@ Result<void> read_table_file(FileSystem& files, std::string_view path, const Tab
         trailer.entries * sizeof(TableEntry) != body) {
       return corruption(path, static_cast<std::int64_t>(offset_of_block(index)),
                         "a block of the table file is damaged");
+    }
+    if (index == 0) {
+      entries.reserve(static_cast<std::size_t>(std::min(info.entries, kMostReservedEntries)));
     }
     XTREE_TRY(append_block(block, path, index, entries));
   }

@@ -51,7 +51,7 @@ Result<TableFileInfo> write_table_file(File& file, std::uint64_t number,
                                        std::span<const TableEntry> entries);
 
 // Reads all of a file into `entries`, in place of what is there. Every byte is checked before it is
-// used, and memory is asked for once the file is known to be as long as the manifest says.
+// used, and memory is used only for what has been checked.
 Result<void> read_table_file(FileSystem& files, std::string_view path, const TableFileInfo& info,
                              std::vector<TableEntry>& entries);
 

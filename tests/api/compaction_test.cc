@@ -3,6 +3,7 @@
 #include <atomic>
 #include <filesystem>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/random.h"
@@ -160,6 +161,17 @@ TEST_F(CompactionTest, KeepsToABudgetOfNothingUntilItIsUrgent) {
   ASSERT_TRUE(db.checkpoint());
   EXPECT_GT(db.stats().value().garbage_share(), 0.15);
   EXPECT_EQ(db.stats().value().compacted_bytes, 0u);
+}
+
+TEST_F(CompactionTest, RefusesLimitsThatMakeNoSense) {
+  for (const auto& [steady, urgent] : {std::pair{31u, 30u}, {20u, 101u}}) {
+    options_.compaction_steady_percent = steady;
+    options_.compaction_urgent_percent = urgent;
+    const auto opened = Database::open(directory_ / "db", options_);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code(), ErrorCode::invalid_argument);
+    EXPECT_FALSE(std::filesystem::exists(directory_ / "db"));
+  }
 }
 
 // Behind an open every node is on disk only, and readers meet it while it moves.
