@@ -27,6 +27,10 @@ class XTREE_EXPORT File {
   virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> bytes) = 0;
   // Writes all of `bytes` at `offset`, past the end if it comes to that, or fails.
   virtual Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes) = 0;
+  // The same for a few bytes at a place that was written since the file was opened and has not
+  // been truncated since, from one thread at a time. A file system may have a quicker way for this:
+  // memory that it shares with this process. Without one it is `write_at`.
+  virtual Result<void> store_at(std::uint64_t offset, std::span<const std::byte> bytes);
   // Returns once all that was written, and the size, would survive power loss. After a failure
   // nothing may be assumed about what was written since the last success.
   virtual Result<void> sync() = 0;

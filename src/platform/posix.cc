@@ -2,10 +2,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <string>
@@ -16,6 +18,9 @@
 namespace xtree {
 
 File::~File() = default;
+Result<void> File::store_at(std::uint64_t offset, std::span<const std::byte> bytes) {
+  return write_at(offset, bytes);
+}
 FileSystem::~FileSystem() = default;
 
 namespace {
@@ -91,6 +96,42 @@ Result<Descriptor> open_descriptor(const std::string& path, int flags, Intent in
   return higher;
 }
 
+// A part of a file that is mapped into memory. What is stored there is in the system's cache at
+// once, like what was written: it survives the process, and `fdatasync` makes it durable.
+class SharedWindow {
+ public:
+  static constexpr std::uint64_t kBytes = std::uint64_t{1} << 20;
+
+  SharedWindow() = default;
+  SharedWindow(const SharedWindow&) = delete;
+  SharedWindow& operator=(const SharedWindow&) = delete;
+  ~SharedWindow() { unmap(); }
+
+  void unmap() noexcept {
+    if (memory_ != nullptr) ::munmap(memory_, kBytes);
+    memory_ = nullptr;
+  }
+  // Copies bytes into the file; false when they lie in two windows, or the file cannot be mapped.
+  bool store(int file, std::uint64_t offset, std::span<const std::byte> bytes) noexcept {
+    const std::uint64_t begin = offset / kBytes * kBytes;
+    if (offset + bytes.size() > begin + kBytes) return false;
+    if (memory_ == nullptr || begin != begin_) {
+      unmap();
+      void* mapped = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file,
+                            static_cast<off_t>(begin));
+      if (mapped == MAP_FAILED) return false;
+      memory_ = static_cast<std::byte*>(mapped);
+      begin_ = begin;
+    }
+    std::memcpy(memory_ + (offset - begin), bytes.data(), bytes.size());
+    return true;
+  }
+
+ private:
+  std::byte* memory_ = nullptr;
+  std::uint64_t begin_ = 0;
+};
+
 class PosixFile final : public File {
  public:
   PosixFile(Descriptor descriptor, std::string path) noexcept
@@ -123,6 +164,14 @@ class PosixFile final : public File {
       done += static_cast<std::size_t>(count);
     }
     return {};
+  }
+
+  // A store into mapped memory has no way to fail but by a signal, for a page that cannot be
+  // brought in or made ready to be written. Who calls this has just written the page by a call that
+  // could fail: it is in the cache and has its blocks on the disk.
+  Result<void> store_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
+    if (bytes.empty() || window_.store(descriptor_.get(), offset, bytes)) return {};
+    return write_at(offset, bytes);
   }
 
   Result<void> sync() override {
@@ -162,6 +211,7 @@ class PosixFile final : public File {
  private:
   Descriptor descriptor_;
   std::string path_;
+  SharedWindow window_;
 };
 
 class PosixFileSystem final : public FileSystem {

@@ -5,6 +5,7 @@
 #include "platform/bytes.h"
 #include "platform/check.h"
 #include "platform/crc32c.h"
+#include "platform/plant.h"
 
 namespace xtree::wal {
 namespace {
@@ -19,12 +20,20 @@ std::uint32_t checksum(std::span<const std::byte> bytes) noexcept {
 }
 
 template <class Header>
-void encode_as(Header header, std::uint64_t magic, std::span<std::byte> to) noexcept {
+std::uint32_t encode_as(Header header, std::uint64_t magic, std::span<std::byte> to) noexcept {
   XTREE_CHECK(to.size() >= sizeof header);
   header.magic = magic;
   header.format_version = kLogFormatVersion;
   std::memcpy(to.data(), &header, sizeof header);
-  platform::store_u32(to.data() + offsetof(Header, header_crc), checksum<Header>(to));
+  const std::uint32_t sum = checksum<Header>(to);
+  platform::store_u32(to.data() + offsetof(Header, header_crc), sum);
+  return sum;
+}
+
+std::uint32_t checksum(std::span<const std::byte> header, std::span<const std::byte> payload,
+                       std::uint32_t sum_before) noexcept {
+  return platform::crc32c(
+      payload, platform::crc32c(header.first(offsetof(AdditionHeader, crc)), sum_before));
 }
 
 template <class Header>
@@ -40,11 +49,21 @@ std::optional<Header> decode_as(std::uint64_t magic, std::span<const std::byte> 
 }  // namespace
 
 void encode(FileHeader header, std::span<std::byte> to) noexcept {
-  encode_as(header, kFileMagic, to);
+  static_cast<void>(encode_as(header, kFileMagic, to));
 }
 
-void encode(GroupHeader header, std::span<std::byte> to) noexcept {
-  encode_as(header, kGroupMagic, to);
+std::uint32_t encode(GroupHeader header, std::span<std::byte> to) noexcept {
+  return encode_as(header, kGroupMagic, to);
+}
+
+std::uint32_t encode(AdditionHeader header, std::span<const std::byte> payload,
+                     std::uint32_t sum_before, std::span<std::byte> to) noexcept {
+  XTREE_CHECK(to.size() >= sizeof header + payload.size());
+  header.payload_bytes = static_cast<std::uint32_t>(payload.size());
+  header.crc = checksum(std::as_bytes(std::span(&header, 1)), payload, sum_before);
+  std::memcpy(to.data(), &header, sizeof header);
+  if (!payload.empty()) std::memcpy(to.data() + sizeof header, payload.data(), payload.size());
+  return header.crc;
 }
 
 std::optional<FileHeader> decode_file_header(std::span<const std::byte> from) noexcept {
@@ -55,6 +74,20 @@ std::optional<GroupHeader> decode_group_header(std::span<const std::byte> from) 
   auto header = decode_as<GroupHeader>(kGroupMagic, from);
   if (header && header->format_version != kLogFormatVersion) return std::nullopt;
   return header;
+}
+
+std::optional<AdditionHeader> decode_addition(std::span<const std::byte> from,
+                                              std::uint32_t sum_before) noexcept {
+  AdditionHeader header;
+  if (from.size() < sizeof header) return std::nullopt;
+  std::memcpy(&header, from.data(), sizeof header);
+  if (header.operations == 0 || header.payload_bytes > from.size() - sizeof header) {
+    return std::nullopt;
+  }
+  const auto payload = from.subspan(sizeof header, header.payload_bytes);
+  const bool is_whole = header.crc == checksum(from, payload, sum_before) ||
+                        platform::planted(platform::Plant::addition_unchecked);
+  return is_whole ? std::optional(header) : std::nullopt;
 }
 
 }  // namespace xtree::wal

@@ -99,6 +99,24 @@ static_assert(offsetof(GroupHeader, origin) == 84);
 static_assert(offsetof(GroupHeader, header_crc) == 92);
 static_assert(std::is_trivially_copyable_v<GroupHeader>);
 
+// The first bytes of an addition: a small group in the rest of the last block of a group that was
+// appended before it and has not been synced. Section "Additions" of design/wal_format.md.
+struct AdditionHeader {
+  std::uint32_t operations = 0;     // 0: there are no more additions
+  std::uint32_t payload_bytes = 0;
+  std::uint32_t first_lsn = 0;      // the lower half
+  std::uint32_t epochs = 0;         // since the epoch of the group
+  std::uint32_t time_us = 0;        // since the time of the group
+  std::uint32_t crc = 0;            // of the fields before it and the payload, see `sum_before`
+};
+static_assert(sizeof(AdditionHeader) == 24);
+static_assert(offsetof(AdditionHeader, payload_bytes) == 4);
+static_assert(offsetof(AdditionHeader, first_lsn) == 8);
+static_assert(offsetof(AdditionHeader, epochs) == 12);
+static_assert(offsetof(AdditionHeader, time_us) == 16);
+static_assert(offsetof(AdditionHeader, crc) == 20);
+static_assert(std::is_trivially_copyable_v<AdditionHeader>);
+
 // The first group of a file follows the header's block.
 inline constexpr std::uint64_t kFirstGroupOffset = kBlockBytes;
 
@@ -110,13 +128,28 @@ constexpr std::uint64_t group_bytes(std::uint64_t payload_bytes) noexcept {
   return whole_blocks(sizeof(GroupHeader) + payload_bytes);
 }
 
+// Additions begin at multiples of 8 bytes.
+inline constexpr std::uint64_t kAdditionAlignment = 8;
+constexpr std::uint64_t addition_place(std::uint64_t offset) noexcept {
+  return (offset + kAdditionAlignment - 1) & ~(kAdditionAlignment - 1);
+}
+
 // Writes a header to the front of `to`, with magic, version and checksum filled in.
 void encode(FileHeader header, std::span<std::byte> to) noexcept;
-void encode(GroupHeader header, std::span<std::byte> to) noexcept;
+// Returns the header's checksum.
+std::uint32_t encode(GroupHeader header, std::span<std::byte> to) noexcept;
+// Writes an addition, payload and all, to the front of `to`, and returns its checksum. It goes on
+// from `sum_before`, the checksum of the addition before, or of the group's header: so what a block
+// holds of a former life is never taken for an addition to what it holds now.
+std::uint32_t encode(AdditionHeader header, std::span<const std::byte> payload,
+                     std::uint32_t sum_before, std::span<std::byte> to) noexcept;
 
 // The header at the front of `from`; nothing when there are too few bytes, when they are no
 // header, or when the checksum is wrong. The header of a file may be of a newer format.
 std::optional<FileHeader> decode_file_header(std::span<const std::byte> from) noexcept;
 std::optional<GroupHeader> decode_group_header(std::span<const std::byte> from) noexcept;
+// The header of a whole addition at the front of `from`; nothing when there is none.
+std::optional<AdditionHeader> decode_addition(std::span<const std::byte> from,
+                                              std::uint32_t sum_before) noexcept;
 
 }  // namespace xtree::wal

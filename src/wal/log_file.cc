@@ -46,6 +46,28 @@ Result<std::vector<std::uint64_t>> list_log_files(FileSystem& file_system,
   return numbers;
 }
 
+AdditionReader::AdditionReader(const StoredGroup& group) noexcept
+    : group_(group.header),
+      rest_(group.header.origin == GroupOrigin::appended ? group.rest
+                                                         : std::span<const std::byte>()),
+      sum_(group.header.header_crc),
+      info_{.first_lsn = group.header.first_lsn, .operations = group.header.operations} {}
+
+bool AdditionReader::next() noexcept {
+  const auto header = decode_addition(rest_, sum_);
+  const std::uint64_t lsn = info_.first_lsn + info_.operations;
+  if (!header || header->first_lsn != static_cast<std::uint32_t>(lsn)) return false;
+  payload_ = rest_.subspan(sizeof(AdditionHeader), header->payload_bytes);
+  const std::uint64_t end = addition_place(sizeof(AdditionHeader) + header->payload_bytes);
+  rest_ = rest_.subspan(std::min<std::uint64_t>(end, rest_.size()));
+  sum_ = header->crc;
+  info_ = {.first_lsn = lsn,
+           .operations = header->operations,
+           .epoch = group_.epoch + header->epochs,
+           .time_us = group_.time_us + header->time_us};
+  return true;
+}
+
 Result<LogFileReader> LogFileReader::open(FileSystem& file_system, std::string_view directory,
                                           std::uint64_t number) {
   std::string path = log_file_path(directory, number);
@@ -102,14 +124,15 @@ Result<std::optional<StoredGroup>> LogFileReader::read_group(std::uint64_t offse
   const std::uint64_t room = bytes_ - std::min(bytes_, offset + sizeof(GroupHeader));
   if (!*header || (*header)->payload_bytes > room) return std::optional<StoredGroup>();
   const std::uint64_t whole = sizeof(GroupHeader) + (*header)->payload_bytes;
-  const auto bytes = view(offset, whole);
+  const auto bytes = view(offset, whole_blocks(whole));
   if (!bytes) return bytes.error();
-  const auto payload = bytes->subspan(sizeof(GroupHeader));
+  const auto payload = bytes->subspan(sizeof(GroupHeader), (*header)->payload_bytes);
   if (platform::crc32c(payload) != (*header)->payload_crc &&
       !platform::planted(platform::Plant::group_unchecked)) {
     return std::optional<StoredGroup>();
   }
-  return std::optional<StoredGroup>({**header, payload});
+  const auto rest = bytes->subspan(std::min<std::uint64_t>(addition_place(whole), bytes->size()));
+  return std::optional<StoredGroup>({**header, payload, rest});
 }
 
 Error LogFileReader::corruption(std::uint64_t offset, const char* text) const {

@@ -22,10 +22,29 @@ namespace xtree::wal {
 [[nodiscard]] Result<std::vector<std::uint64_t>> list_log_files(FileSystem& file_system,
                                                                 std::string_view directory);
 
-// A group as it lies in its file. `payload` holds until the next read from the same file.
+// A group as it lies in its file. The bytes hold until the next read from the same file.
 struct StoredGroup {
   GroupHeader header;
   std::span<const std::byte> payload;
+  std::span<const std::byte> rest;  // of the last block, from where additions would begin
+};
+
+// Goes through the additions to a group, one by one.
+class AdditionReader {
+ public:
+  explicit AdditionReader(const StoredGroup& group) noexcept;
+
+  // False when there are no more that are whole.
+  bool next() noexcept;
+  [[nodiscard]] const GroupInfo& info() const noexcept { return info_; }
+  [[nodiscard]] std::span<const std::byte> payload() const noexcept { return payload_; }
+
+ private:
+  const GroupHeader& group_;
+  std::span<const std::byte> rest_;
+  std::uint32_t sum_;
+  GroupInfo info_;
+  std::span<const std::byte> payload_;
 };
 
 // Reads one log file through a window that moves over it, so that many small groups cost few

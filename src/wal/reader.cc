@@ -57,6 +57,7 @@ class Replay {
   std::string directory_;
   const GroupVisitor& visitor_;
   std::vector<std::uint64_t> chain_;
+  std::uint64_t group_lsn_ = 0;  // of the last group that was visited in this file; 0 before one
   LogEnd end_;
 };
 
@@ -171,6 +172,7 @@ Result<void> Replay::go_on_in(const OpenFile& file) {
   }
   end_.end = {file.reader.number(), kFirstGroupOffset};
   end_.generation = header.generation;
+  group_lsn_ = 0;
   return {};
 }
 
@@ -239,6 +241,10 @@ Result<std::optional<StoredGroup>> Replay::read_next(OpenFile& file) const {
   if (is_bound && (header.generation != end_.generation || header.origin != origin)) {
     return std::optional<StoredGroup>();
   }
+  // Additions to the group before may be missing when it had not been synced by then.
+  if (header.first_lsn > end_.next_lsn && header.durable_lsn <= group_lsn_) {
+    return std::optional<StoredGroup>();
+  }
   if (header.first_lsn != end_.next_lsn || header.operations == 0 ||
       header.durable_lsn > header.first_lsn) {
     return file.reader.corruption(offset, "the group's sequence numbers do not fit");
@@ -253,9 +259,16 @@ Result<void> Replay::visit(const StoredGroup& group) {
                       .epoch = header.epoch,
                       .time_us = header.time_us},
                      group.payload));
+  group_lsn_ = header.first_lsn;
   end_.end.offset += group_bytes(header.payload_bytes);
   end_.next_lsn += header.operations;
   ++end_.groups;
+  AdditionReader additions(group);
+  while (additions.next()) {
+    XTREE_TRY(visitor_(additions.info(), additions.payload()));
+    end_.next_lsn += additions.info().operations;
+    ++end_.groups;
+  }
   return {};
 }
 

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "platform/check.h"
 #include "platform/crc32c.h"
 #include "platform/plant.h"
-#include "wal/log_file.h"
 
 namespace xtree::wal {
 namespace {
@@ -86,12 +86,28 @@ Result<void> LogWriter::carry_over(const LogEnd& after) {
     if (!*group || (*group)->header.first_lsn != next_lsn_) {
       return from->corruption(offset, "the log changed after it was replayed");
     }
-    GroupHeader header = (*group)->header;
-    header.origin = GroupOrigin::carried;
-    XTREE_TRY(write_group(header, (*group)->payload));
-    offset += group_bytes(header.payload_bytes);
+    offset += group_bytes((*group)->header.payload_bytes);
+    XTREE_TRY(carry(**group));
   }
-  return {};
+  if (next_lsn_ == after.next_lsn) return {};
+  return from->corruption(after.end.offset, "the log changed after it was replayed");
+}
+
+// A group and its additions become one group: one checksum then says that all of it is there.
+Result<void> LogWriter::carry(const StoredGroup& group) {
+  GroupHeader header = group.header;
+  std::vector<std::byte> payload(group.payload.begin(), group.payload.end());
+  AdditionReader additions(group);
+  while (additions.next()) {
+    payload.insert(payload.end(), additions.payload().begin(), additions.payload().end());
+    header.operations += additions.info().operations;
+    header.epoch = additions.info().epoch;
+    header.time_us = additions.info().time_us;
+  }
+  header.payload_bytes = payload.size();
+  header.payload_crc = platform::crc32c(payload);
+  header.origin = GroupOrigin::carried;
+  return write_group(header, payload);
 }
 
 Result<void> LogWriter::append(const GroupInfo& info, std::span<const std::byte> payload) {
@@ -109,6 +125,35 @@ Result<void> LogWriter::append(const GroupInfo& info, std::span<const std::byte>
                                .payload_crc = platform::crc32c(payload),
                                .origin = GroupOrigin::appended},
                               payload));
+}
+
+Result<void> LogWriter::add(const GroupInfo& info, std::span<const std::byte> payload) {
+  if (failure_) return poisoned();
+  if (!takes(info, payload.size())) return append(info, payload);
+  XTREE_CHECK(info.operations > 0 && info.first_lsn == next_lsn_);
+  return remember(write_addition(info, payload));
+}
+
+// Whether the last group's block has room for one more addition, and its header bits enough for
+// what they say of the distance.
+bool LogWriter::takes(const GroupInfo& info, std::size_t payload_bytes) const noexcept {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
+  return last_.end != 0 && sizeof(AdditionHeader) + payload_bytes <= offset_ - last_.end &&
+         info.epoch - last_.epoch <= kMost && info.time_us - last_.time_us <= kMost;
+}
+
+Result<void> LogWriter::write_addition(const GroupInfo& info, std::span<const std::byte> payload) {
+  const AdditionHeader header{.operations = info.operations,
+                              .first_lsn = static_cast<std::uint32_t>(info.first_lsn),
+                              .epochs = static_cast<std::uint32_t>(info.epoch - last_.epoch),
+                              .time_us = static_cast<std::uint32_t>(info.time_us - last_.time_us)};
+  const std::size_t bytes = sizeof header + payload.size();
+  buffer_.resize(bytes);
+  last_.sum = encode(header, payload, last_.sum, buffer_);
+  XTREE_TRY(file_->store_at(last_.end, buffer_));
+  last_.end = std::min(addition_place(last_.end + bytes), offset_);
+  next_lsn_ += info.operations;
+  return {};
 }
 
 Result<void> LogWriter::sync() {
@@ -141,6 +186,8 @@ Result<void> LogWriter::sync_groups() {
   if (durable_lsn_ == next_lsn_) return {};
   XTREE_TRY(file_->sync());
   durable_lsn_ = next_lsn_;
+  // What was synced is not written again, not even in part.
+  if (!platform::planted(platform::Plant::synced_block_filled)) last_ = {};
   return {};
 }
 
@@ -177,6 +224,7 @@ Result<void> LogWriter::open_file(std::uint64_t number) {
   }
   number_ = number;
   offset_ = kFirstGroupOffset;
+  last_ = {};
   return extend_to(kFirstGroupOffset);
 }
 
@@ -191,6 +239,7 @@ Result<void> LogWriter::commit_header(FileHeader header) {
   encode(header, buffer_);
   XTREE_TRY(file_->write_at(0, buffer_));
   XTREE_TRY(file_->sync());
+  last_ = {};
   if (platform::planted(platform::Plant::log_directory_not_synced)) return {};
   return file_system_.sync_directory(directory_);
 }
@@ -202,7 +251,7 @@ Result<void> LogWriter::write_group(GroupHeader header, std::span<const std::byt
   header.generation = generation_;
   header.durable_lsn = durable_lsn_;
   buffer_.resize(bytes);
-  encode(header, buffer_);
+  const std::uint32_t sum = encode(header, buffer_);
   const std::size_t used = sizeof header + payload.size();
   if (!payload.empty()) std::memcpy(buffer_.data() + sizeof header, payload.data(), payload.size());
   std::memset(buffer_.data() + used, 0, bytes - used);
@@ -215,6 +264,10 @@ Result<void> LogWriter::write_group(GroupHeader header, std::span<const std::byt
     XTREE_TRY(file_->write_at(offset_ - kBlockBytes, block));
   }
   XTREE_TRY(file_->write_at(offset_, buffer_));
+  last_ = {.end = offset_ + addition_place(used),
+           .epoch = header.epoch,
+           .time_us = header.time_us,
+           .sum = sum};
   offset_ += bytes;
   written_bytes_ = std::max(written_bytes_, offset_);
   next_lsn_ += header.operations;

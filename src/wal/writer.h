@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "wal/format.h"
+#include "wal/log_file.h"
 #include "wal/reader.h"
 #include "xtree/platform.h"
 
@@ -45,6 +46,10 @@ class LogWriter {
   // a group that is longer than a file gets a longer file.
   Result<void> append(const GroupInfo& info, std::span<const std::byte> payload);
 
+  // As `append`, for a group that nobody waits for the sync of: many of them share a block, until
+  // the next sync, and cost no call to the system each. It survives the end of the process at once.
+  Result<void> add(const GroupInfo& info, std::span<const std::byte> payload);
+
   // Returns once everything that was appended would survive power loss.
   Result<void> sync();
 
@@ -79,11 +84,14 @@ class LogWriter {
   Result<void> make_directory();
   Result<void> begin(const LogEnd& after);
   Result<void> carry_over(const LogEnd& after);
+  Result<void> carry(const StoredGroup& group);
   Result<void> sync_groups();
   Result<void> next_file();
   Result<void> open_file(std::uint64_t number);
   Result<void> commit_header(FileHeader header);
   Result<void> write_group(GroupHeader header, std::span<const std::byte> payload);
+  [[nodiscard]] bool takes(const GroupInfo& info, std::size_t payload_bytes) const noexcept;
+  Result<void> write_addition(const GroupInfo& info, std::span<const std::byte> payload);
   Result<void> extend_to(std::uint64_t end);
   Result<void> remember(Result<void> result);
   [[nodiscard]] Error poisoned() const;
@@ -97,6 +105,15 @@ class LogWriter {
   std::uint64_t number_ = 0;
   std::uint64_t offset_ = 0;         // where the next group goes
   std::uint64_t written_bytes_ = 0;  // the size of the file: zeros lie behind `offset_`
+
+  // The last group, whose block takes additions until it is synced.
+  struct LastGroup {
+    std::uint64_t end = 0;  // where the next addition goes; 0 when the block takes none
+    std::uint64_t epoch = 0;
+    std::uint64_t time_us = 0;
+    std::uint32_t sum = 0;  // of what stands before the next addition
+  };
+  LastGroup last_;
 
   std::uint64_t next_lsn_ = 1;
   std::uint64_t durable_lsn_ = 1;

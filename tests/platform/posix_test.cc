@@ -49,6 +49,34 @@ TEST_F(PosixTest, WhatIsWrittenIsRead) {
   EXPECT_EQ(std::count(read.begin(), read.begin() + 5000, std::byte{0}), 5000);
 }
 
+// Through memory where that is possible, and across the borders of what is mapped at a time.
+TEST_F(PosixTest, WhatIsStoredIsWritten) {
+  const auto file = create("f");
+  std::vector<std::byte> expected(std::size_t{3} << 20);
+  ASSERT_TRUE(file->write_at(0, expected));
+  const auto bytes = pattern(100);
+  for (std::uint64_t offset = 7; offset + 100 <= expected.size(); offset += 4099) {
+    ASSERT_TRUE(file->store_at(offset, bytes));
+    std::copy(bytes.begin(), bytes.end(),
+              expected.begin() + static_cast<std::ptrdiff_t>(offset));
+  }
+  const std::uint64_t border = std::uint64_t{1} << 20;
+  ASSERT_TRUE(file->store_at(border - 50, bytes));
+  std::copy(bytes.begin(), bytes.end(), expected.begin() + (1 << 20) - 50);
+  ASSERT_TRUE(file->store_at(0, {}));
+  ASSERT_TRUE(file->sync());
+  EXPECT_EQ(file->size().value(), expected.size());
+  std::vector<std::byte> read(expected.size());
+  EXPECT_EQ(files_.open(path("f"), OpenMode::read).value()->read_at(0, read).value(), read.size());
+  EXPECT_EQ(read, expected);
+}
+
+TEST_F(PosixTest, StoringIntoAFileThatIsOnlyReadFails) {
+  ASSERT_TRUE(create("f")->write_at(0, pattern(100)));
+  const auto file = files_.open(path("f"), OpenMode::read).value();
+  EXPECT_FALSE(file->store_at(10, pattern(10)));
+}
+
 TEST_F(PosixTest, ReadStopsAtTheEndOfTheFile) {
   const auto file = create("f");
   ASSERT_TRUE(file->write_at(0, pattern(10)));

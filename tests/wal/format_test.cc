@@ -97,6 +97,37 @@ TEST(WalFormat, BytesOfAGroupHeaderStayWhatTheyAre) {
   EXPECT_EQ(platform::load_u32(&block[92]), platform::crc32c(std::span(block).first(92)));
 }
 
+TEST(WalFormat, AdditionIsBelievedBehindWhatItWasWrittenBehind) {
+  const Block payload = encoded_group();
+  std::array<std::byte, 300> bytes{};
+  const std::uint32_t sum = encode(
+      AdditionHeader{.operations = 2, .first_lsn = 80, .epochs = 3, .time_us = 4}, payload, 7,
+      bytes);
+  const auto header = decode_addition(bytes, 7);
+  ASSERT_TRUE(header);
+  EXPECT_EQ(header->operations, 2u);
+  EXPECT_EQ(header->payload_bytes, payload.size());
+  EXPECT_EQ(header->crc, sum);
+  EXPECT_FALSE(decode_addition(bytes, 8));
+  const std::size_t used = sizeof(AdditionHeader) + payload.size();
+  EXPECT_TRUE(decode_addition(std::span(bytes).first(used), 7));
+  EXPECT_FALSE(decode_addition(std::span(bytes).first(used - 1), 7));
+  for (std::size_t bit = 0; bit < 8 * used; ++bit) {
+    bytes[bit / 8] ^= static_cast<std::byte>(1u << bit % 8);
+    EXPECT_FALSE(decode_addition(bytes, 7)) << "bit " << bit;
+    bytes[bit / 8] ^= static_cast<std::byte>(1u << bit % 8);
+  }
+  // The bytes themselves, so that a change of the format does not go unseen.
+  EXPECT_EQ(platform::load_u32(&bytes[0]), 2u);
+  EXPECT_EQ(platform::load_u32(&bytes[8]), 80u);
+  EXPECT_EQ(platform::load_u32(&bytes[20]),
+            platform::crc32c(payload, platform::crc32c(std::span(bytes).first(20), 7)));
+}
+
+TEST(WalFormat, ZerosAreNoAddition) {
+  EXPECT_FALSE(decode_addition(std::array<std::byte, 64>{}, 0));
+}
+
 TEST(WalFormat, GroupsTakeWholeBlocks) {
   EXPECT_EQ(group_bytes(0), 4096u);
   EXPECT_EQ(group_bytes(4096 - 96), 4096u);

@@ -16,23 +16,6 @@ using wal::kFirstGroupOffset;
 using wal::LogPosition;
 using wal::LogWriter;
 
-void append_synced(LogWriter& writer, std::uint64_t count, std::size_t bytes) {
-  for (std::uint64_t i = 0; i < count; ++i) {
-    ASSERT_TRUE(append(writer, make_payload(writer.next_lsn(), bytes)));
-    ASSERT_TRUE(writer.sync());
-  }
-}
-
-void expect_corruption(const Replayed& replayed, const std::string& place) {
-  ASSERT_FALSE(replayed.end);
-  EXPECT_EQ(replayed.end.error().code(), ErrorCode::corruption) << replayed.end.error().message();
-  EXPECT_EQ(replayed.end.error().place(), place) << replayed.end.error().message();
-}
-
-std::string at(std::uint64_t file, std::uint64_t offset) {
-  return path_of(file) + ":" + std::to_string(offset);
-}
-
 TEST(WalReader, EmptyDirectoryIsAnEmptyLog) {
   CrashingFileSystem files;
   const Replayed replayed = replay(files, {}, 0, 42);
