@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <mutex>
+#include <thread>
 
 #include "durable/store.h"
 
@@ -100,6 +101,7 @@ class BareLog final : public Store {
   }
   void lead(std::unique_lock<std::mutex>& lock) {
     leading_ = true;
+    gather(lock);
     seal();
     std::swap(open_, writing_);
     const std::uint64_t number = open_number_;
@@ -113,6 +115,16 @@ class BareLog final : public Store {
     done_.store(number, std::memory_order_release);
     turn_.fetch_add(1, std::memory_order_release);
     turn_.notify_all();
+  }
+  // Lets the writers of the last group come back, as long as some do and not all have.
+  void gather(std::unique_lock<std::mutex>& lock) {
+    for (std::size_t found = 0; found < open_.size() && open_.size() < last_bytes_;) {
+      found = open_.size();
+      lock.unlock();
+      std::this_thread::yield();
+      lock.lock();
+    }
+    last_bytes_ = open_.size();
   }
   // Leaves the group to the system's cache.
   void put_group() {
@@ -162,6 +174,7 @@ class BareLog final : public Store {
   std::mutex mutex_;
   std::vector<std::byte> open_;     // the group that is being filled
   std::vector<std::byte> writing_;  // the leader's
+  std::size_t last_bytes_ = 0;
   std::uint64_t open_number_ = 0;
   std::uint64_t records_ = 0;
   std::uint64_t place_ = 0;

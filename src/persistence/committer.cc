@@ -1,6 +1,6 @@
 #include "persistence/committer.h"
 
-#include <chrono>
+#include <utility>
 
 #include "platform/check.h"
 #include "platform/clock.h"
@@ -15,6 +15,9 @@ constexpr std::size_t kGroupBytes = std::size_t{4} << 20;
 // Asynchronous writers wait when this much is queued.
 constexpr std::size_t kQueueBytes = std::size_t{64} << 20;
 constexpr std::size_t kQueueRequests = 65536;
+
+// The leader gives its time to others at most so often before it goes on with who is there.
+constexpr unsigned kMostYields = 64;
 
 bool is_synced(Durability durability) noexcept {
   return durability == Durability::strict || durability == Durability::balanced;
@@ -36,6 +39,25 @@ Committer::Committer(VersionStore& store, wal::LogWriter& log, Applier& applier,
 
 Committer::~Committer() { static_cast<void>(stop()); }
 
+void CommitQueue::push(CommitRequest& request) noexcept {
+  (first_ == nullptr ? first_ : last_->next) = &request;
+  last_ = &request;
+  ++size_;
+  bytes_ += request.operations.size();
+}
+
+CommitQueue CommitQueue::take(std::size_t bytes) noexcept {
+  CommitQueue taken;
+  while (first_ != nullptr && (taken.empty() || taken.bytes_ < bytes)) {
+    CommitRequest& request = *first_;
+    first_ = std::exchange(request.next, nullptr);
+    --size_;
+    bytes_ -= request.operations.size();
+    taken.push(request);
+  }
+  return taken;
+}
+
 Result<void> Committer::admit_locked() const {
   XTREE_TRY(health_locked());
   if (stopped_) return Error(ErrorCode::closed, "database", "it was closed");
@@ -44,8 +66,7 @@ Result<void> Committer::admit_locked() const {
 
 void Committer::enqueue_locked(CommitRequest& request) {
   request.ticket = ++last_ticket_;
-  queue_.push_back(&request);
-  queued_bytes_ += request.operations.size();
+  queue_.push(request);
   if (awaited_requests_ != 0 && queue_.size() >= awaited_requests_) company_.notify_one();
   if (request.durability == Durability::eventual) start_logger_locked();
 }
@@ -54,11 +75,19 @@ Result<void> Committer::commit(CommitRequest& request) {
   std::unique_lock lock(mutex_);
   XTREE_TRY(admit_locked());
   enqueue_locked(request);
-  while (!request.done) {
-    if (may_lead_locked()) {
-      lead_locked(lock);
+  // Acquire pairs with the leader's release: the result before its use, and the leader's last touch
+  // of the request before its end.
+  while (!request.done.load(std::memory_order_acquire)) {
+    if (!lock.owns_lock()) {
+      lock.lock();
+    } else if (may_lead_locked()) {
+      lead(lock);
     } else {
-      changed_.wait(lock);
+      const bool is_taken = request.group != 0;
+      const auto& turn = turn_of(is_taken ? request.group : open_group_);
+      const std::uint32_t now = turn.load(std::memory_order_relaxed);  // it changes under the mutex
+      lock.unlock();
+      turn.wait(now, std::memory_order_acquire);
     }
   }
   return request.result;
@@ -71,17 +100,18 @@ Result<std::uint64_t> Committer::commit_async(std::vector<std::byte> operations,
   owned->request.operations = owned->operations;
   owned->request.count = count;
   owned->request.durability = durability;
+  owned->request.is_asynchronous = true;
   std::unique_lock lock(mutex_);
   for (;;) {
     XTREE_TRY(admit_locked());
-    if (queued_bytes_ < kQueueBytes && queue_.size() < kQueueRequests) break;
-    changed_.wait(lock);
+    if (queue_.bytes() < kQueueBytes && queue_.size() < kQueueRequests) break;
+    watch_locked(lock);
   }
   enqueue_locked(owned->request);
   const std::uint64_t ticket = owned->request.ticket;
   async_.push_back(std::move(owned));
   start_logger_locked();
-  if (queue_.size() == 1) changed_.notify_all();
+  if (queue_.size() == 1 && may_lead_locked()) logger_wakes_.notify_one();
   return ticket;
 }
 
@@ -92,9 +122,10 @@ Result<void> Committer::wait(std::uint64_t ticket) {
   }
   while (done_ticket_ < ticket) {
     if (may_lead_locked()) {
-      lead_locked(lock);
+      lead(lock);
+      lock.lock();
     } else {
-      changed_.wait(lock);
+      watch_locked(lock);
     }
   }
   const auto failed = async_errors_.find(ticket);
@@ -102,25 +133,74 @@ Result<void> Committer::wait(std::uint64_t ticket) {
   return failed->second;
 }
 
+// Sleeps until the end of a turn or a change of the state.
+void Committer::watch_locked(std::unique_lock<std::mutex>& lock) {
+  ++watching_;
+  changed_.wait(lock);
+  --watching_;
+}
+
 // Gives the leader's place up only with the group done, so that the state is never between two.
-void Committer::lead_locked(std::unique_lock<std::mutex>& lock) {
+// Returns without the mutex.
+void Committer::lead(std::unique_lock<std::mutex>& lock) {
   leading_ = true;
   await_company(lock);
-  const std::vector<CommitRequest*> group = take_group_locked();
+  const CommitQueue group = queue_.take(kGroupBytes);
+  const std::uint64_t number = open_group_++;
+  for (CommitRequest* request = group.first(); request != nullptr; request = request->next) {
+    request->group = number;
+  }
+  last_group_size_ = group.size();
   Result<void> result = health_locked();
   lock.unlock();
   if (result) result = process(group);
   lock.lock();
   finish_group_locked(group, result);
-  leading_ = false;
-  changed_.notify_all();
+  give_way_locked();
   if (wanted_bytes_ != 0 && appended_bytes() >= wanted_bytes_) grown_.notify_one();
+  turn_of(number).fetch_add(1, std::memory_order_release);
+  // Outside of the mutex, or those who wake would run into it.
+  lock.unlock();
+  turn_of(number).notify_all();
 }
 
-// `balanced` writes may wait for others, and do so when the last group shows that there are some.
+// Leaves the leader's place to whoever has a use for it. If somebody has been waiting for an
+// exclusive turn, the others learn of it at the end of that.
+void Committer::give_way_locked() {
+  arm_sync_locked();
+  leading_ = false;
+  if (watching_ != 0) changed_.notify_all();
+  if (queue_.empty() || exclusive_waiting_ != 0) return;
+  if (queue_.first()->is_asynchronous) {
+    logger_wakes_.notify_one();
+  } else {
+    turn_of(open_group_).fetch_add(1, std::memory_order_release);
+    turn_of(open_group_).notify_one();
+  }
+}
+
+// The writers of the last group have just been woken, and most will come again. The first of them
+// would lead a group of one, and the others wait for two syncs. So it lets them run, for as long as
+// that brings some and not all are back; nobody looks at a clock.
+void Committer::gather(std::unique_lock<std::mutex>& lock) {
+  const std::size_t wanted = last_group_size_;
+  std::size_t found = 0;
+  for (unsigned i = 0; i < kMostYields && found < queue_.size() && queue_.size() < wanted; ++i) {
+    found = queue_.size();
+    lock.unlock();
+    std::this_thread::yield();
+    lock.lock();
+  }
+}
+
+// Writers who wait for a sync wait for company if the last group shows that there is some:
+// `balanced` ones for some time, if need be. Who hands over asynchronous writes is not held up.
 void Committer::await_company(std::unique_lock<std::mutex>& lock) {
-  if (last_group_size_ < 2 || group_window_us_ == 0) return;
-  for (const CommitRequest* request : queue_) {
+  const CommitRequest& first = *queue_.first();
+  if (last_group_size_ < 2 || first.is_asynchronous || !is_synced(first.durability)) return;
+  gather(lock);
+  if (group_window_us_ == 0) return;
+  for (CommitRequest* request = queue_.first(); request != nullptr; request = request->next) {
     if (request->durability != Durability::balanced) return;
   }
   const std::size_t wanted = last_group_size_;
@@ -130,38 +210,26 @@ void Committer::await_company(std::unique_lock<std::mutex>& lock) {
   awaited_requests_ = 0;
 }
 
-std::vector<CommitRequest*> Committer::take_group_locked() {
-  std::vector<CommitRequest*> group;
-  std::size_t bytes = 0;
-  while (!queue_.empty() && (group.empty() || bytes < kGroupBytes)) {
-    group.push_back(queue_.front());
-    bytes += queue_.front()->operations.size();
-    queue_.pop_front();
-  }
-  queued_bytes_ -= bytes;
-  last_group_size_ = group.size();
-  return group;
-}
-
-void Committer::finish_group_locked(const std::vector<CommitRequest*>& group,
-                                    const Result<void>& result) {
+void Committer::finish_group_locked(const CommitQueue& group, const Result<void>& result) {
   const bool forgets = platform::planted(platform::Plant::failed_sync_forgotten);
   if (!result && !poison_ && !forgets) poison_ = result.error();
-  for (CommitRequest* request : group) {
+  for (CommitRequest* request = group.first(); request != nullptr;) {
+    CommitRequest* const next = request->next;
     if (!result) request->result = result.error();
     done_ticket_ = request->ticket;
-    if (!async_.empty() && &async_.front()->request == request) {
+    if (request->is_asynchronous) {
       if (!request->result) async_errors_.emplace(request->ticket, request->result.error());
       async_.pop_front();
     } else {
-      request->done = true;  // its memory is its writer's again once the lock is released
+      request->done.store(true, std::memory_order_release);
     }
+    request = next;
   }
 }
 
-Result<void> Committer::process(const std::vector<CommitRequest*>& group) {
+Result<void> Committer::process(const CommitQueue& group) {
   bool begun = false;
-  for (CommitRequest* request : group) {
+  for (CommitRequest* request = group.first(); request != nullptr; request = request->next) {
     request->result = applier_.check(request->operations);
     if (!request->result) continue;
     if (!begun) store_.begin_epoch();
@@ -181,11 +249,11 @@ Result<void> Committer::process(const std::vector<CommitRequest*>& group) {
   return {};
 }
 
-Result<void> Committer::write_log(const std::vector<CommitRequest*>& group) {
+Result<void> Committer::write_log(const CommitQueue& group) {
   wal::GroupInfo info{};
   bool synced = false;
   payload_.clear();
-  for (const CommitRequest* request : group) {
+  for (const CommitRequest* request = group.first(); request != nullptr; request = request->next) {
     if (!request->result || !is_logged(request->durability)) continue;
     payload_.insert(payload_.end(), request->operations.begin(), request->operations.end());
     info.operations += request->count;
@@ -195,7 +263,7 @@ Result<void> Committer::write_log(const std::vector<CommitRequest*>& group) {
   info.first_lsn = log_.next_lsn();
   info.epoch = store_.epoch();
   info.time_us = platform::unix_time_us();
-  XTREE_TRY(log_.append(info, payload_));
+  XTREE_TRY(synced ? log_.append(info, payload_) : log_.add(info, payload_));
   appended_bytes_.store(log_.appended_bytes(), std::memory_order_relaxed);
   if (platform::planted(platform::Plant::ack_before_sync)) return {};
   return synced ? log_.sync() : Result<void>();
@@ -208,7 +276,7 @@ Result<void> Committer::sync_log() {
 void Committer::begin_exclusive() {
   std::unique_lock lock(mutex_);
   ++exclusive_waiting_;
-  changed_.wait(lock, [&] { return !leading_; });
+  while (leading_) watch_locked(lock);
   --exclusive_waiting_;
   leading_ = true;
 }
@@ -222,8 +290,7 @@ bool Committer::try_begin_exclusive() {
 
 void Committer::end_exclusive() {
   std::unique_lock lock(mutex_);
-  leading_ = false;
-  changed_.notify_all();
+  give_way_locked();
 }
 
 bool Committer::wait_for_bytes(std::uint64_t bytes) {
@@ -262,28 +329,32 @@ void Committer::start_logger_locked() {
   logger_ = std::thread([this] { run_logger(); });
 }
 
-// Leads while there is something queued and nobody else does, and syncs at the interval.
+// Sees to it that what nobody waits for the sync of is synced within the interval.
+void Committer::arm_sync_locked() {
+  const bool was_unsynced = is_unsynced_;
+  is_unsynced_ = log_.durable_lsn() != log_.next_lsn();
+  if (!is_unsynced_ || was_unsynced) return;
+  next_sync_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(sync_interval_ms_);
+  logger_wakes_.notify_one();
+}
+
+// Leads while there is something queued and nobody else does, and syncs what has been waiting for
+// the interval. For that it goes before those who would lead, who might never let it in.
 void Committer::run_logger() {
-  const auto interval = std::chrono::milliseconds(sync_interval_ms_);
-  auto next_sync = std::chrono::steady_clock::now() + interval;
   std::unique_lock lock(mutex_);
   while (!stopped_ || !queue_.empty()) {
     if (may_lead_locked() && !queue_.empty()) {
-      lead_locked(lock);
-    } else if (std::chrono::steady_clock::now() < next_sync) {
-      changed_.wait_until(lock, next_sync);
-    } else if (leading_) {
-      changed_.wait(lock);
-    } else {
-      next_sync = std::chrono::steady_clock::now() + interval;
-      if (poison_) continue;
-      leading_ = true;
-      lock.unlock();
-      const Result<void> result = sync_log();
+      lead(lock);
       lock.lock();
-      leading_ = false;
-      if (!result) poison_ = result.error();
-      changed_.notify_all();
+    } else if (!is_unsynced_ || poison_) {
+      logger_wakes_.wait(lock);
+    } else if (std::chrono::steady_clock::now() < next_sync_) {
+      logger_wakes_.wait_until(lock, next_sync_);
+    } else {
+      lock.unlock();
+      const Result<void> result = exclusively([&] { return sync_log(); });
+      lock.lock();
+      if (!result && !poison_) poison_ = result.error();
     }
   }
 }
@@ -293,13 +364,17 @@ Result<void> Committer::stop() {
   if (stopped_) return {};
   stopped_ = true;
   changed_.notify_all();
+  logger_wakes_.notify_one();
   while (leading_ || !queue_.empty()) {
     if (may_lead_locked()) {
-      lead_locked(lock);
+      lead(lock);
+      lock.lock();
     } else {
-      changed_.wait(lock);
+      watch_locked(lock);
     }
   }
+  // It may have found somebody else leading when it was told to stop.
+  logger_wakes_.notify_one();
   lock.unlock();
   if (logger_.joinable()) logger_.join();
   if (poison_) return *poison_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -29,17 +30,40 @@ struct CommitRequest {
   Durability durability = Durability::strict;
   bool* answers = nullptr;  // one per operation, or null
 
-  // The committer's own.
+  // The committer's own. `done` is stored last, with release, and makes the memory the writer's
+  // again; everything else is guarded by the committer's mutex.
+  CommitRequest* next = nullptr;  // behind it in the queue, or in its group
   std::uint64_t ticket = 0;
-  bool done = false;
+  std::uint64_t group = 0;        // that took it; 0 while it is queued
+  bool is_asynchronous = false;
   Result<void> result;
+  std::atomic<bool> done = false;
+};
+
+// Requests in order, linked through `next`.
+class CommitQueue {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+  [[nodiscard]] CommitRequest* first() const noexcept { return first_; }
+
+  void push(CommitRequest& request) noexcept;
+  // Takes requests off the front until they have so many bytes, one at least if there is one.
+  CommitQueue take(std::size_t bytes) noexcept;
+
+ private:
+  CommitRequest* first_ = nullptr;
+  CommitRequest* last_ = nullptr;
+  std::size_t size_ = 0;
+  std::size_t bytes_ = 0;
 };
 
 // The first thread that finds nobody leading leads: it takes what has queued up, applies it under a
-// new epoch, appends it to the log as one group, syncs, publishes the epoch, and wakes everybody
-// once. Those who come meanwhile make up the next group. There is no timer, but for `balanced`
-// writes that come in company. A thread of its own leads for asynchronous writes, and syncs the log
-// behind `eventual` ones; it is started by the first of either.
+// new epoch, appends it to the log as one group, syncs, publishes the epoch, wakes the group's
+// writers, and one of those who came meanwhile, who make up the next group. A thread of its own
+// leads for asynchronous writes, and syncs the log behind `eventual` ones; it is started by the
+// first of either.
 //
 // A failure to append, to sync or to apply poisons the committer: the epoch stays unpublished, and
 // every write from then on fails. design/concurrency.md, "The commit queue".
@@ -105,15 +129,18 @@ class Committer {
     return !leading_ && exclusive_waiting_ == 0;
   }
   void enqueue_locked(CommitRequest& request);
-  void lead_locked(std::unique_lock<std::mutex>& lock);
+  void lead(std::unique_lock<std::mutex>& lock);
+  void give_way_locked();
+  void gather(std::unique_lock<std::mutex>& lock);
   void await_company(std::unique_lock<std::mutex>& lock);
-  std::vector<CommitRequest*> take_group_locked();
-  void finish_group_locked(const std::vector<CommitRequest*>& group, const Result<void>& result);
-  Result<void> process(const std::vector<CommitRequest*>& group);
-  Result<void> write_log(const std::vector<CommitRequest*>& group);
+  void finish_group_locked(const CommitQueue& group, const Result<void>& result);
+  void watch_locked(std::unique_lock<std::mutex>& lock);
+  Result<void> process(const CommitQueue& group);
+  Result<void> write_log(const CommitQueue& group);
   Result<void> sync_log();
   void start_logger_locked();
   void run_logger();
+  void arm_sync_locked();
 
   VersionStore& store_;
   wal::LogWriter& log_;
@@ -121,17 +148,26 @@ class Committer {
   const std::uint32_t group_window_us_;
   const std::uint32_t sync_interval_ms_;
 
+  // Writers sleep on the word of their group, and look at their request before they take the mutex:
+  // of many that wake together only those who have something to do there meet in it.
+  std::atomic<std::uint32_t>& turn_of(std::uint64_t group) noexcept { return turns_[group % 2]; }
+  std::atomic<std::uint32_t> turns_[2] = {};
+
   mutable std::mutex mutex_;
-  std::condition_variable changed_;  // a group ended, a request came, or the state changed
+  std::condition_variable changed_;  // a turn ended, or the state changed; not for writers
   std::condition_variable company_;  // the queue has reached `awaited_requests_`
+  std::condition_variable logger_wakes_;
   // Guarded by mutex_.
-  std::deque<CommitRequest*> queue_;
-  std::size_t queued_bytes_ = 0;
+  CommitQueue queue_;
+  std::uint64_t open_group_ = 1;  // the group that will take what is queued
+  unsigned watching_ = 0;         // threads that sleep on changed_
   std::deque<std::unique_ptr<AsyncRequest>> async_;   // by ticket, until done
   std::map<std::uint64_t, Error> async_errors_;       // failed and not yet waited for
   std::uint64_t last_ticket_ = 0;
   std::uint64_t done_ticket_ = 0;
   std::size_t last_group_size_ = 0;
+  bool is_unsynced_ = false;           // the log has groups that the logger is to sync,
+  std::chrono::steady_clock::time_point next_sync_;  // at this time
   bool leading_ = false;               // somebody leads, or has the writer's part exclusively
   unsigned exclusive_waiting_ = 0;     // goes before those who would lead
   std::size_t awaited_requests_ = 0;   // by the leader, who waits for company; 0 when none does

@@ -1,0 +1,215 @@
+#include "persistence/committer.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <functional>
+#include <thread>
+
+#include "platform/bytes.h"
+#include "support/faulty_file_system.h"
+#include "support/memory_file_system.h"
+#include "support/random.h"
+#include "wal/reader.h"
+
+namespace xtree::test {
+namespace {
+
+using persistence::Committer;
+using persistence::CommitRequest;
+
+constexpr const char* kDirectory = "wal";
+
+std::vector<std::byte> encoded(std::uint64_t number) {
+  std::vector<std::byte> bytes(sizeof number);
+  platform::store_u64(bytes.data(), number);
+  return bytes;
+}
+
+std::vector<std::uint64_t> decoded(std::span<const std::byte> bytes) {
+  std::vector<std::uint64_t> numbers(bytes.size() / sizeof(std::uint64_t));
+  std::memcpy(numbers.data(), bytes.data(), bytes.size());
+  return numbers;
+}
+
+// Operations are numbers, and all that they do is to be written down in order.
+class NumberList final : public persistence::Applier {
+ public:
+  static constexpr std::uint64_t kRefused = ~std::uint64_t{0};
+
+  Result<void> attach(persistence::VersionStore&, persistence::NodeId) override { return {}; }
+  [[nodiscard]] persistence::NodeId catalog() const noexcept override { return {}; }
+  Result<void> check(std::span<const std::byte> operations) override {
+    if (decoded(operations).front() != kRefused) return {};
+    return Error(ErrorCode::invalid_argument, "number", "it is refused");
+  }
+  Result<void> apply(std::span<const std::byte> operations, bool logged, bool*) override {
+    for (const std::uint64_t number : decoded(operations)) {
+      applied_.push_back(number);
+      if (logged) logged_.push_back(number);
+    }
+    return {};
+  }
+  Result<void> replay(std::span<const std::byte>) override { return {}; }
+  Result<void> finish_epoch() override { return {}; }
+  void cut() noexcept override {}
+  void checkpointed() noexcept override {}
+
+  [[nodiscard]] const std::vector<std::uint64_t>& applied() const { return applied_; }
+  [[nodiscard]] const std::vector<std::uint64_t>& logged() const { return logged_; }
+
+ private:
+  std::vector<std::uint64_t> applied_;
+  std::vector<std::uint64_t> logged_;
+};
+
+class CommitterTest : public testing::Test {
+ protected:
+  void start(const Options& options = {}) {
+    committer_.emplace(*store_, *log_, list_, options);
+  }
+  Result<void> commit(std::uint64_t number, Durability durability = Durability::strict) {
+    const auto operations = encoded(number);
+    CommitRequest request;
+    request.operations = operations;
+    request.count = 1;
+    request.durability = durability;
+    return committer_->commit(request);
+  }
+  Result<std::uint64_t> commit_async(std::uint64_t number) {
+    return committer_->commit_async(encoded(number), 1, Durability::strict);
+  }
+  std::vector<std::uint64_t> replayed() {
+    std::vector<std::uint64_t> numbers;
+    const auto visit = [&](const wal::GroupInfo& info, std::span<const std::byte> payload) {
+      const auto some = decoded(payload);
+      EXPECT_EQ(some.size(), info.operations);
+      numbers.insert(numbers.end(), some.begin(), some.end());
+      return Result<void>();
+    };
+    EXPECT_TRUE(wal::replay_log(memory_, kDirectory, {}, 0, 1, visit));
+    return numbers;
+  }
+
+  MemoryFileSystem memory_;
+  FaultyFileSystem files_{memory_};
+  NumberList list_;
+  std::unique_ptr<persistence::VersionStore> store_ =
+      persistence::VersionStore::create(0, nullptr).value();
+  std::unique_ptr<wal::LogWriter> log_ =
+      wal::LogWriter::create(files_, kDirectory, {}, std::uint64_t{1} << 20).value();
+  std::optional<Committer> committer_;
+};
+
+// One of several threads that write in all ways at once; returns how many of its writes were made.
+std::uint64_t write_somehow(Random random, int writes,
+                            const std::function<Result<void>(std::uint64_t, Durability)>& commit,
+                            const std::function<Result<std::uint64_t>(std::uint64_t)>& submit,
+                            Committer& committer) {
+  std::uint64_t made = 0;
+  std::vector<std::uint64_t> tickets;
+  for (int i = 0; i < writes; ++i) {
+    const std::uint64_t number = random.next() >> 1;
+    switch (random.below(8)) {
+      case 0:
+        EXPECT_FALSE(commit(NumberList::kRefused, Durability::strict));
+        break;
+      case 1:
+        EXPECT_TRUE(committer.exclusively([] { return Result<void>(); }));
+        break;
+      case 2:
+        committer.try_exclusively([] {});
+        break;
+      case 3:
+      case 4:
+        tickets.push_back(submit(number).value());
+        ++made;
+        break;
+      default:
+        EXPECT_TRUE(commit(number, static_cast<Durability>(random.below(4))));
+        ++made;
+        break;
+    }
+    if (random.one_in(8) && !tickets.empty()) {
+      EXPECT_TRUE(committer.wait(tickets[random.below(tickets.size())]));
+    }
+  }
+  return made;
+}
+
+TEST_F(CommitterTest, WritesOfManyThreadsAreMadeOnceAndLoggedInTheirOrder) {
+  Random seeds(test_seed("CommitterTest"));
+  Options options;
+  options.sync_interval_ms = 1;
+  options.group_window_us = 50;
+  start(options);
+  constexpr int kThreads = 6;
+  constexpr int kWrites = kSanitized ? 300 : 2000;
+  std::atomic<std::uint64_t> made = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, seed = seeds.next()] {
+      made += write_somehow(
+          Random(seed), kWrites,
+          [&](std::uint64_t number, Durability how) { return commit(number, how); },
+          [&](std::uint64_t number) { return commit_async(number); }, *committer_);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_TRUE(committer_->stop());
+  EXPECT_EQ(list_.applied().size(), made);
+  EXPECT_EQ(replayed(), list_.logged());
+  EXPECT_EQ(log_->durable_lsn(), log_->next_lsn());
+}
+
+TEST_F(CommitterTest, StopMakesAllWritesThatWereHandedOver) {
+  for (int life = 0; life < (kSanitized ? 20 : 200); ++life) {
+    start();
+    for (std::uint64_t i = 0; i < 20; ++i) ASSERT_TRUE(commit_async(i));
+    ASSERT_TRUE(committer_->stop());
+    ASSERT_EQ(list_.applied().size(), 20u * static_cast<unsigned>(life + 1));
+    EXPECT_EQ(commit(1).error().code(), ErrorCode::closed);
+    EXPECT_EQ(commit_async(1).error().code(), ErrorCode::closed);
+  }
+  EXPECT_EQ(replayed(), list_.applied());
+}
+
+TEST_F(CommitterTest, EventualWritesShareBlocks) {
+  Options options;
+  options.sync_interval_ms = ~std::uint32_t{0};
+  start(options);
+  for (std::uint64_t i = 0; i < 200; ++i) ASSERT_TRUE(commit(i, Durability::eventual));
+  EXPECT_LE(committer_->appended_bytes(), 3 * wal::kBlockBytes);  // 2, but the clock may jump
+  EXPECT_EQ(replayed(), list_.applied());
+}
+
+TEST_F(CommitterTest, EventualWritesAreSyncedByNobodysWaiting) {
+  Options options;
+  options.sync_interval_ms = 1;
+  start(options);
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    const std::uint64_t syncs = files_.count(Call::sync);
+    ASSERT_TRUE(commit(i, Durability::eventual));
+    while (files_.count(Call::sync) == syncs) std::this_thread::yield();
+  }
+}
+
+// The writes that meet the failure and all later ones fail, whoever leads.
+TEST_F(CommitterTest, FailedSyncFailsItsGroupAndEverythingLater) {
+  start();
+  ASSERT_TRUE(commit(1));
+  files_.fail(Call::sync, 1, Error(ErrorCode::io_error, 5, "disk", "planted"));
+  std::vector<std::thread> threads;
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    threads.emplace_back([&, i] { EXPECT_FALSE(commit(10 + i)); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(commit(2).error().code(), ErrorCode::poisoned);
+  EXPECT_EQ(commit_async(2).error().code(), ErrorCode::poisoned);
+  EXPECT_EQ(committer_->health().error().code(), ErrorCode::poisoned);
+  EXPECT_EQ(store_->published(), 1u);
+  EXPECT_FALSE(committer_->stop());
+}
+
+}  // namespace
+}  // namespace xtree::test
