@@ -23,78 +23,17 @@ Error damaged(const char* text) { return Error(ErrorCode::corruption, "catalog",
 
 Error absent(const char* text) { return Error(ErrorCode::not_found, "index", text); }
 
-std::span<const std::byte> content_of(const FrameHeader& frame) noexcept {
-  return {reinterpret_cast<const std::byte*>(&frame + 1), frame.bytes - sizeof(FrameHeader)};
-}
-
-// The catalog object with its header checked against its size.
-struct CatalogObject {
-  CatalogHeader header;
-  std::span<const std::byte> records;
-
-  [[nodiscard]] CatalogRecord record(std::size_t i) const noexcept {
-    CatalogRecord record;
-    std::memcpy(&record, records.data() + i * sizeof(record), sizeof(record));
-    return record;
-  }
-};
-
-Result<CatalogObject> read_catalog(const ReadView& view, NodeId catalog) {
+Result<CatalogContent> read_catalog(const ReadView& view, NodeId catalog) {
   const FrameHeader* frame = view.version(catalog);
   if (frame == nullptr) return view.error_or(damaged("the list of indexes is not there"));
-  CatalogObject object;
-  object.records = content_of(*frame);
-  if (object.records.size() < sizeof(CatalogHeader)) return damaged("the list is too short");
-  std::memcpy(&object.header, object.records.data(), sizeof(CatalogHeader));
-  object.records = object.records.subspan(sizeof(CatalogHeader));
-  if (object.header.count > object.records.size() / sizeof(CatalogRecord)) {
-    return damaged("the list ends before its last index");
-  }
-  return object;
+  return decode_catalog(content_of(*frame));
 }
 
-Result<IndexDefinition> decode(const CatalogRecord& record) {
-  IndexDefinition definition;
-  definition.number = record.number;
-  if (record.name_bytes > sizeof(record.name)) return damaged("a name is too long");
-  definition.name.assign(record.name, record.name_bytes);
-  auto schema = decode_schema(record.schema);
-  if (!schema) return schema.error();
-  definition.schema = *schema;
-  definition.root = NodeId{record.root};
-  if (!is_plain_word(definition.name)) return damaged("a name is not a plain word");
-  return definition;
-}
-
-// Calls `visit(name, value)` for each named value until it returns false.
-template <class F>
-Result<void> visit_values(const ReadView& view, NodeId values, F&& visit) {
+Result<void> read_values(const ReadView& view, NodeId values,
+                         const std::function<bool(std::string_view, std::string_view)>& visit) {
   const FrameHeader* frame = view.version(values);
   if (frame == nullptr) return view.error_or(damaged("the named values are not there"));
-  std::span<const std::byte> bytes = content_of(*frame);
-  ValuesHeader header;
-  if (bytes.size() < sizeof(header)) return damaged("the named values are too short");
-  std::memcpy(&header, bytes.data(), sizeof(header));
-  bytes = bytes.subspan(sizeof(header));
-  for (std::uint32_t i = 0; i < header.count; ++i) {
-    ValueRecord record;
-    if (bytes.size() < sizeof(record)) return damaged("the named values end early");
-    std::memcpy(&record, bytes.data(), sizeof(record));
-    bytes = bytes.subspan(sizeof(record));
-    const std::size_t size = std::size_t{record.name_bytes} + record.value_bytes;
-    if (bytes.size() < size) return damaged("the named values end early");
-    const char* text = reinterpret_cast<const char*>(bytes.data());
-    if (!visit(std::string_view(text, record.name_bytes),
-               std::string_view(text + record.name_bytes, record.value_bytes))) {
-      return {};
-    }
-    bytes = bytes.subspan(size);
-  }
-  return {};
-}
-
-std::size_t value_bytes(std::string_view name, std::string_view value) noexcept {
-  return sizeof(ValueRecord) + name.size() + value.size();
+  return visit_values(content_of(*frame), visit);
 }
 
 // Bytes of an operation's payload behind its name, or -1 when any number will do.
@@ -118,8 +57,8 @@ Error Catalog::cause_of(const Error& error) const {
   return failure_.error_or(store_->edit_failure().error_or(error));
 }
 
-DurableStore Catalog::writer_store() noexcept {
-  return DurableStore(*store_, store_->newest(failure_));
+DurableStore Catalog::writer_store(const IndexDefinition& definition) noexcept {
+  return DurableStore(*store_, store_->newest(failure_), definition.owner());
 }
 
 Result<void> Catalog::attach(persistence::VersionStore& store, NodeId catalog) {
@@ -132,13 +71,11 @@ Result<void> Catalog::attach(persistence::VersionStore& store, NodeId catalog) {
 
 Result<void> Catalog::load() {
   const ReadView view = store_->newest(failure_);
-  auto object = read_catalog(view, catalog_);
-  if (!object) return object.error();
-  next_number_ = object->header.next_number;
-  values_id_ = NodeId{object->header.values};
-  auto definitions = read_indexes(view, catalog_);
-  if (!definitions) return definitions.error();
-  for (IndexDefinition& definition : *definitions) {
+  auto catalog = read_catalog(view, catalog_);
+  if (!catalog) return catalog.error();
+  next_number_ = catalog->next_number;
+  values_id_ = catalog->values;
+  for (IndexDefinition& definition : catalog->indexes) {
     auto root = read_root(view, definition.root);
     if (!root && root.error().code() == ErrorCode::not_found) return damaged("a root is missing");
     if (!root) return root.error();
@@ -149,9 +86,9 @@ Result<void> Catalog::load() {
     trees_.emplace(tree->definition.number, tree);
   }
   if (!values_id_) return {};
-  return visit_values(view, values_id_, [&](std::string_view name, std::string_view value) {
+  return read_values(view, values_id_, [&](std::string_view name, std::string_view value) {
     values_.emplace(name, value);
-    values_bytes_ += value_bytes(name, value);
+    values_bytes_ += value_record_bytes(name, value);
     return true;
   });
 }
@@ -259,7 +196,7 @@ Result<void> Catalog::apply_one(const Operation& operation, bool& answer) {
       const auto [at, is_new] = values_.try_emplace(std::string(operation.name));
       if (!is_new) forget_value(operation.name, at->second);
       at->second = value;
-      values_bytes_ += value_bytes(operation.name, value);
+      values_bytes_ += value_record_bytes(operation.name, value);
       values_changed_ = true;
       return {};
     }
@@ -286,7 +223,7 @@ Result<void> Catalog::apply_one(const Operation& operation, bool& answer) {
 }
 
 void Catalog::forget_value(std::string_view name, std::string_view value) noexcept {
-  const std::size_t bytes = value_bytes(name, value);
+  const std::size_t bytes = value_record_bytes(name, value);
   values_bytes_ -= bytes;
   if (!logged_) lost_bytes_ += bytes;
 }
@@ -313,7 +250,7 @@ Result<void> Catalog::drop_index(std::uint32_t number) {
   const auto found = trees_.find(number);
   if (found == trees_.end()) return absent("it was dropped");
   DurableTree& tree = *found->second;
-  DurableStore store = writer_store();
+  DurableStore store = writer_store(tree.definition);
   XTREE_TRY(tree.engine->clear(store, tree.root));
   if (tree.definition.root) store_->destroy(tree.definition.root);
   std::erase(touched_, &tree);
@@ -330,7 +267,7 @@ void Catalog::touch(DurableTree& tree) {
 
 Result<void> Catalog::bulk_load(DurableTree& tree, const detail::EntryBlock& entries,
                                 std::size_t threads) {
-  DurableStore store = writer_store();
+  DurableStore store = writer_store(tree.definition);
   XTREE_TRY(tree.engine->bulk_load(store, tree.root, entries, threads));
   touch(tree);
   const Result<void> finished = finish_epoch();
@@ -339,7 +276,7 @@ Result<void> Catalog::bulk_load(DurableTree& tree, const detail::EntryBlock& ent
 }
 
 Result<void> Catalog::unload(DurableTree& tree) {
-  DurableStore store = writer_store();
+  DurableStore store = writer_store(tree.definition);
   XTREE_TRY(tree.engine->clear(store, tree.root));
   touch(tree);
   return finish_epoch();
@@ -347,7 +284,7 @@ Result<void> Catalog::unload(DurableTree& tree) {
 
 Result<void> Catalog::change_tree(DurableTree& tree, const Operation& operation, bool& answer) {
   touch(tree);
-  DurableStore store = writer_store();
+  DurableStore store = writer_store(tree.definition);
   const detail::Schema& schema = tree.definition.schema;
   const std::size_t geometry_bytes = schema.rows() * schema.scalar_bytes();
   // The log packs its bytes; coordinates are wanted aligned.
@@ -375,7 +312,8 @@ Result<void> Catalog::change_tree(DurableTree& tree, const Operation& operation,
 Result<void> Catalog::finish_epoch() {
   for (DurableTree* tree : touched_) {
     tree->root_changed = false;
-    XTREE_TRY(write_object(tree->definition.root, std::as_bytes(std::span(&tree->root, 1))));
+    const RootContent content{tree->root, {tree->definition.number, ObjectKind::root}};
+    XTREE_TRY(write_object(tree->definition.root, std::as_bytes(std::span(&content, 1))));
   }
   touched_.clear();
   if (values_changed_) XTREE_TRY(write_values());
@@ -396,45 +334,16 @@ Result<void> Catalog::write_object(NodeId& id, std::span<const std::byte> conten
 }
 
 Result<void> Catalog::write_values() {
-  std::vector<std::byte> content(sizeof(ValuesHeader));
-  const auto append = [&](const void* bytes, std::size_t size) {
-    const auto* begin = static_cast<const std::byte*>(bytes);
-    content.insert(content.end(), begin, begin + size);
-  };
-  for (const auto& [name, value] : values_) {
-    const ValueRecord record{static_cast<std::uint8_t>(name.size()), 0,
-                             static_cast<std::uint16_t>(value.size())};
-    append(&record, sizeof(record));
-    append(name.data(), name.size());
-    append(value.data(), value.size());
-  }
-  const ValuesHeader header{static_cast<std::uint32_t>(values_.size()),
-                            static_cast<std::uint32_t>(content.size() - sizeof(ValuesHeader))};
-  std::memcpy(content.data(), &header, sizeof(header));
   indexes_changed_ = indexes_changed_ || !values_id_;
-  XTREE_TRY(write_object(values_id_, content));
+  XTREE_TRY(write_object(values_id_, encode_values(values_)));
   values_changed_ = false;
   return {};
 }
 
 Result<void> Catalog::write_indexes() {
-  std::vector<std::byte> content(sizeof(CatalogHeader) + trees_.size() * sizeof(CatalogRecord));
-  const CatalogHeader header{static_cast<std::uint32_t>(trees_.size()), next_number_,
-                             values_id_.bits};
-  std::memcpy(content.data(), &header, sizeof(header));
-  std::byte* at = content.data() + sizeof(header);
-  for (const auto& [number, tree] : trees_) {
-    const IndexDefinition& definition = tree->definition;
-    CatalogRecord record{};
-    record.number = number;
-    record.name_bytes = static_cast<std::uint8_t>(definition.name.size());
-    record.schema = encode_schema(definition.schema);
-    record.root = definition.root.bits;
-    std::memcpy(record.name, definition.name.data(), definition.name.size());
-    std::memcpy(at, &record, sizeof(record));
-    at += sizeof(record);
-  }
-  XTREE_TRY(write_object(catalog_, content));
+  CatalogContent catalog{next_number_, values_id_, {}};
+  for (const auto& [number, tree] : trees_) catalog.indexes.push_back(tree->definition);
+  XTREE_TRY(write_object(catalog_, encode_catalog(catalog)));
   indexes_changed_ = false;
   return {};
 }
@@ -442,13 +351,7 @@ Result<void> Catalog::write_indexes() {
 Result<std::vector<IndexDefinition>> Catalog::read_indexes(const ReadView& view, NodeId catalog) {
   auto object = read_catalog(view, catalog);
   if (!object) return object.error();
-  std::vector<IndexDefinition> definitions;
-  for (std::size_t i = 0; i < object->header.count; ++i) {
-    auto definition = decode(object->record(i));
-    if (!definition) return definition.error();
-    definitions.push_back(std::move(definition).value());
-  }
-  return definitions;
+  return std::move(object->indexes);
 }
 
 Result<std::optional<std::string>> Catalog::read_value(const ReadView& view, NodeId catalog,
@@ -456,9 +359,8 @@ Result<std::optional<std::string>> Catalog::read_value(const ReadView& view, Nod
   auto object = read_catalog(view, catalog);
   if (!object) return object.error();
   std::optional<std::string> found;
-  const NodeId values{object->header.values};
-  if (!values) return found;
-  XTREE_TRY(visit_values(view, values, [&](std::string_view at, std::string_view value) {
+  if (!object->values) return found;
+  XTREE_TRY(read_values(view, object->values, [&](std::string_view at, std::string_view value) {
     if (at == name) found = value;
     return at != name;
   }));
@@ -470,8 +372,8 @@ Result<void> Catalog::visit_objects(const ReadView& view, NodeId catalog,
   auto object = read_catalog(view, catalog);
   if (!object) return object.error();
   visit(catalog);
-  if (object->header.values != 0) visit(NodeId{object->header.values});
-  for (std::size_t i = 0; i < object->header.count; ++i) visit(NodeId{object->record(i).root});
+  if (object->values) visit(object->values);
+  for (const IndexDefinition& definition : object->indexes) visit(definition.root);
   return {};
 }
 
@@ -480,13 +382,9 @@ Result<Root> Catalog::read_root(const ReadView& view, NodeId root) {
   if (!found) return found.error();
   const FrameHeader* frame = *found;
   if (frame == nullptr) return absent("it does not exist in this state");
-  if (content_of(*frame).size() < sizeof(Root)) return damaged("a root is too short");
-  Root result;
-  std::memcpy(static_cast<void*>(&result), content_of(*frame).data(), sizeof(result));
-  if (result.height > kMaxHeight || (result.node == 0) != (result.height == 0)) {
-    return damaged("a root's height is impossible");
-  }
-  return result;
+  auto content = decode_root(content_of(*frame));
+  if (!content) return content.error();
+  return content->root;
 }
 
 }  // namespace xtree::index

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "index/catalog_format.h"
 #include "index/durable_store.h"
 #include "index/engine.h"
 #include "index/operation.h"
@@ -18,14 +19,6 @@
 #include "xtree/detail/engine.h"
 
 namespace xtree::index {
-
-// An index of the database as its definition stands in the catalog object.
-struct IndexDefinition {
-  std::uint32_t number = 0;      // never used twice
-  std::string name;
-  detail::Schema schema;
-  persistence::NodeId root;      // the object that holds its Root
-};
 
 // The writer's state of an index, and what readers share of it.
 struct DurableTree {
@@ -62,8 +55,8 @@ class Catalog final : public persistence::Applier {
   [[nodiscard]] std::shared_ptr<DurableTree> find(std::string_view name) const;
   [[nodiscard]] std::shared_ptr<DurableTree> find(std::uint32_t number) const;
 
-  // The store as the writer uses it.
-  [[nodiscard]] DurableStore writer_store() noexcept;
+  // The store as the writer uses it for one of the indexes.
+  [[nodiscard]] DurableStore writer_store(const IndexDefinition& definition) noexcept;
 
   static Result<std::vector<IndexDefinition>> read_indexes(const persistence::ReadView& view,
                                                            persistence::NodeId catalog);
@@ -107,7 +100,7 @@ class Catalog final : public persistence::Applier {
   persistence::NodeId values_id_;
   std::uint32_t next_number_ = 1;
   std::map<std::uint32_t, std::shared_ptr<DurableTree>> trees_;
-  std::map<std::string, std::string, std::less<>> values_;
+  NamedValues values_;
   std::size_t values_bytes_ = 0;
   // Bytes of values that went away without being logged, and that a replay would still have: since
   // the last cut, and before it as long as its checkpoint is not there. They count as being there.

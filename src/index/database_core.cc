@@ -340,8 +340,8 @@ Result<void> DatabaseCore::verify_indexes(const Reader& reader) const {
     if (!root) return root.error();
     const auto engine = index::make_engine<index::DurableStore>(definition.schema);
     IndexStats stats;
-    const auto verified =
-        engine->verify(index::DurableView(reader.view()), *root, stats, reach);
+    const auto verified = engine->verify(index::DurableView(reader.view()), *root,
+                                         definition.owner(), stats, reach);
     XTREE_TRY(reader.status());
     XTREE_TRY(verified);
   }

@@ -198,8 +198,8 @@ Result<IndexStats> DurableIndex::stats(const SnapshotCore* snapshot) const {
   auto root = Catalog::read_root(reader.view(), tree_->definition.root);
   if (!root) return root.error();
   IndexStats stats;
-  const auto verified =
-      tree_->engine->verify(DurableView(reader.view()), *root, stats, [](Ref) {});
+  const auto verified = tree_->engine->verify(DurableView(reader.view()), *root,
+                                              tree_->definition.owner(), stats, [](Ref) {});
   XTREE_TRY(reader.status());
   XTREE_TRY(verified);
   return stats;

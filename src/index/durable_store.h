@@ -38,9 +38,10 @@ class DurableStore {
  public:
   using View = DurableView;
 
-  // `newest` is the writer's own view, of everything so far.
-  DurableStore(persistence::VersionStore& store, const persistence::ReadView& newest) noexcept
-      : store_(store), newest_(newest) {}
+  // `newest` is the writer's own view, of everything so far. New nodes are `owner`'s.
+  DurableStore(persistence::VersionStore& store, const persistence::ReadView& newest,
+               const NodeOwner& owner) noexcept
+      : store_(store), newest_(newest), owner_(owner) {}
 
   [[nodiscard]] View view() noexcept { return newest_; }
   [[nodiscard]] bool reserve(std::size_t bytes,
@@ -48,7 +49,9 @@ class DurableStore {
     return store_.reserve(bytes, largest);
   }
   [[nodiscard]] Node* create(std::size_t bytes) noexcept {
-    return reinterpret_cast<Node*>(store_.create(bytes));
+    auto* node = reinterpret_cast<Node*>(store_.create(bytes));
+    if (node != nullptr) node->owner = owner_;
+    return node;
   }
   [[nodiscard]] Node* create_unwritten(std::size_t bytes) noexcept {
     return reinterpret_cast<Node*>(store_.create_unwritten(bytes));
@@ -64,6 +67,7 @@ class DurableStore {
  private:
   persistence::VersionStore& store_;
   View newest_;
+  NodeOwner owner_;
 };
 
 static_assert(NodeStore<DurableStore>);

@@ -64,11 +64,12 @@ class Engine {
   virtual Result<void> end_nearest(std::byte* place) const = 0;
 
   // Calls `visit` for every node, parents before children; false when the view has failed.
-  [[nodiscard]] virtual bool for_each_node(
-      View view, const Root& root,
-      const detail::NodeVisitor& visitor) const = 0;
-  // Checks the whole structure, fills `stats`, and calls `visit` once with each node's reference.
-  virtual Result<void> verify(View view, const Root& root, IndexStats& stats,
+  [[nodiscard]] virtual bool for_each_node(View view, const Root& root,
+                                           const detail::NodeVisitor& visitor) const = 0;
+  // Checks the whole structure of a tree whose nodes are `owner`'s, fills `stats`, and calls `visit`
+  // once with each node's reference.
+  virtual Result<void> verify(View view, const Root& root, const NodeOwner& owner,
+                              IndexStats& stats,
                               const std::function<void(Ref)>& visit) const = 0;
 };
 

@@ -83,7 +83,7 @@ class MemoryIndex final : public detail::IndexCore {
   Result<IndexStats> stats(const SnapshotCore* snapshot) const override {
     XTREE_TRY(refuse(snapshot));
     IndexStats stats;
-    XTREE_TRY(engine_->verify(store_.view(), root_, stats, [](Ref) {}));
+    XTREE_TRY(engine_->verify(store_.view(), root_, {}, stats, [](Ref) {}));
     return stats;
   }
   Result<void> for_each_node(
@@ -97,7 +97,7 @@ class MemoryIndex final : public detail::IndexCore {
     XTREE_TRY(refuse(snapshot));
     IndexStats stats;
     std::uint64_t reached_bytes = 0;
-    XTREE_TRY(engine_->verify(store_.view(), root_, stats, [&](Ref ref) {
+    XTREE_TRY(engine_->verify(store_.view(), root_, {}, stats, [&](Ref ref) {
       reached_bytes += store_.view().node(ref)->frame.bytes;
     }));
     if (reached_bytes != stats.node_bytes ||

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "index/object_tag.h"
 #include "persistence/frame.h"
 #include "xtree/detail/engine.h"
 
@@ -19,7 +20,8 @@ struct Node {
   std::uint32_t count;    // entries of a leaf, children of a directory node
   std::uint16_t level;    // 0 is a leaf
   std::uint16_t blocks;   // blocks that follow the header: the room there is
-  std::uint8_t reserved[24];
+  std::uint8_t reserved[8];
+  NodeOwner owner;        // as the store made it; the tree leaves it alone
 
   [[nodiscard]] std::byte* block(std::size_t index, std::size_t block_bytes) noexcept {
     return reinterpret_cast<std::byte*>(this) + sizeof(Node) + index * block_bytes;
@@ -29,6 +31,7 @@ struct Node {
   }
 };
 static_assert(sizeof(Node) == 64 && offsetof(Node, count) == 32);
+static_assert(offsetof(Node, owner) + offsetof(NodeOwner, tag) == kObjectTagOffset);
 
 // Where a tree begins. It is a versioned object of its own in durable mode.
 struct Root {

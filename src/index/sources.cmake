@@ -3,6 +3,7 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/index/batch.cc
   ${PROJECT_SOURCE_DIR}/src/index/catalog.cc
   ${PROJECT_SOURCE_DIR}/src/index/centre_rows.cc
+  ${PROJECT_SOURCE_DIR}/src/index/catalog_format.cc
   ${PROJECT_SOURCE_DIR}/src/index/check_geometry.cc
   ${PROJECT_SOURCE_DIR}/src/index/database.cc
   ${PROJECT_SOURCE_DIR}/src/index/database_core.cc

@@ -85,9 +85,9 @@ class TreeEngine final : public Engine<Store> {
     return Error(ErrorCode::out_of_memory, "query", "no memory for the queue of a nearest query");
   }
 
-  Result<void> verify(View view, const Root& root, IndexStats& stats,
+  Result<void> verify(View view, const Root& root, const NodeOwner& owner, IndexStats& stats,
                       const std::function<void(Ref)>& visit) const override {
-    return verify_tree<Scalar>(layout_, view, root, stats, visit);
+    return verify_tree<Scalar>(layout_, view, root, stats, visit, owner);
   }
 
   bool for_each_node(View view, const Root& root,

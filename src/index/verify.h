@@ -27,17 +27,18 @@ namespace xtree::index {
 //   XTREE_TRY(verify_tree<double>(layout, view, root, stats, [](Ref) {}));
 //
 // `visit` is called once with the reference of every node that is reached. `stats` is complete only
-// if the tree is in order.
+// if the tree is in order. Every node must say that it is `owner`'s.
 template <class Scalar, NodeView View, class Visit>
 [[nodiscard]] Result<void> verify_tree(const Layout& layout, View view, const Root& root,
-                                       IndexStats& stats, Visit&& visit);
+                                       IndexStats& stats, Visit&& visit,
+                                       const NodeOwner& owner = {});
 
 template <class Scalar, NodeView View, class Visit>
 class Verifier {
  public:
-  Verifier(const Layout& layout, View view, const Root& root, IndexStats& stats,
-           Visit& visit) noexcept
-      : layout_(layout), view_(view), root_(root), stats_(stats), visit_(visit) {}
+  Verifier(const Layout& layout, View view, const Root& root, const NodeOwner& owner,
+           IndexStats& stats, Visit& visit) noexcept
+      : layout_(layout), view_(view), root_(root), owner_(owner), stats_(stats), visit_(visit) {}
 
   Result<void> run() {
     stats_ = IndexStats{};
@@ -110,6 +111,7 @@ class Verifier {
     if (!all_zero(node.reserved, sizeof node.reserved)) {
       return fault(ref, level, "a reserved byte is not zero");
     }
+    if (node.owner != owner_) return fault(ref, level, "the node says that it is another tree's");
     return {};
   }
 
@@ -241,6 +243,7 @@ class Verifier {
   const Layout& layout_;
   const View view_;
   const Root& root_;
+  const NodeOwner owner_;
   IndexStats& stats_;
   Visit& visit_;
   std::vector<Ref> reached_;
@@ -250,8 +253,9 @@ class Verifier {
 
 template <class Scalar, NodeView View, class Visit>
 Result<void> verify_tree(const Layout& layout, View view, const Root& root, IndexStats& stats,
-                         Visit&& visit) {
-  return Verifier<Scalar, View, std::remove_reference_t<Visit>>(layout, view, root, stats, visit)
+                         Visit&& visit, const NodeOwner& owner) {
+  return Verifier<Scalar, View, std::remove_reference_t<Visit>>(layout, view, root, owner, stats,
+                                                                visit)
       .run();
 }
 

@@ -180,6 +180,9 @@ void Harms<Scalar>::headers() {
   }
   tree_.expect_fault(place, "a reserved byte is not zero",
                      [&] { node.reserved[random_.below(sizeof node.reserved)] = 1; });
+  tree_.expect_fault(place, "the node says that it is another tree's", [&] {
+    reinterpret_cast<std::byte*>(&node.owner)[random_.below(sizeof node.owner)] = std::byte{1};
+  });
 }
 
 template <class Scalar>
