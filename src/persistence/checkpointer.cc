@@ -147,7 +147,7 @@ Result<std::vector<TableEntry>> Checkpointer::write(const Plan& plan, Compaction
     entry.id = plan.cut.changes[i];
     if (const FrameHeader* frame = (*frames)[i]) {
       const std::span image(reinterpret_cast<const std::byte*>(frame), frame->bytes);
-      auto written = storage_.write(entry.id, image);
+      auto written = storage_.write(entry.id, image, plan.checkpoint.next_lsn);
       if (!written) return written.error();
       entry = *written;
     }

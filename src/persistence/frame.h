@@ -11,8 +11,10 @@ namespace xtree::persistence {
 struct FrameHeader {
   std::uint64_t node_id;     // NodeID bits; in memory mode the frame's own address
   std::uint64_t birth;       // the epoch from which this version holds; 0 in memory mode
-  FrameHeader* previous;     // the next older version that a reader may need; 0 on disk
-  std::uint32_t checksum;    // CRC32C of the image with this field and `previous` zero; set on disk
+  // The next older version that a reader may need. On disk these bytes have the number of the first
+  // operation that the checkpoint which made the image does not hold.
+  FrameHeader* previous;
+  std::uint32_t checksum;    // CRC32C of the image with this field zero; set on disk
   std::uint32_t bytes;       // size of the image, header included; a multiple of 64
 };
 static_assert(sizeof(FrameHeader) == 32);

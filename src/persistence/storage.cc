@@ -56,10 +56,24 @@ bool should_fold(const std::vector<TableFileInfo>& table_files, std::size_t chan
 
 std::uint32_t image_checksum(std::span<const std::byte> image) noexcept {
   XTREE_CHECK(image.size() >= sizeof(FrameHeader));
-  FrameHeader header = stored_header(image);
+  FrameHeader header;
+  std::memcpy(&header, image.data(), sizeof header);
   header.checksum = 0;
   return platform::crc32c(image.subspan(sizeof header),
                           platform::crc32c(std::as_bytes(std::span(&header, 1))));
+}
+
+const char* what_is_wrong(NodeId id, std::uint32_t bytes, std::uint32_t checksum,
+                          std::span<const std::byte> image) noexcept {
+  FrameHeader header;
+  std::memcpy(&header, image.data(), sizeof header);
+  if (image_checksum(image) != checksum || header.checksum != checksum) {
+    return "a node is damaged: its checksum is not the one in the table";
+  }
+  if (header.node_id != id.bits || header.bytes != bytes) {
+    return "another node is in the place of this one";
+  }
+  return nullptr;
 }
 
 Storage::Storage(Private, FileSystem& files, std::string directory, bool writable)
@@ -215,15 +229,7 @@ std::uint64_t Storage::oldest_needed_log_file() const noexcept {
 Result<void> Storage::read(const TableEntry& entry, std::span<std::byte> image) const {
   XTREE_CHECK(entry.address && is_valid(entry) && image.size() == entry.bytes);
   XTREE_TRY(segments_.read(entry.address, image));
-  FrameHeader header;
-  std::memcpy(&header, image.data(), sizeof header);
-  const char* wrong = nullptr;
-  if (image_checksum(image) != entry.checksum || header.checksum != entry.checksum ||
-      header.previous != nullptr) {
-    wrong = "a node is damaged: its checksum is not the one in the table";
-  } else if (header.node_id != entry.id.bits || header.bytes != entry.bytes) {
-    wrong = "another node is in the place of this one";
-  }
+  const char* wrong = what_is_wrong(entry.id, entry.bytes, entry.checksum, image);
   if (wrong == nullptr) return {};
   return corruption(segments_.path(entry.address.segment),
                     static_cast<std::int64_t>(entry.address.offset()), wrong);
@@ -259,7 +265,8 @@ Result<SegmentWriter::Place> Storage::place(std::size_t bytes, Heat heat) {
   return place;
 }
 
-Result<TableEntry> Storage::write(NodeId id, std::span<const std::byte> image) {
+Result<TableEntry> Storage::write(NodeId id, std::span<const std::byte> image,
+                                  std::uint64_t next_lsn) {
   XTREE_CHECK(id && image.size() >= kFrameAlignment && image.size() % kFrameAlignment == 0 &&
               image.size() <= kMaxFrameBytes);
   const auto place = this->place(image.size(), Heat::fresh);
@@ -269,9 +276,12 @@ Result<TableEntry> Storage::write(NodeId id, std::span<const std::byte> image) {
   XTREE_CHECK(header.node_id == id.bits && header.bytes == image.size());
   std::memcpy(room.data() + sizeof header, image.data() + sizeof header,
               image.size() - sizeof header);
+  static_assert(sizeof next_lsn == sizeof header.previous);
+  std::memcpy(&header.previous, &next_lsn, sizeof next_lsn);
   std::memcpy(room.data(), &header, sizeof header);
   header.checksum = image_checksum(room);
-  std::memcpy(room.data(), &header, sizeof header);
+  std::memcpy(room.data() + offsetof(FrameHeader, checksum), &header.checksum,
+              sizeof header.checksum);
   return TableEntry{id, place->address, header.checksum, header.bytes};
 }
 

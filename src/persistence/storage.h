@@ -26,8 +26,13 @@
 
 namespace xtree::persistence {
 
-// CRC32C of an image (a frame's bytes, header included) with `checksum` and `previous` as zero.
+// CRC32C of an image as it lies on disk, with `checksum` as zero.
 std::uint32_t image_checksum(std::span<const std::byte> image) noexcept;
+
+// Why the bytes that were read are not the image that a table entry or a scan speaks of; null when
+// they are.
+const char* what_is_wrong(NodeId id, std::uint32_t bytes, std::uint32_t checksum,
+                          std::span<const std::byte> image) noexcept;
 
 // The newest checkpoint of a database, and the next one in the making.
 //
@@ -73,9 +78,10 @@ class Storage final : public NodeSource {
   Result<void> read(const TableEntry& entry, std::span<std::byte> image) const override;
 
   // Writes an image as a part of the next checkpoint: `image` as it stands in memory, `checksum`
-  // and `previous` are filled in here. Its entry belongs into the commit. After an error `abandon`
-  // is due.
-  Result<TableEntry> write(NodeId id, std::span<const std::byte> image);
+  // and what replaces `previous` are filled in here: the checkpoint's `next_lsn`. Its entry belongs
+  // into the commit. After an error `abandon` is due.
+  Result<TableEntry> write(NodeId id, std::span<const std::byte> image,
+                           std::uint64_t next_lsn = 1);
   // The same for an image of the newest checkpoint that is to lie somewhere else in the next one;
   // its place is released. An image that cannot be read stays where it is, and `entry` comes back.
   Result<TableEntry> move(const TableEntry& entry);
