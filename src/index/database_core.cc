@@ -1,9 +1,9 @@
 #include "index/database_core.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 #include "index/durable_index.h"
+#include "index/verify_state.h"
 #include "platform/check.h"
 #include "platform/clock.h"
 #include "platform/plant.h"
@@ -321,37 +321,13 @@ Result<void> DatabaseCore::verify() const {
   XTREE_TRY(check_open());
   XTREE_TRY(checkpointer_->verify_storage());
   return committer_->exclusively([&]() -> Result<void> {
-    const Reader reader(*this, nullptr);
-    if (!reader.has_entered()) return reader.status();
-    return verify_indexes(reader);
+    Result<void> verified;
+    index::verify_state(store(), catalog_.catalog(), [&](std::string_view, const Error& error) {
+      verified = error;
+      return false;
+    });
+    return verified;
   });
-}
-
-Result<void> DatabaseCore::verify_indexes(const Reader& reader) const {
-  std::unordered_set<std::uint64_t> reached;
-  bool twice = false;
-  const auto reach = [&](std::uint64_t id) { twice = !reached.insert(id).second || twice; };
-  XTREE_TRY(Catalog::visit_objects(reader.view(), catalog_.catalog(),
-                                   [&](NodeId id) { reach(id.bits); }));
-  auto definitions = Catalog::read_indexes(reader.view(), catalog_.catalog());
-  if (!definitions) return definitions.error();
-  for (const auto& definition : *definitions) {
-    auto root = Catalog::read_root(reader.view(), definition.root);
-    if (!root) return root.error();
-    const auto engine = index::make_engine<index::DurableStore>(definition.schema);
-    IndexStats stats;
-    const auto verified = engine->verify(index::DurableView(reader.view()), *root,
-                                         definition.owner(), stats, reach);
-    XTREE_TRY(reader.status());
-    XTREE_TRY(verified);
-  }
-  const Error damaged(ErrorCode::corruption, directory_.c_str(),
-                      twice ? "a node belongs to two places"
-                            : "a node is leaked: no index refers to it");
-  if (twice) return damaged;
-  std::uint64_t live = 0;
-  store().for_each_live([&](NodeId id) { live += reached.contains(id.bits) ? 1 : 0; });
-  return live == reached.size() && live == store().counts().live_nodes ? Result<void>() : damaged;
 }
 
 }  // namespace xtree::detail

@@ -102,7 +102,6 @@ class DatabaseCore : public std::enable_shared_from_this<DatabaseCore> {
   Result<void> create_or_check(bool create_if_missing);
   Result<void> create();
   Result<void> start(const Options& options);
-  Result<void> verify_indexes(const Reader& reader) const;
 
   const std::string directory_;
   FileSystem& files_;

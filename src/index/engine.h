@@ -66,11 +66,10 @@ class Engine {
   // Calls `visit` for every node, parents before children; false when the view has failed.
   [[nodiscard]] virtual bool for_each_node(View view, const Root& root,
                                            const detail::NodeVisitor& visitor) const = 0;
-  // Checks the whole structure of a tree whose nodes are `owner`'s, fills `stats`, and calls `visit`
-  // once with each node's reference.
+  // Checks the whole structure of a tree whose nodes are `owner`'s, fills `stats`, and calls
+  // `visit` once with each node's reference.
   virtual Result<void> verify(View view, const Root& root, const NodeOwner& owner,
-                              IndexStats& stats,
-                              const std::function<void(Ref)>& visit) const = 0;
+                              IndexStats& stats, const std::function<void(Ref)>& visit) const = 0;
 };
 
 // The engine for a schema that check_schema accepts.

@@ -5,15 +5,23 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/index/centre_rows.cc
   ${PROJECT_SOURCE_DIR}/src/index/catalog_format.cc
   ${PROJECT_SOURCE_DIR}/src/index/check_geometry.cc
+  ${PROJECT_SOURCE_DIR}/src/index/damaged_directory.cc
   ${PROJECT_SOURCE_DIR}/src/index/database.cc
   ${PROJECT_SOURCE_DIR}/src/index/database_core.cc
   ${PROJECT_SOURCE_DIR}/src/index/durable_engine.cc
   ${PROJECT_SOURCE_DIR}/src/index/durable_index.cc
   ${PROJECT_SOURCE_DIR}/src/index/kd_cut.cc
+  ${PROJECT_SOURCE_DIR}/src/index/image_search.cc
   ${PROJECT_SOURCE_DIR}/src/index/memory_engine.cc
   ${PROJECT_SOURCE_DIR}/src/index/memory_index.cc
+  ${PROJECT_SOURCE_DIR}/src/index/node_image.cc
   ${PROJECT_SOURCE_DIR}/src/index/operation.cc
+  ${PROJECT_SOURCE_DIR}/src/index/remains.cc
+  ${PROJECT_SOURCE_DIR}/src/index/repair.cc
+  ${PROJECT_SOURCE_DIR}/src/index/salvaged_database.cc
   ${PROJECT_SOURCE_DIR}/src/index/search_kernels.cc
   ${PROJECT_SOURCE_DIR}/src/index/spatial_order.cc
   ${PROJECT_SOURCE_DIR}/src/index/split.cc
+  ${PROJECT_SOURCE_DIR}/src/index/verify_deep.cc
+  ${PROJECT_SOURCE_DIR}/src/index/verify_state.cc
   ${PROJECT_SOURCE_DIR}/src/index/write_kernels.cc)

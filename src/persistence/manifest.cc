@@ -127,6 +127,18 @@ Result<Manifest> decode_manifest(std::span<const std::byte> bytes, const Superbl
   return manifest;
 }
 
+Result<Superblock> superblock_of_manifest(FileSystem& files, std::string_view directory,
+                                          std::uint64_t generation) {
+  const std::string path = manifest_path(directory, generation);
+  auto file = open_committed(files, path, OpenMode::read);
+  if (!file) return file.error();
+  const auto size = (*file)->size();
+  if (!size) return size.error();
+  Header header;
+  XTREE_TRY(read_committed(**file, path, 0, std::as_writable_bytes(std::span(&header, 1))));
+  return Superblock{generation, *size, header.checksum};
+}
+
 Result<Manifest> read_manifest(FileSystem& files, std::string_view directory,
                                const Superblock& superblock) {
   const std::string path = manifest_path(directory, superblock.generation);

@@ -45,6 +45,10 @@ std::vector<std::byte> encode_manifest(const Manifest& manifest, Superblock& sup
 Result<Manifest> decode_manifest(std::span<const std::byte> bytes, const Superblock& superblock,
                                  std::string_view path);
 
+// What a superblock would have to say of the manifest of this generation, by the checksum in it.
+Result<Superblock> superblock_of_manifest(FileSystem& files, std::string_view directory,
+                                          std::uint64_t generation);
+
 Result<Manifest> read_manifest(FileSystem& files, std::string_view directory,
                                const Superblock& superblock);
 

@@ -27,14 +27,10 @@ Result<void> attach(VersionStore& store, Applier& applier, NodeId catalog) {
   return {};
 }
 
-}  // namespace
-
-std::string log_directory(const std::string& directory) { return directory + "/wal"; }
-
-Result<Recovered> recover(FileSystem& files, const std::string& directory, const Options& options,
-                          Applier& applier) {
-  Recovered recovered;
-  auto storage = Storage::open(files, directory, true);
+// Brings the state into `recovered`, and returns where its log ends.
+Result<wal::LogEnd> load(FileSystem& files, const std::string& directory, bool writable,
+                         Applier& applier, Recovered& recovered) {
+  auto storage = Storage::open(files, directory, writable);
   if (!storage) return storage.error();
   recovered.storage = std::move(storage).value();
   recovered.report = recovered.storage->open_report();
@@ -61,15 +57,33 @@ Result<Recovered> recover(FileSystem& files, const std::string& directory, const
     watch.lap(report.replay_us);
     return applied;
   };
-  auto end = wal::replay_log(files, log_directory(directory),
-                             {checkpoint.log_file, checkpoint.log_offset},
-                             checkpoint.log_generation, checkpoint.next_lsn, replay);
+  return wal::replay_log(files, log_directory(directory),
+                         {checkpoint.log_file, checkpoint.log_offset}, checkpoint.log_generation,
+                         checkpoint.next_lsn, replay);
+}
+
+}  // namespace
+
+std::string log_directory(const std::string& directory) { return directory + "/wal"; }
+
+Result<Recovered> recover(FileSystem& files, const std::string& directory, const Options& options,
+                          Applier& applier) {
+  Recovered recovered;
+  auto end = load(files, directory, true, applier, recovered);
   if (!end) return end.error();
   watch.lap(report.log_scan_us);
   auto log = wal::LogWriter::create(files, log_directory(directory), *end, options.log_file_bytes);
   if (!log) return log.error();
   recovered.log = std::move(log).value();
   watch.lap(report.log_start_us);
+  return recovered;
+}
+
+Result<Recovered> recover_to_look(FileSystem& files, const std::string& directory,
+                                  Applier& applier) {
+  Recovered recovered;
+  auto end = load(files, directory, false, applier, recovered);
+  if (!end) return end.error();
   return recovered;
 }
 

@@ -31,6 +31,10 @@ struct Recovered {
 Result<Recovered> recover(FileSystem& files, const std::string& directory, const Options& options,
                           Applier& applier);
 
+// The same state for looking at it: nothing is written, and there is no log to go on with.
+Result<Recovered> recover_to_look(FileSystem& files, const std::string& directory,
+                                  Applier& applier);
+
 // The log's part of a database's directory.
 [[nodiscard]] std::string log_directory(const std::string& directory);
 

@@ -1,5 +1,6 @@
 #include "persistence/superblock.h"
 
+#include <algorithm>
 #include <cstring>
 #include <span>
 #include <string>
@@ -47,16 +48,21 @@ std::uint64_t offset_of(std::uint64_t generation) noexcept {
   return kSuperblockOffsets[generation % kSuperblockOffsets.size()];
 }
 
-// The slot's contents; nothing when it is not what was written there, as after a torn write.
-Result<std::optional<Superblock>> read_slot(File& file, const std::string& path,
-                                            std::uint64_t offset) {
+bool is_empty(const Block& block) noexcept {
+  return std::ranges::all_of(std::as_bytes(std::span(&block, 1)),
+                             [](std::byte byte) { return byte == std::byte{0}; });
+}
+
+Result<SuperblockSlot> read_slot(File& file, const std::string& path, std::uint64_t offset) {
+  constexpr SuperblockSlot kDamaged{SuperblockSlot::damaged, {}};
   Block block;
   const auto count = file.read_at(offset, std::as_writable_bytes(std::span(&block, 1)));
   if (!count) return count.error();
+  if (*count == sizeof block && is_empty(block)) return SuperblockSlot();
   if (*count != sizeof block || std::memcmp(block.magic, kMagic, sizeof kMagic) != 0 ||
       (block.checksum != checksum_of(block) &&
        !platform::planted(platform::Plant::superblock_unchecked))) {
-    return std::optional<Superblock>();
+    return kDamaged;
   }
   if (block.format > kFormatVersion) {
     return Error(ErrorCode::newer_format, path.c_str(),
@@ -64,10 +70,10 @@ Result<std::optional<Superblock>> read_slot(File& file, const std::string& path,
   }
   // A valid block in the other slot's place got there by a misdirected write.
   if (block.format == 0 || block.generation == 0 || offset_of(block.generation) != offset) {
-    return std::optional<Superblock>();
+    return kDamaged;
   }
-  return std::optional(
-      Superblock{block.generation, block.manifest_bytes, block.manifest_checksum});
+  return SuperblockSlot{SuperblockSlot::valid,
+                        {block.generation, block.manifest_bytes, block.manifest_checksum}};
 }
 
 }  // namespace
@@ -85,22 +91,38 @@ std::array<std::byte, kSuperblockBytes> encode_superblock(const Superblock& supe
   return bytes;
 }
 
-Result<Superblocks> read_superblocks(FileSystem& files, std::string_view directory) {
+Result<SuperblockSlots> read_superblock_slots(FileSystem& files, std::string_view directory) {
   const std::string path = superblock_path(directory);
   auto file = files.open(path, OpenMode::read);
   if (!file) return file.error();
-  std::optional<Superblock> slots[kSuperblockOffsets.size()];
-  for (std::size_t i = 0; i < kSuperblockOffsets.size(); ++i) {
-    auto slot = read_slot(**file, path, kSuperblockOffsets[i]);
+  SuperblockSlots slots;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const auto slot = read_slot(**file, path, kSuperblockOffsets[i]);
     if (!slot) return slot.error();
     slots[i] = *slot;
   }
-  if (!slots[0] && !slots[1]) {
-    return corruption(path, static_cast<std::int64_t>(kSuperblockOffsets[0]),
+  return slots;
+}
+
+Result<Superblocks> read_superblocks(FileSystem& files, std::string_view directory) {
+  const auto slots = read_superblock_slots(files, directory);
+  if (!slots) return slots.error();
+  std::optional<Superblocks> found;
+  for (const SuperblockSlot& slot : *slots) {
+    if (slot.state != SuperblockSlot::valid) continue;
+    if (!found) {
+      found = {slot.superblock, std::nullopt};
+    } else if (slot.superblock.generation > found->newest.generation) {
+      found = {slot.superblock, found->newest};
+    } else {
+      found->older = slot.superblock;
+    }
+  }
+  if (!found) {
+    return corruption(superblock_path(directory), static_cast<std::int64_t>(kSuperblockOffsets[0]),
                       "neither this slot of the superblock nor the other one is valid");
   }
-  const bool second = !slots[0] || (slots[1] && slots[1]->generation > slots[0]->generation);
-  Superblocks result{*slots[second ? 1 : 0], slots[second ? 0 : 1]};
+  Superblocks& result = *found;
   // Generations that do not follow each other mean that a write of a slot was lost. What the older
   // one names may have been reused since.
   if (result.older && result.older->generation + 1 != result.newest.generation) {

@@ -36,6 +36,17 @@ struct Superblocks {
 
 std::array<std::byte, kSuperblockBytes> encode_superblock(const Superblock& superblock) noexcept;
 
+// A slot as it was found. `empty` is one that was never written.
+struct SuperblockSlot {
+  enum State : std::uint8_t { valid, empty, damaged } state = empty;
+  Superblock superblock;
+};
+using SuperblockSlots = std::array<SuperblockSlot, kSuperblockOffsets.size()>;
+
+// Both slots, each for itself; `not_found` when there is no superblock file, and `newer_format`
+// when a slot says so.
+Result<SuperblockSlots> read_superblock_slots(FileSystem& files, std::string_view directory);
+
 // `not_found` when there is no superblock file, `newer_format` when a slot says so, `corruption`
 // when neither slot is valid.
 Result<Superblocks> read_superblocks(FileSystem& files, std::string_view directory);

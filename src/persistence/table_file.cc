@@ -67,39 +67,107 @@ Buffer make_buffer() {
   return Buffer(kTableBlockEntries * sizeof(TableEntry) + sizeof(Trailer));
 }
 
-Result<Header> read_header(File& file, std::string_view path, const TableFileInfo& info) {
-  Header header;
-  XTREE_TRY(read_committed(file, path, 0, std::as_writable_bytes(std::span(&header, 1))));
+// What is wrong with a header, or null.
+const char* what_is_wrong(const Header& header, const TableFileInfo& info) noexcept {
   if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0 ||
       header.checksum != checksum_of(header)) {
-    return corruption(path, 0, "the header of a table file is damaged");
-  }
-  if (header.format > kFormatVersion) {
-    return Error(ErrorCode::newer_format, std::string(path).c_str(),
-                 "written by a newer version of the library");
+    return "the header of a table file is damaged";
   }
   if (header.format == 0 || header.number != info.number || header.entries != info.entries) {
-    return corruption(path, 0, "this is not the table file that the manifest names");
+    return "this is not the table file that the manifest names";
   }
-  return header;
+  return nullptr;
 }
 
-// Copies a block whose checksum is right to the end of `entries`.
-Result<void> append_block(std::span<const std::byte> block, std::string_view path,
-                          std::uint64_t index, std::vector<TableEntry>& entries) {
-  const std::size_t first = entries.size();
+// Reads a file block by block. Damage ends it, or is told to who asked for it.
+class TableReader {
+ public:
+  TableReader(File& file, std::string_view path, const TableFileInfo& info,
+              std::vector<TableEntry>& entries, const TableDamage& damaged)
+      : file_(file), path_(path), info_(info), entries_(entries), damaged_(damaged) {}
+
+  Result<void> read_header();
+  Result<void> read_block(std::uint64_t index);
+  Result<void> finish();
+
+ private:
+  Result<void> damage(std::uint64_t offset, const char* text);
+  Result<void> append_block(std::span<const std::byte> block, std::uint64_t index);
+
+  File& file_;
+  const std::string_view path_;
+  const TableFileInfo& info_;
+  std::vector<TableEntry>& entries_;
+  const TableDamage& damaged_;
+  Buffer buffer_ = make_buffer();
+  bool whole_ = true;
+  // What the next block's checksum continues: what the one before has, and what it should have.
+  // They differ behind damage, and then the next block tells which of them is right.
+  std::uint32_t stored_ = 0;
+  std::uint32_t computed_ = 0;
+};
+
+Result<void> TableReader::damage(std::uint64_t offset, const char* text) {
+  whole_ = false;
+  if (!damaged_) return corruption(path_, static_cast<std::int64_t>(offset), text);
+  damaged_(offset, text);
+  return {};
+}
+
+Result<void> TableReader::read_header() {
+  Header header;
+  XTREE_TRY(read_committed(file_, path_, 0, std::as_writable_bytes(std::span(&header, 1))));
+  stored_ = header.checksum;
+  computed_ = checksum_of(header);
+  if (stored_ == computed_ && header.format > kFormatVersion &&
+      std::memcmp(header.magic, kMagic, sizeof kMagic) == 0) {
+    return Error(ErrorCode::newer_format, std::string(path_).c_str(),
+                 "written by a newer version of the library");
+  }
+  const char* wrong = what_is_wrong(header, info_);
+  return wrong == nullptr ? Result<void>() : damage(0, wrong);
+}
+
+Result<void> TableReader::read_block(std::uint64_t index) {
+  const std::size_t body = entries_of_block(info_.entries, index) * sizeof(TableEntry);
+  const auto block = std::span(buffer_).first(body + sizeof(Trailer));
+  XTREE_TRY(read_committed(file_, path_, offset_of_block(index), block));
+  Trailer trailer;
+  std::memcpy(&trailer, block.data() + body, sizeof trailer);
+  const std::uint32_t from_stored = checksum_of(block, stored_);
+  computed_ = stored_ == computed_ ? from_stored : checksum_of(block, computed_);
+  if (trailer.checksum == from_stored) computed_ = from_stored;
+  stored_ = trailer.checksum;
+  if (stored_ != computed_ || trailer.index != index ||
+      trailer.entries * sizeof(TableEntry) != body) {
+    return damage(offset_of_block(index), "a block of the table file is damaged");
+  }
+  return append_block(block, index);
+}
+
+// Copies a block whose checksum is right to the end of the entries.
+Result<void> TableReader::append_block(std::span<const std::byte> block, std::uint64_t index) {
+  if (entries_.empty()) {
+    entries_.reserve(static_cast<std::size_t>(std::min(info_.entries, kMostReservedEntries)));
+  }
+  const std::size_t first = entries_.size();
   const std::size_t count = (block.size() - sizeof(Trailer)) / sizeof(TableEntry);
-  entries.resize(first + count);
-  std::memcpy(&entries[first], block.data(), count * sizeof(TableEntry));
-  for (std::size_t i = first; i < entries.size(); ++i) {
-    if (!is_valid(entries[i]) ||
-        (i > 0 && entries[i].id.handle() <= entries[i - 1].id.handle())) {
-      const std::uint64_t offset = offset_of_block(index) + (i - first) * sizeof(TableEntry);
-      return corruption(path, static_cast<std::int64_t>(offset),
-                        "an entry of the table is impossible");
+  entries_.resize(first + count);
+  std::memcpy(&entries_[first], block.data(), count * sizeof(TableEntry));
+  for (std::size_t i = first; i < entries_.size(); ++i) {
+    if (!is_valid(entries_[i]) ||
+        (i > 0 && entries_[i].id.handle() <= entries_[i - 1].id.handle())) {
+      entries_.resize(first);
+      return damage(offset_of_block(index) + (i - first) * sizeof(TableEntry),
+                    "an entry of the table is impossible");
     }
   }
   return {};
+}
+
+Result<void> TableReader::finish() {
+  if (!whole_ || stored_ == info_.checksum) return {};
+  return damage(0, "the table file is not the one that the manifest names");
 }
 
 }  // namespace
@@ -145,7 +213,7 @@ Result<TableFileInfo> write_table_file(File& file, std::uint64_t number,
 }
 
 Result<void> read_table_file(FileSystem& files, std::string_view path, const TableFileInfo& info,
-                             std::vector<TableEntry>& entries) {
+                             std::vector<TableEntry>& entries, const TableDamage& damaged) {
   entries.clear();
   auto file = open_committed(files, path, OpenMode::read);
   if (!file) return file.error();
@@ -156,31 +224,12 @@ Result<void> read_table_file(FileSystem& files, std::string_view path, const Tab
     return corruption(path, static_cast<std::int64_t>(*size),
                       "the table file has another size than the manifest says");
   }
-  const auto header = read_header(**file, path, info);
-  if (!header) return header.error();
-  Buffer buffer = make_buffer();
-  std::uint32_t checksum = header->checksum;
+  TableReader reader(**file, path, info, entries, damaged);
+  XTREE_TRY(reader.read_header());
   for (std::uint64_t index = 0; index * kTableBlockEntries < info.entries; ++index) {
-    const std::size_t body = entries_of_block(info.entries, index) * sizeof(TableEntry);
-    const auto block = std::span(buffer).first(body + sizeof(Trailer));
-    XTREE_TRY(read_committed(**file, path, offset_of_block(index), block));
-    Trailer trailer;
-    std::memcpy(&trailer, block.data() + body, sizeof trailer);
-    checksum = checksum_of(block, checksum);
-    if (trailer.checksum != checksum || trailer.index != index ||
-        trailer.entries * sizeof(TableEntry) != body) {
-      return corruption(path, static_cast<std::int64_t>(offset_of_block(index)),
-                        "a block of the table file is damaged");
-    }
-    if (index == 0) {
-      entries.reserve(static_cast<std::size_t>(std::min(info.entries, kMostReservedEntries)));
-    }
-    XTREE_TRY(append_block(block, path, index, entries));
+    XTREE_TRY(reader.read_block(index));
   }
-  if (checksum != info.checksum) {
-    return corruption(path, 0, "the table file is not the one that the manifest names");
-  }
-  return {};
+  return reader.finish();
 }
 
 void merge_table(std::vector<TableEntry>& table, std::span<const TableEntry> changes) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -51,9 +52,11 @@ Result<TableFileInfo> write_table_file(File& file, std::uint64_t number,
                                        std::span<const TableEntry> entries);
 
 // Reads all of a file into `entries`, in place of what is there. Every byte is checked before it is
-// used, and memory is used only for what has been checked.
+// used, and memory is used only for what has been checked. With `damaged`, a bad header and every
+// bad block is told to it, with its offset, and reading goes on behind it.
+using TableDamage = std::function<void(std::uint64_t offset, const char* text)>;
 Result<void> read_table_file(FileSystem& files, std::string_view path, const TableFileInfo& info,
-                             std::vector<TableEntry>& entries);
+                             std::vector<TableEntry>& entries, const TableDamage& damaged = {});
 
 // Puts `changes` into `table`, in place of entries of the same handle. Both ascend by handle.
 void merge_table(std::vector<TableEntry>& table, std::span<const TableEntry> changes);
