@@ -81,6 +81,8 @@ class CommandLine {
   void add_upkeep(const char* name, const char* what,
                   Result<void> (*work)(const DirectoryOptions&, bool));
   void add_plot();
+  void add_verify();
+  void add_repair();
   void add_crash_test();
   void add_bench();
   int parse(int count, const char* const* arguments);
@@ -94,6 +96,8 @@ class CommandLine {
   NearestOptions nearest_;
   DirectoryOptions directory_;
   PlotOptions plot_;
+  VerifyOptions verify_;
+  RepairCommandOptions repair_;
   CrashTestOptions crash_test_;
   BenchResolveOptions bench_resolve_;
   std::function<Result<void>()> chosen_;
@@ -112,7 +116,8 @@ CommandLine::CommandLine() {
   add_query();
   add_nearest();
   add_upkeep("stats", "Say what a database and its indexes hold", run_stats);
-  add_upkeep("verify", "Check every checksum on disk and every rule of every tree", run_verify);
+  add_verify();
+  add_repair();
   add_upkeep("checkpoint", "Write what changed, so that the next open need not replay the log",
              run_checkpoint);
   add_plot();
@@ -229,6 +234,24 @@ void CommandLine::add_plot() {
   command.add_option("--level", plot_.level, "Draw the nodes of this level only; 0 is the leaves");
   command.add_option("--axes", plot_.axes, "The axes to the right and up (default 0,1)");
   command.add_option("-o,--output", plot_.output, "File for the drawing")->required();
+}
+
+void CommandLine::add_verify() {
+  CLI::App& command = add("verify", "Check every checksum on disk and every rule of every tree",
+                          [this] { return run_verify(verify_, json_); });
+  command.add_option("directory", verify_.directory, "Directory of the database")->required();
+  command.add_flag("--deep", verify_.deep,
+                   "Write nothing, read all live data, the log's too, and report\n"
+                   "everything that is wrong, not only the first");
+}
+
+void CommandLine::add_repair() {
+  CLI::App& command = add("repair", "Save what is whole of a damaged database into a new one",
+                          [this] { return run_repair(repair_, json_); });
+  command.add_option("directory", repair_.directory, "Directory of the damaged database")
+      ->required();
+  command.add_option("--to", repair_.to, "Directory of the new one, which must not be there yet")
+      ->required();
 }
 
 void CommandLine::add_crash_test() {

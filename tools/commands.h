@@ -50,6 +50,16 @@ struct DirectoryOptions {
   std::string directory;
 };
 
+struct VerifyOptions {
+  std::string directory;
+  bool deep = false;
+};
+
+struct RepairCommandOptions {
+  std::string directory;
+  std::string to;
+};
+
 struct CrashTestOptions {
   double seconds = 60;       // 0 means no limit
   double hours = 0;          // instead of seconds, when it is not 0
@@ -78,7 +88,10 @@ Result<void> run_build(const BuildOptions& options, bool json);
 Result<void> run_query(const QueryOptions& options, bool json);
 Result<void> run_nearest(const NearestOptions& options, bool json);
 Result<void> run_stats(const DirectoryOptions& options, bool json);
-Result<void> run_verify(const DirectoryOptions& options, bool json);
+// With `deep` and faults it fails with `corruption`, after the report.
+Result<void> run_verify(const VerifyOptions& options, bool json);
+// Fails with `corruption` when something is lost, after the report.
+Result<void> run_repair(const RepairCommandOptions& options, bool json);
 Result<void> run_checkpoint(const DirectoryOptions& options, bool json);
 Result<void> run_plot(const PlotOptions& options, bool json);
 Result<void> run_compact(const DirectoryOptions& options, bool json);

@@ -37,6 +37,7 @@ std::string value_text(std::string_view key, const Json& value) {
   if (key.ends_with("_seconds") || key == "seconds") {
     return fmt::format("{:.3f} s", value.get<double>());
   }
+  if (value.is_null()) return "-";
   if (value.is_number_unsigned()) {
     return with_separators(std::to_string(value.get<std::uint64_t>()));
   }
@@ -89,9 +90,10 @@ std::string_view advice_for(ErrorCode code) noexcept {
     case ErrorCode::newer_format:
       return "Use the release of XTree that wrote these files, or a later one.";
     case ErrorCode::corruption:
-      return "Keep a copy of the directory, and restore or build the database anew.";
+      return "Keep a copy of the directory. 'xtree verify --deep' tells all that is wrong, and\n"
+             "'xtree repair' saves what is whole.";
     case ErrorCode::already_exists:
-      return "Choose another --index, or build with the columns and types that it has.";
+      return "Choose another name, or build with the columns and types that are there.";
     case ErrorCode::no_space:
       return "Free some disk space and run the command again; what was reported done is safe.";
     case ErrorCode::read_only: return "Make the directory and its files writable for this user.";

@@ -73,30 +73,6 @@ Result<void> run_stats(const DirectoryOptions& options, bool json) {
   return {};
 }
 
-Result<void> run_verify(const DirectoryOptions& options, bool json) {
-  const Clock::time_point start = Clock::now();
-  auto database = open_existing(options.directory);
-  if (!database) return database.error();
-  if (auto holds = database->verify(); !holds) return holds;
-  auto indexes = database->indexes();
-  if (!indexes) return indexes.error();
-  Json list = Json::array();
-  for (const IndexDescription& index : *indexes) {
-    auto core = database->open_index(index.name);
-    if (!core) return core.error();
-    auto entries = (*core)->size(nullptr);
-    if (!entries) return entries.error();
-    list.push_back(
-        {{"name", index.name}, {"entries", *entries}, {"holds", describe(index.schema)}});
-  }
-  print_document({{"directory", options.directory},
-                  {"verified", true},
-                  {"seconds", seconds_since(start)},
-                  {"indexes", list}},
-                 json);
-  return {};
-}
-
 Result<void> run_checkpoint(const DirectoryOptions& options, bool json) {
   auto database = open_existing(options.directory);
   if (!database) return database.error();
