@@ -57,9 +57,11 @@ Result<wal::LogEnd> load(FileSystem& files, const std::string& directory, bool w
     watch.lap(report.replay_us);
     return applied;
   };
-  return wal::replay_log(files, log_directory(directory),
-                         {checkpoint.log_file, checkpoint.log_offset}, checkpoint.log_generation,
-                         checkpoint.next_lsn, replay);
+  auto end = wal::replay_log(files, log_directory(directory),
+                             {checkpoint.log_file, checkpoint.log_offset},
+                             checkpoint.log_generation, checkpoint.next_lsn, replay);
+  watch.lap(report.log_scan_us);
+  return end;
 }
 
 }  // namespace
@@ -71,11 +73,11 @@ Result<Recovered> recover(FileSystem& files, const std::string& directory, const
   Recovered recovered;
   auto end = load(files, directory, true, applier, recovered);
   if (!end) return end.error();
-  watch.lap(report.log_scan_us);
+  platform::Stopwatch watch;
   auto log = wal::LogWriter::create(files, log_directory(directory), *end, options.log_file_bytes);
   if (!log) return log.error();
   recovered.log = std::move(log).value();
-  watch.lap(report.log_start_us);
+  watch.lap(recovered.report.log_start_us);
   return recovered;
 }
 
