@@ -86,8 +86,9 @@ Result<void> SalvagedDatabase::load_index(const IndexRemains& index, detail::Ind
   }
   if (entries.empty()) return {};
   repaired.salvaged_entries = entries.size() / stride;
-  return core.bulk_load(entries.data(), entries.data() + geometry_size(*index.schema), stride,
-                        repaired.salvaged_entries);
+  return core.bulk_load({entries.data(), entries.data() + geometry_size(*index.schema), stride,
+                         repaired.salvaged_entries},
+                        {});
 }
 
 Result<void> SalvagedDatabase::apply(std::span<const std::byte> operations) {

@@ -93,7 +93,7 @@ struct NodeVisitor {
   // Calls `f`, which outlives it.
   template <class F>
   static NodeVisitor of(F& f) noexcept {
-    return {[](void* context, const NodeOutline& node) { (*static_cast<F*>(context))(node); }, &f};
+    return {[](void* function, const NodeOutline& node) { (*static_cast<F*>(function))(node); }, &f};
   }
 };
 
