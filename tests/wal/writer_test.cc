@@ -104,6 +104,19 @@ TEST(LogWriter, FilesAreZeroWrittenBeforeTheyAreUsed) {
   }
 }
 
+TEST(LogWriter, LargeGroupsAreWrittenOnceWithoutZerosBeforeThem) {
+  CrashingFileSystem files;
+  auto writer = LogWriter::create(files, kLogDirectory, {}, std::uint64_t{4} << 20).value();
+  append_many(*writer, 8, 200000);
+  const auto& content = files.content(path_of(1));
+  EXPECT_EQ(content.size(), writer->position().offset);
+  // A small group gets its zeros again.
+  append_many(*writer, 1, 200);
+  EXPECT_GT(content.size(), writer->position().offset);
+  ASSERT_TRUE(writer->sync());
+  EXPECT_EQ(replay(files).groups.size(), 9u);
+}
+
 TEST(LogWriter, RollReturnsWhereTheNextGroupBegins) {
   CrashingFileSystem files;
   auto writer = create_writer(files);
