@@ -93,7 +93,7 @@ struct NodeVisitor {
   // Calls `f`, which outlives it.
   template <class F>
   static NodeVisitor of(F& f) noexcept {
-    return {[](void* function, const NodeOutline& node) { (*static_cast<F*>(function))(node); }, &f};
+    return {[](void* of, const NodeOutline& node) { (*static_cast<F*>(of))(node); }, &f};
   }
 };
 
