@@ -62,6 +62,8 @@ class Snapshot {
   // Counts the published states of the database; a later snapshot has no smaller one.
   [[nodiscard]] XTREE_EXPORT std::uint64_t epoch() const noexcept;
 
+  [[nodiscard]] const detail::SnapshotCore& core() const noexcept { return *core_; }
+
  private:
   friend class Database;
   explicit Snapshot(std::shared_ptr<const detail::SnapshotCore> core) noexcept

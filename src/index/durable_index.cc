@@ -3,6 +3,7 @@
 #include <new>
 #include <numeric>
 
+#include "index/tree_reader.h"
 #include "platform/check.h"
 
 namespace xtree::index {
@@ -25,6 +26,19 @@ static_assert(sizeof(DurableScan) <= sizeof(ScanState));
 DurableScan& scan_in(ScanState& state) noexcept {
   return *std::launder(reinterpret_cast<DurableScan*>(state.storage));
 }
+
+// A tree at the epoch of its own reader, or of another tree's that it shares.
+class DurableTreeReader final : public detail::TreeReader {
+ public:
+  DurableTreeReader(std::shared_ptr<const Reader> reader, const Root& root) noexcept
+      : TreeReader(EitherView(DurableView(reader->view())), root), reader_(std::move(reader)) {}
+
+  [[nodiscard]] Result<void> status() const override { return reader_->status(); }
+  [[nodiscard]] const std::shared_ptr<const Reader>& reader() const noexcept { return reader_; }
+
+ private:
+  std::shared_ptr<const Reader> reader_;
+};
 
 constexpr std::size_t kBytesPerOperation = 64;  // a first guess for a buffer's size
 
@@ -203,6 +217,19 @@ Result<IndexStats> DurableIndex::stats(const SnapshotCore* snapshot) const {
   XTREE_TRY(reader.status());
   XTREE_TRY(verified);
   return stats;
+}
+
+Result<std::unique_ptr<detail::TreeReader>> DurableIndex::read_tree(
+    const SnapshotCore* snapshot, const detail::TreeReader* beside) const {
+  XTREE_TRY(check_readable(snapshot));
+  const auto reader = beside != nullptr
+                          ? static_cast<const DurableTreeReader*>(beside)->reader()
+                          : std::make_shared<const Reader>(*database_, snapshot);
+  std::unique_ptr<detail::TreeReader> tree;
+  XTREE_TRY(with_root(*reader, [&](const Root& root) {
+    tree = std::make_unique<DurableTreeReader>(reader, root);
+  }));
+  return tree;
 }
 
 Result<void> DurableIndex::for_each_node(

@@ -41,6 +41,8 @@ class DurableIndex final : public detail::IndexCore {
   Result<std::uint64_t> size(const detail::SnapshotCore* snapshot) const override;
   Result<IndexStats> stats(const detail::SnapshotCore* snapshot) const override;
   Result<void> verify(const detail::SnapshotCore* snapshot) const override;
+  Result<std::unique_ptr<detail::TreeReader>> read_tree(
+      const detail::SnapshotCore* snapshot, const detail::TreeReader* beside) const override;
   Result<void> for_each_node(
       const detail::SnapshotCore* snapshot,
       const detail::NodeVisitor& visitor) const override;

@@ -10,6 +10,7 @@
 #include "index/engine.h"
 #include "index/memory_store.h"
 #include "index/operation.h"
+#include "index/tree_reader.h"
 #include "platform/check.h"
 #include "xtree/detail/engine.h"
 
@@ -85,6 +86,11 @@ class MemoryIndex final : public detail::IndexCore {
     IndexStats stats;
     XTREE_TRY(engine_->verify(store_.view(), root_, {}, stats, [](Ref) {}));
     return stats;
+  }
+  Result<std::unique_ptr<detail::TreeReader>> read_tree(
+      const SnapshotCore* snapshot, const detail::TreeReader*) const override {
+    XTREE_TRY(refuse(snapshot));
+    return std::make_unique<detail::TreeReader>(EitherView(), root_);
   }
   Result<void> for_each_node(
       const SnapshotCore* snapshot,

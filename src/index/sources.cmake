@@ -10,6 +10,7 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/index/database_core.cc
   ${PROJECT_SOURCE_DIR}/src/index/durable_engine.cc
   ${PROJECT_SOURCE_DIR}/src/index/durable_index.cc
+  ${PROJECT_SOURCE_DIR}/src/index/join.cc
   ${PROJECT_SOURCE_DIR}/src/index/kd_cut.cc
   ${PROJECT_SOURCE_DIR}/src/index/image_search.cc
   ${PROJECT_SOURCE_DIR}/src/index/memory_engine.cc

@@ -75,6 +75,16 @@ struct NearestHit {
   double distance = 0;
 };
 
+// Pairs that a join has found: one entry of a leaf, and all entries of a leaf of the other index
+// that it makes a pair with.
+struct PairHits {
+  const std::byte* one_blocks = nullptr;
+  std::size_t one_block_bytes = 0;
+  std::size_t one = 0;          // the entry's place in its leaf
+  bool one_is_first = true;     // it belongs to the join's first index
+  LeafHits many;
+};
+
 inline constexpr std::uint64_t kEndless = std::numeric_limits<std::uint64_t>::max();
 
 // A node of the tree: its box is D minima and D maxima, rounded outward.
@@ -106,6 +116,7 @@ struct ScanState {
 // A pinned epoch of a database; null means what is newest when the query begins.
 class DatabaseCore;
 class SnapshotCore;
+class TreeReader;
 
 // One index in one mode. Reads may run beside reads; in memory mode a write excludes everything
 // else; in durable mode any thread may call anything at any time.
@@ -149,12 +160,37 @@ class XTREE_EXPORT IndexCore {
   virtual Result<std::uint64_t> size(const SnapshotCore* snapshot) const = 0;
   virtual Result<IndexStats> stats(const SnapshotCore* snapshot) const = 0;
   virtual Result<void> verify(const SnapshotCore* snapshot) const = 0;
+  // The whole tree for a join; with `beside`, a reader of another index of the same database, in
+  // the state that it sees.
+  virtual Result<std::unique_ptr<TreeReader>> read_tree(const SnapshotCore* snapshot,
+                                                        const TreeReader* beside) const = 0;
   // Visits every node, parents before their children.
   virtual Result<void> for_each_node(const SnapshotCore* snapshot,
                                      const NodeVisitor& visitor) const = 0;
 
  private:
   Schema schema_;
+};
+
+// A join under way. It refers to both indexes.
+class XTREE_EXPORT JoinCore {
+ public:
+  // A null snapshot means what is newest now, one state for both indexes if they have a database in
+  // common. Refuses schemas of different dimensions or scalars.
+  static Result<std::unique_ptr<JoinCore>> begin(const IndexCore& first,
+                                                 const SnapshotCore* first_snapshot,
+                                                 const IndexCore& second,
+                                                 const SnapshotCore* second_snapshot);
+  JoinCore() = default;
+  JoinCore(const JoinCore&) = delete;
+  JoinCore& operator=(const JoinCore&) = delete;
+  virtual ~JoinCore();
+
+  // The next pairs; false at the end and on an error, and `status` tells which.
+  virtual bool next(PairHits& hits) = 0;
+  // How many pairs are left.
+  virtual std::uint64_t count_rest() = 0;
+  [[nodiscard]] virtual Result<void> status() const = 0;
 };
 
 // A new index in memory; refuses a schema that is out of range.
