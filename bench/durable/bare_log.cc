@@ -82,6 +82,7 @@ class BareLog final : public Store {
   void append(const Item& item) {
     const std::size_t at = open_.size();
     open_.resize(at + kRecordBytes);
+    ++open_records_;
     std::memcpy(open_.data() + at, &item, sizeof item);
     ++records_;
   }
@@ -103,6 +104,7 @@ class BareLog final : public Store {
     leading_ = true;
     gather(lock);
     seal();
+    const std::uint64_t records = open_records_;
     std::swap(open_, writing_);
     const std::uint64_t number = open_number_;
     const std::uint64_t at = take_place(writing_.size());
@@ -112,19 +114,19 @@ class BareLog final : public Store {
     require(::fdatasync(file_) == 0, "sync");
     lock.lock();
     leading_ = false;
+    expected_ = records + open_records_;
     done_.store(number, std::memory_order_release);
     turn_.fetch_add(1, std::memory_order_release);
     turn_.notify_all();
   }
   // Lets the writers of the last group come back, as long as some do and not all have.
   void gather(std::unique_lock<std::mutex>& lock) {
-    for (std::size_t found = 0; found < open_.size() && open_.size() < last_bytes_;) {
-      found = open_.size();
+    for (std::uint64_t found = 0; found < open_records_ && open_records_ < expected_;) {
+      found = open_records_;
       lock.unlock();
       std::this_thread::yield();
       lock.lock();
     }
-    last_bytes_ = open_.size();
   }
   // Leaves the group to the system's cache.
   void put_group() {
@@ -135,6 +137,7 @@ class BareLog final : public Store {
 
   void start_group() {
     ++open_number_;
+    open_records_ = 0;
     open_.resize(sizeof(GroupHeader));
   }
   void seal() {
@@ -174,7 +177,8 @@ class BareLog final : public Store {
   std::mutex mutex_;
   std::vector<std::byte> open_;     // the group that is being filled
   std::vector<std::byte> writing_;  // the leader's
-  std::size_t last_bytes_ = 0;
+  std::uint64_t open_records_ = 0;
+  std::uint64_t expected_ = 0;
   std::uint64_t open_number_ = 0;
   std::uint64_t records_ = 0;
   std::uint64_t place_ = 0;

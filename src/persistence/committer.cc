@@ -150,12 +150,12 @@ void Committer::lead(std::unique_lock<std::mutex>& lock) {
   for (CommitRequest* request = group.first(); request != nullptr; request = request->next) {
     request->group = number;
   }
-  last_group_size_ = group.size();
   Result<void> result = health_locked();
   lock.unlock();
   if (result) result = process(group);
   lock.lock();
   finish_group_locked(group, result);
+  expected_requests_ = group.size() + queue_.size();
   give_way_locked();
   if (wanted_bytes_ != 0 && appended_bytes() >= wanted_bytes_) grown_.notify_one();
   turn_of(number).fetch_add(1, std::memory_order_release);
@@ -183,9 +183,9 @@ void Committer::give_way_locked() {
 // would lead a group of one, and the others wait for two syncs. So it lets them run, for as long as
 // that brings some and not all are back; nobody looks at a clock.
 void Committer::gather(std::unique_lock<std::mutex>& lock) {
-  const std::size_t wanted = last_group_size_;
   std::size_t found = 0;
-  for (unsigned i = 0; i < kMostYields && found < queue_.size() && queue_.size() < wanted; ++i) {
+  for (unsigned i = 0; i < kMostYields && found < queue_.size(); ++i) {
+    if (queue_.size() >= expected_requests_) return;
     found = queue_.size();
     lock.unlock();
     std::this_thread::yield();
@@ -197,16 +197,15 @@ void Committer::gather(std::unique_lock<std::mutex>& lock) {
 // `balanced` ones for some time, if need be. Who hands over asynchronous writes is not held up.
 void Committer::await_company(std::unique_lock<std::mutex>& lock) {
   const CommitRequest& first = *queue_.first();
-  if (last_group_size_ < 2 || first.is_asynchronous || !is_synced(first.durability)) return;
+  if (expected_requests_ < 2 || first.is_asynchronous || !is_synced(first.durability)) return;
   gather(lock);
   if (group_window_us_ == 0) return;
   for (CommitRequest* request = queue_.first(); request != nullptr; request = request->next) {
     if (request->durability != Durability::balanced) return;
   }
-  const std::size_t wanted = last_group_size_;
-  awaited_requests_ = wanted;
+  awaited_requests_ = expected_requests_;
   company_.wait_for(lock, std::chrono::microseconds(group_window_us_),
-                    [&] { return queue_.size() >= wanted; });
+                    [&] { return queue_.size() >= awaited_requests_; });
   awaited_requests_ = 0;
 }
 

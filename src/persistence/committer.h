@@ -165,7 +165,7 @@ class Committer {
   std::map<std::uint64_t, Error> async_errors_;       // failed and not yet waited for
   std::uint64_t last_ticket_ = 0;
   std::uint64_t done_ticket_ = 0;
-  std::size_t last_group_size_ = 0;
+  std::size_t expected_requests_ = 0;  // of the last group, and those queued when it ended
   bool is_unsynced_ = false;           // the log has groups that the logger is to sync,
   std::chrono::steady_clock::time_point next_sync_;  // at this time
   bool leading_ = false;               // somebody leads, or has the writer's part exclusively
