@@ -158,7 +158,8 @@ void Committer::lead(std::unique_lock<std::mutex>& lock) {
   expected_requests_ = group.size() + queue_.size();
   give_way_locked();
   if (wanted_bytes_ != 0 && appended_bytes() >= wanted_bytes_) grown_.notify_one();
-  turn_of(number).fetch_add(1, std::memory_order_release);
+  // Sequentially consistent, as notifying begins with a look whether anybody sleeps.
+  turn_of(number).fetch_add(1, std::memory_order_seq_cst);
   // Outside of the mutex, or those who wake would run into it.
   lock.unlock();
   turn_of(number).notify_all();
@@ -174,7 +175,7 @@ void Committer::give_way_locked() {
   if (queue_.first()->is_asynchronous) {
     logger_wakes_.notify_one();
   } else {
-    turn_of(open_group_).fetch_add(1, std::memory_order_release);
+    turn_of(open_group_).fetch_add(1, std::memory_order_seq_cst);
     turn_of(open_group_).notify_one();
   }
 }
