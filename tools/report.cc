@@ -90,7 +90,7 @@ std::string_view advice_for(ErrorCode code) noexcept {
     case ErrorCode::newer_format:
       return "Use the release of XTree that wrote these files, or a later one.";
     case ErrorCode::corruption:
-      return "Keep a copy of the directory. 'xtree verify --deep' tells all that is wrong, and\n"
+      return "Keep a copy of the directory. 'xtree verify --deep' tells all that is wrong, and "
              "'xtree repair' saves what is whole.";
     case ErrorCode::already_exists:
       return "Choose another name, or build with the columns and types that are there.";

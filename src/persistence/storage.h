@@ -81,7 +81,7 @@ class Storage final : public NodeSource {
   // and what replaces `previous` are filled in here: the checkpoint's `next_lsn`. Its entry belongs
   // into the commit. After an error `abandon` is due.
   Result<TableEntry> write(NodeId id, std::span<const std::byte> image,
-                           std::uint64_t next_lsn = 1);
+                           std::uint64_t next_lsn = 0);
   // The same for an image of the newest checkpoint that is to lie somewhere else in the next one;
   // its place is released. An image that cannot be read stays where it is, and `entry` comes back.
   Result<TableEntry> move(const TableEntry& entry);

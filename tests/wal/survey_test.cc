@@ -1,0 +1,142 @@
+#include "wal/survey.h"
+
+#include <gtest/gtest.h>
+
+#include "wal/log_testing.h"
+
+namespace xtree::test {
+namespace {
+
+using wal::kBlockBytes;
+using wal::kFirstGroupOffset;
+using wal::LogSurvey;
+using wal::LogWriter;
+
+struct Surveyed {
+  LogSurvey survey;
+  std::vector<std::uint64_t> lsns;  // first ones of the groups that were visited
+};
+
+Surveyed survey(FileSystem& files) {
+  Surveyed seen;
+  auto result = wal::survey_log(files, kLogDirectory, {}, 0, 1,
+                                [&](const wal::GroupInfo& info, std::span<const std::byte>) {
+                                  seen.lsns.push_back(info.first_lsn);
+                                  return Result<void>();
+                                });
+  EXPECT_TRUE(result) << result.error().message();
+  if (result) seen.survey = std::move(result).value();
+  return seen;
+}
+
+void append_synced(LogWriter& writer, int count) {
+  for (int i = 0; i < count; ++i) {
+    ASSERT_TRUE(append(writer, make_payload(writer.next_lsn(), 300)));
+    ASSERT_TRUE(writer.sync());
+  }
+}
+
+void flip(FileSystem& files, std::uint64_t file, std::uint64_t offset) {
+  auto opened = files.open(path_of(file), OpenMode::read_write).value();
+  std::byte byte{};
+  ASSERT_EQ(opened->read_at(offset, std::span(&byte, 1)).value(), 1u);
+  byte ^= std::byte{4};
+  ASSERT_TRUE(opened->write_at(offset, std::span(&byte, 1)));
+}
+
+std::uint64_t group_at(std::uint64_t index) { return kFirstGroupOffset + index * kBlockBytes; }
+
+using Lsns = std::vector<std::uint64_t>;
+
+TEST(LogSurvey, VisitsWhatAReplayVisitsWhenAllIsWhole) {
+  CrashingFileSystem files;
+  append_synced(*create_writer(files), 3);
+  append_synced(*reopen(files), 2);
+  const Surveyed seen = survey(files);
+  EXPECT_TRUE(seen.survey.faults.empty());
+  EXPECT_EQ(seen.lsns, (Lsns{1, 2, 3, 4, 5}));
+  EXPECT_EQ(seen.survey.operations, 5u);
+  EXPECT_EQ(seen.survey.lost_operations, 0u);
+  // The third group was not proven to be synced, and was carried over: it counts once.
+  EXPECT_EQ(seen.survey.live_bytes,
+            2 * sizeof(wal::FileHeader) + 5 * (sizeof(wal::GroupHeader) + 300));
+}
+
+TEST(LogSurvey, StopsVisitingAtDamageAndReportsWhatIsBehind) {
+  CrashingFileSystem files;
+  append_synced(*create_writer(files), 7);
+  flip(files, 1, group_at(2) + 200);
+  flip(files, 1, group_at(4) + 20);
+  const Surveyed seen = survey(files);
+  EXPECT_EQ(seen.lsns, (Lsns{1, 2}));
+  EXPECT_EQ(seen.survey.lost_operations, 5u);
+  ASSERT_EQ(seen.survey.faults.size(), 2u);
+  EXPECT_EQ(seen.survey.faults[0].offset, group_at(2));
+  EXPECT_EQ(seen.survey.faults[1].offset, group_at(4));
+  EXPECT_TRUE(seen.survey.faults[0].is_certain && seen.survey.faults[1].is_certain);
+}
+
+TEST(LogSurvey, DoubtsTheLastGroupAlone) {
+  for (const std::uint64_t offset : {0, 20, 40, 92, 96, 300}) {
+    CrashingFileSystem files;
+    append_synced(*create_writer(files), 3);
+    flip(files, 1, group_at(2) + offset);
+    const Surveyed seen = survey(files);
+    EXPECT_EQ(seen.lsns, (Lsns{1, 2}));
+    ASSERT_EQ(seen.survey.faults.size(), 1u) << offset;
+    EXPECT_FALSE(seen.survey.faults[0].is_certain);
+    EXPECT_EQ(seen.survey.faults[0].offset, group_at(2));
+  }
+}
+
+TEST(LogSurvey, GoesOnBehindADamagedHeaderOfAFile) {
+  CrashingFileSystem files;
+  auto writer = create_writer(files);
+  append_synced(*writer, 2);
+  ASSERT_TRUE(writer->roll());
+  append_synced(*writer, 2);
+  ASSERT_TRUE(writer->roll());
+  append_synced(*writer, 2);
+  flip(files, 2, 40);
+  const Surveyed seen = survey(files);
+  EXPECT_EQ(seen.lsns, (Lsns{1, 2, 3, 4, 5, 6}));
+  ASSERT_EQ(seen.survey.faults.size(), 1u);
+  EXPECT_EQ(seen.survey.faults[0].path, path_of(2));
+  EXPECT_FALSE(seen.survey.lacks_bytes);
+}
+
+TEST(LogSurvey, CountsTheOperationsOfAMissingFile) {
+  CrashingFileSystem files;
+  auto writer = create_writer(files);
+  append_synced(*writer, 2);
+  ASSERT_TRUE(writer->roll());
+  append_synced(*writer, 3);
+  ASSERT_TRUE(writer->roll());
+  append_synced(*writer, 2);
+  ASSERT_TRUE(files.remove(path_of(2)));
+  const Surveyed seen = survey(files);
+  EXPECT_EQ(seen.lsns, (Lsns{1, 2}));
+  EXPECT_EQ(seen.survey.lost_operations, 5u);
+  EXPECT_TRUE(seen.survey.lacks_bytes);
+}
+
+// What a life wrote behind the place where the next one went on is dead, whole as it may be.
+TEST(LogSurvey, LeavesOutWhatALaterLifeCutOff) {
+  CrashingFileSystem files;
+  auto first = create_writer(files);
+  append_synced(*first, 3);
+  flip(files, 1, group_at(2) + 200);  // a torn end
+  auto second = reopen(files);
+  flip(files, 1, group_at(2) + 200);  // whole again, and too late
+  append_synced(*second, 1);
+  const Surveyed seen = survey(files);
+  EXPECT_TRUE(seen.survey.faults.empty());
+  EXPECT_EQ(seen.lsns, (Lsns{1, 2, 3}));
+  const auto start = wal::find_log_start(files, kLogDirectory, 3);
+  ASSERT_TRUE(start);
+  EXPECT_EQ(start->from.file, 2u);
+  EXPECT_EQ(start->first_lsn, 3u);
+}
+
+}  // namespace
+}  // namespace xtree::test
