@@ -37,6 +37,9 @@ class Catalog final : public persistence::Applier {
  public:
   Result<void> attach(persistence::VersionStore& store, persistence::NodeId catalog) override;
   [[nodiscard]] persistence::NodeId catalog() const noexcept override { return catalog_; }
+  [[nodiscard]] persistence::LinkCount link_count() const noexcept override {
+    return &links_of_image;
+  }
   Result<void> check(std::span<const std::byte> operations) override;
   Result<void> apply(std::span<const std::byte> operations, bool logged, bool* answers) override;
   Result<void> replay(std::span<const std::byte> operations) override;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "index/node.h"
 #include "index/store.h"
@@ -18,15 +19,33 @@ class DurableView {
   [[nodiscard]] const Node* node(Ref ref) const noexcept {
     return reinterpret_cast<const Node*>(view_.version(persistence::NodeId{ref}));
   }
-  // A packed node's children have the handles behind its own.
-  void prefetch_family(Ref ref) const noexcept {
-    view_.prefetch_slots_behind(persistence::NodeId{ref}, kDirectoryBlocks * kDirectoryLanes);
-  }
   void prefetch(Ref ref) const noexcept {
     view_.prefetch<kPrefetchedLines>(persistence::NodeId{ref});
   }
-  void prefetch_at(Ref ref, std::size_t offset) const noexcept {
-    view_.prefetch_at(persistence::NodeId{ref}, offset);
+
+  using Lead = persistence::Lead;
+  [[nodiscard]] Lead lead(const Node& node, const Layout& layout,
+                          std::size_t index) const noexcept {
+    return view_.lead(&node.frame, index,
+                      [&] { return persistence::NodeId{child_ref(node, layout, index)}; });
+  }
+  [[nodiscard]] Lead lead(Ref ref) const noexcept { return Lead(persistence::NodeId{ref}); }
+  [[nodiscard]] const Node* node(Lead lead) const noexcept {
+    return reinterpret_cast<const Node*>(view_.version(lead));
+  }
+  void prefetch(Lead lead) const noexcept {
+    for (std::size_t i = 0; i < kPrefetchedLines; ++i) prefetch_at(lead, 64 * i);
+  }
+  void prefetch_at(Lead lead, std::size_t offset) const noexcept {
+    persistence::ReadView::prefetch_at(lead, offset);
+  }
+  // Whether the parent's link at this place is closed, unknown, or leads to the child; without a
+  // child it must not lead anywhere.
+  [[nodiscard]] bool link_is_right(const Node& parent, std::size_t index,
+                                   const Node* child) const noexcept {
+    const std::uint64_t link = persistence::load_link(&parent.frame, index);
+    if (!persistence::is_address(link)) return true;
+    return child != nullptr && node(Lead(persistence::frame_at(link))) == child;
   }
 
  private:
@@ -37,6 +56,7 @@ class DurableView {
 class DurableStore {
  public:
   using View = DurableView;
+  static constexpr std::size_t kLinkBytes = sizeof(std::uint64_t);
 
   // `newest` is the writer's own view, of everything so far. New nodes are `owner`'s.
   DurableStore(persistence::VersionStore& store, const persistence::ReadView& newest,
@@ -48,28 +68,48 @@ class DurableStore {
                              std::size_t largest = persistence::kMaxFrameBytes) noexcept {
     return store_.reserve(bytes, largest);
   }
-  [[nodiscard]] Node* create(std::size_t bytes) noexcept {
-    auto* node = reinterpret_cast<Node*>(store_.create(bytes));
-    if (node != nullptr) node->owner = owner_;
-    return node;
+  [[nodiscard]] Node* create(std::size_t bytes, std::size_t links = 0) noexcept {
+    return owned(reinterpret_cast<Node*>(store_.create(bytes, links)));
   }
-  [[nodiscard]] Node* create_unwritten(std::size_t bytes) noexcept {
-    return reinterpret_cast<Node*>(store_.create_unwritten(bytes));
+  [[nodiscard]] Node* create_unwritten(std::size_t bytes, std::size_t links = 0) noexcept {
+    return owned(reinterpret_cast<Node*>(store_.create_unwritten(bytes, links)));
   }
   [[nodiscard]] Node* edit(Ref ref) noexcept {
     return reinterpret_cast<Node*>(store_.edit(persistence::NodeId{ref}));
   }
-  [[nodiscard]] Node* resize(Ref ref, std::size_t bytes) noexcept {
-    return reinterpret_cast<Node*>(store_.resize(persistence::NodeId{ref}, bytes));
+  [[nodiscard]] Node* resize(Ref ref, std::size_t bytes, std::size_t links = 0) noexcept {
+    return reinterpret_cast<Node*>(store_.resize(persistence::NodeId{ref}, bytes, links));
   }
   void destroy(Ref ref) noexcept { store_.destroy(persistence::NodeId{ref}); }
 
+  void link_child(const Node& parent, std::size_t index, const Node& child) noexcept {
+    persistence::set_link(&parent.frame, index, &child.frame);
+  }
+  // The parent is one that nobody has seen yet, as its children change.
+  void move_last_link(Node& parent, std::size_t index) noexcept {
+    persistence::move_link(&parent.frame, parent.count, index);
+  }
+  void forget_links(Node& node) noexcept { persistence::forget_links(&node.frame); }
+
  private:
+  [[nodiscard]] Node* owned(Node* node) const noexcept {
+    if (node != nullptr) node->owner = owner_;
+    return node;
+  }
+
   persistence::VersionStore& store_;
   View newest_;
   NodeOwner owner_;
 };
 
 static_assert(NodeStore<DurableStore>);
+
+// How many links the frame of an image needs. An object that is no node may pass for a directory
+// node here; it then has links that nobody uses.
+[[nodiscard]] inline std::size_t links_of_image(const persistence::FrameHeader& image) noexcept {
+  if (image.bytes < sizeof(Node)) return 0;
+  const auto& node = reinterpret_cast<const Node&>(image);
+  return node.blocks > kMaxSupernodeBlocks ? 0 : link_count(node.level, node.blocks);
+}
 
 }  // namespace xtree::index

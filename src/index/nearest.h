@@ -58,7 +58,7 @@ class Nearest {
     if (left_ == 0) return false;
     if (!begun_) {
       begun_ = true;
-      const bool fine = ranked_ ? rank() : queue_node({0, root_.node});
+      const bool fine = ranked_ ? rank() : queue_node({0, lead_to_root()});
       if (!fine) return stop();
     }
     if (!ranked_) return next_unranked(hit);
@@ -75,7 +75,7 @@ class Nearest {
  private:
   struct NodeAhead {
     double distance;
-    Ref ref;
+    Lead<View> lead;
   };
   struct EntryAhead {
     double distance;
@@ -97,11 +97,13 @@ class Nearest {
     return false;
   }
 
-  const Node* resolve(Ref ref) noexcept {
-    const Node* node = view_.node(ref);
+  const Node* resolve(Lead<View> lead) noexcept {
+    const Node* node = view_.node(lead);
     if (node == nullptr) [[unlikely]] failed_ = true;
     return node;
   }
+
+  [[nodiscard]] Lead<View> lead_to_root() const noexcept { return lead_to_node(view_, root_.node); }
 
   bool queue_node(const NodeAhead& node) noexcept {
     if (!nodes_.push(node)) [[unlikely]] {
@@ -148,12 +150,9 @@ class Nearest {
         const auto lane = static_cast<std::size_t>(std::countr_zero(mask));
         const std::size_t child = block * kDirectoryLanes + lane;
         if (child == skipped) continue;
-        const Ref ref = child_ref(node, layout_, child);
-        if (square_limit_ < kInfinity) {
-          view_.prefetch(ref);
-          if (node.level == 2) prefetch_family(view_, ref);
-        }
-        if (!queue_node({child_distance(node, child, squares[lane]), ref})) return false;
+        const Lead<View> lead = lead_to_child(view_, node, layout_, child);
+        if (square_limit_ < kInfinity) view_.prefetch(lead);
+        if (!queue_node({child_distance(node, child, squares[lane]), lead})) return false;
       }
     }
     return true;
@@ -190,10 +189,10 @@ class Nearest {
     };
     Step path[kMaxHeight];
     std::size_t steps = 0;
-    const Node* node = resolve(root_.node);
+    const Node* node = resolve(lead_to_root());
     while (node != nullptr && node->level != 0 && steps < kMaxHeight) {
       path[steps] = {node, nearest_child(*node)};
-      node = resolve(child_ref(*node, layout_, path[steps].taken));
+      node = resolve(lead_to_child(view_, *node, layout_, path[steps].taken));
       ++steps;
     }
     if (node == nullptr) return false;
@@ -209,7 +208,7 @@ class Nearest {
     }
     while (!nodes_.empty() && nodes_[0].distance < bound_) {
       const NodeAhead nearest = take_node();
-      if (!nodes_.empty() && nodes_[0].distance < bound_) fetch_leaf(nodes_[0].ref);
+      if (!nodes_.empty() && nodes_[0].distance < bound_) fetch_leaf(nodes_[0].lead);
       if (!visit(nearest)) return false;
     }
     candidates_.rank(kernels_);
@@ -217,13 +216,13 @@ class Nearest {
   }
 
   // Asks for all that most leaves have, while the node before it is at work.
-  void fetch_leaf(Ref ref) const noexcept {
+  void fetch_leaf(Lead<View> leaf) const noexcept {
     const std::size_t end = layout_.leaf_bytes(layout_.max_leaf_blocks * 3 / 4);
-    for (std::size_t at = kPrefetchedLines * 64; at < end; at += 64) prefetch_at(view_, ref, at);
+    for (std::size_t at = kPrefetchedLines * 64; at < end; at += 64) prefetch_at(view_, leaf, at);
   }
 
   bool visit(const NodeAhead& ahead) noexcept {
-    const Node* node = resolve(ahead.ref);
+    const Node* node = resolve(ahead.lead);
     if (node == nullptr) return false;
     if (node->level != 0) return queue_children(*node, kNone);
     rank_leaf(*node);
@@ -262,7 +261,7 @@ class Nearest {
   bool next_unranked(detail::NearestHit& hit) noexcept {
     while (entries_.empty() || (!nodes_.empty() && nodes_[0].distance < entries_[0].distance)) {
       if (nodes_.empty()) return stop();
-      const Node* node = resolve(take_node().ref);
+      const Node* node = resolve(take_node().lead);
       if (node == nullptr) return stop();
       if (!(node->level == 0 ? queue_entries(*node) : queue_children(*node, kNone))) return stop();
     }

@@ -47,6 +47,11 @@ inline constexpr std::size_t kDirectoryBlocks = 4;
 inline constexpr std::size_t kMaxSupernodeBlocks = 16 * kDirectoryBlocks;
 inline constexpr std::uint32_t kMaxHeight = 24;
 
+// How many links a node's frame keeps in durable mode: one for each child that it has room for.
+[[nodiscard]] constexpr std::size_t link_count(std::size_t level, std::size_t blocks) noexcept {
+  return level == 0 ? 0 : blocks * kDirectoryLanes;
+}
+
 // How a schema's nodes are laid out. A block is rows of 64 bytes, one lane per entry: all minima by
 // axis, then all maxima (a leaf of points has the D coordinate rows only); then the values of the
 // lanes (leaf) or their child references (directory). Leaf rows hold the exact scalars, 8 or 16

@@ -31,9 +31,11 @@ class PackedNodes {
   PackedNodes(const Layout& layout, const TreeShape& shape) noexcept
       : layout_(layout), shape_(shape) {}
 
-  // Finds out what a tree of `count` entries takes. False when there is no memory for the list.
-  [[nodiscard]] bool plan(std::size_t count, std::uint32_t level) noexcept {
-    shape_.add_nodes(layout_, count, level, planned_);
+  // Finds out what a tree of `count` entries takes in a store whose links take `link_bytes` each.
+  // False when there is no memory for the list.
+  [[nodiscard]] bool plan(std::size_t count, std::uint32_t level,
+                          std::size_t link_bytes) noexcept {
+    shape_.add_nodes(layout_, count, level, link_bytes, planned_);
     const std::size_t nodes = planned_.leaves + planned_.directories;
     if (nodes > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(Place)) return false;
     places_.reset(static_cast<Place*>(std::malloc(nodes * sizeof(Place))));
@@ -42,8 +44,10 @@ class PackedNodes {
   // Makes sure that `create` finds its memory.
   template <NodeStore Store>
   [[nodiscard]] bool reserve(Store& store) const noexcept {
-    const std::size_t largest = std::max(layout_.leaf_bytes(layout_.max_leaf_blocks),
-                                         layout_.directory_bytes(kDirectoryBlocks));
+    const std::size_t largest =
+        std::max(layout_.leaf_bytes(layout_.max_leaf_blocks),
+                 layout_.directory_bytes(kDirectoryBlocks) +
+                     link_count(1, kDirectoryBlocks) * Store::kLinkBytes);
     return store.reserve(planned_.bytes, largest);
   }
   // Makes what was planned. Leaves know how many entries they will have; directory nodes name their
@@ -77,8 +81,9 @@ class PackedNodes {
                     Node* parent, std::uint32_t index) noexcept {
     const std::size_t blocks =
         level == 0 ? blocks_for(count, layout_.leaf_lanes) : kDirectoryBlocks;
-    Node* node = store.create_unwritten(level == 0 ? layout_.leaf_bytes(blocks)
-                                                   : layout_.directory_bytes(blocks));
+    Node* node = store.create_unwritten(
+        level == 0 ? layout_.leaf_bytes(blocks) : layout_.directory_bytes(blocks),
+        link_count(level, blocks));
     XTREE_CHECK(node != nullptr);
     const std::size_t children = level == 0 ? 0 : shape_.children(count, level);
     node->count = static_cast<std::uint32_t>(level == 0 ? count : children);
@@ -87,7 +92,10 @@ class PackedNodes {
     std::fill(std::begin(node->reserved), std::end(node->reserved), std::uint8_t{0});
     Place& place = places_[level == 0 ? leaves_++ : planned_.leaves + directories_++];
     place = {node, parent, index, static_cast<std::uint32_t>(first)};
-    if (parent != nullptr) set_child_ref(*parent, layout_, index, node->frame.node_id);
+    if (parent != nullptr) {
+      set_child_ref(*parent, layout_, index, node->frame.node_id);
+      link_child(store, *parent, index, *node);
+    }
     if (level == 0) return;
     std::memset(node->block(0, 0), 0, kDirectoryBlocks * layout_.directory_block_bytes);
     clear_children_behind(*node, layout_, children);

@@ -134,18 +134,20 @@ class LeafWalk {
     return nullptr;
   }
 
-  [[nodiscard]] Ref first_child(const Level& level) const noexcept {
-    const auto child = static_cast<std::size_t>(std::countr_zero(level.hits));
-    return child_ref(*level.node, layout_, level.block * kDirectoryLanes + child);
+  [[nodiscard]] Lead<View> lead(const Level& level, std::size_t child) const noexcept {
+    return lead_to_child(view_, *level.node, layout_, level.block * kDirectoryLanes + child);
+  }
+  [[nodiscard]] const Node* first_child(const Level& level) const noexcept {
+    return view_.node(lead(level, static_cast<std::size_t>(std::countr_zero(level.hits))));
   }
 
   const Node* take_child(Level& level, bool& inside) noexcept {
-    const Node* node = ahead_ != nullptr ? ahead_ : view_.node(first_child(level));
+    const Node* node = ahead_ != nullptr ? ahead_ : first_child(level);
     inside = (level.inside >> std::countr_zero(level.hits) & 1) != 0;
     level.hits &= level.hits - 1;
     ahead_ = nullptr;
     if (level.node->level == 1 && level.hits != 0) {
-      ahead_ = view_.node(first_child(level));
+      ahead_ = first_child(level);
       if (ahead_ != nullptr) {
         fetch_leaf(*ahead_, (level.inside >> std::countr_zero(level.hits) & 1) != 0);
       }
@@ -164,22 +166,20 @@ class LeafWalk {
     }
     for (std::uint64_t rest = level.hits; rest != 0; rest &= rest - 1) {
       const auto child = static_cast<std::size_t>(std::countr_zero(rest));
-      const Ref ref = child_ref(*level.node, layout_, level.block * kDirectoryLanes + child);
       if (level.node->level == 1 && (level.inside >> child & 1) != 0) {
-        fetch_inside_leaf(ref);
+        fetch_inside_leaf(lead(level, child));
       } else {
-        view_.prefetch(ref);
-        if (level.node->level == 2) prefetch_family(view_, ref);
+        view_.prefetch(lead(level, child));
       }
     }
   }
 
   // Of a leaf inside the window the header is read, and the values of as many blocks as most have.
-  void fetch_inside_leaf(Ref ref) const noexcept {
-    prefetch_at(view_, ref, 0);
+  void fetch_inside_leaf(Lead<View> leaf) const noexcept {
+    prefetch_at(view_, leaf, 0);
     if (use == InsideUse::count) return;
     for (std::size_t block = 0; block < usual_blocks(); ++block) {
-      prefetch_at(view_, ref, values_offset(block));
+      prefetch_at(view_, leaf, values_offset(block));
     }
   }
   [[nodiscard]] std::size_t usual_blocks() const noexcept {

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "index/node.h"
+#include "index/node_access.h"
 
 namespace xtree::index {
 
@@ -23,25 +24,57 @@ concept NodeView = std::copyable<V> && requires(const V& view, Ref ref) {
   { view.prefetch(ref) } noexcept;
 };
 
-// A view whose `node` looks references up may have `prefetch_family` too: it starts to bring near
-// what the lookup of the node's children will read, before the node itself can say who they are. A
-// guess is good enough.
+// A view that has a shorter way to a node's child than its reference has `lead`, a word or so that
+// says where the child can be found, and `node` and `prefetch` of a Lead. It is good for as long as
+// the view is, so a search may keep it for later. For all other views a Lead is the reference.
+template <class V>
+concept LeadingView = requires(const V& view, const Node& node, const Layout& layout) {
+  view.lead(node, layout, std::size_t{0});
+};
+template <class V>
+struct LeadOf {
+  using Type = Ref;
+};
+template <LeadingView V>
+struct LeadOf<V> {
+  using Type = typename V::Lead;
+};
 template <NodeView V>
-void prefetch_family(const V& view, Ref ref) noexcept {
-  if constexpr (requires { view.prefetch_family(ref); }) view.prefetch_family(ref);
+using Lead = typename LeadOf<V>::Type;
+
+// To a node that is no node's child, or whose parent is not at hand.
+template <NodeView V>
+[[nodiscard]] Lead<V> lead_to_node(const V& view, Ref ref) noexcept {
+  if constexpr (LeadingView<V>) {
+    return view.lead(ref);
+  } else {
+    return ref;
+  }
+}
+template <NodeView V>
+[[nodiscard]] Lead<V> lead_to_child(const V& view, const Node& node, const Layout& layout,
+                                    std::size_t index) noexcept {
+  if constexpr (LeadingView<V>) {
+    return view.lead(node, layout, index);
+  } else {
+    return child_ref(node, layout, index);
+  }
 }
 
 // A view that can asks for one line of a node, at an offset that may lie behind its end.
 template <NodeView V>
-void prefetch_at(const V& view, Ref ref, std::size_t offset) noexcept {
-  if constexpr (requires { view.prefetch_at(ref, offset); }) view.prefetch_at(ref, offset);
+void prefetch_at(const V& view, Lead<V> child, std::size_t offset) noexcept {
+  if constexpr (requires { view.prefetch_at(child, offset); }) view.prefetch_at(child, offset);
 }
 
 // How the one writer makes and changes nodes. `bytes` are whole nodes, header included, multiples
 // of 64. Frames that `create`, `edit` and `resize` return may be changed in place until the
 // operation ends; the tree fills everything behind the FrameHeader.
 template <class S>
-concept NodeStore = NodeView<typename S::View> && requires(S& store, Ref ref, std::size_t bytes) {
+concept NodeStore = NodeView<typename S::View> && requires(S& store, Ref ref, std::size_t bytes,
+                                                            std::size_t links) {
+  // What a link adds to the memory of a node: 0 when there are none.
+  { S::kLinkBytes } -> std::convertible_to<std::size_t>;
   // What the writer itself sees: every change so far.
   { store.view() } noexcept -> std::same_as<typename S::View>;
   // Makes sure that creates, edits and resizes of `bytes` in all cannot fail for want of
@@ -50,17 +83,34 @@ concept NodeStore = NodeView<typename S::View> && requires(S& store, Ref ref, st
   // The same for nodes of at most so many bytes each, which costs less memory.
   { store.reserve(bytes, bytes) } noexcept -> std::same_as<bool>;
   // A new node with zeroed memory behind its FrameHeader's fields. Its reference is
-  // `frame.node_id`.
-  { store.create(bytes) } noexcept -> std::same_as<Node*>;
-  // As `create`, but what is behind the FrameHeader holds anything.
-  { store.create_unwritten(bytes) } noexcept -> std::same_as<Node*>;
+  // `frame.node_id`. `links` is its link_count, and nothing to a store that keeps none.
+  { store.create(bytes, links) } noexcept -> std::same_as<Node*>;
+  // As `create`, but the blocks hold anything.
+  { store.create_unwritten(bytes, links) } noexcept -> std::same_as<Node*>;
   // The node, ready to be changed: itself, or a copy when readers may still need it as it is.
   // The reference stays. Null when it cannot be read.
   { store.edit(ref) } noexcept -> std::same_as<Node*>;
   // As `edit`, with room for `bytes`; contents are kept up to the smaller size, and what is new
   // is zero. In memory mode the reference changes with the address: read it from the result.
-  { store.resize(ref, bytes) } noexcept -> std::same_as<Node*>;
+  { store.resize(ref, bytes, links) } noexcept -> std::same_as<Node*>;
   { store.destroy(ref) } noexcept;
 };
+
+// What the tree says to a store that keeps links in its nodes: the child at `index` of the newest
+// version of `parent` has got another frame; the last child's place is now `index`; all children
+// are others than before. Links of places behind the last child are unknown, so whoever appends a
+// child says nothing.
+template <NodeStore S>
+void link_child(S& store, const Node& parent, std::size_t index, const Node& child) noexcept {
+  if constexpr (S::kLinkBytes != 0) store.link_child(parent, index, child);
+}
+template <NodeStore S>
+void move_last_link(S& store, Node& parent, std::size_t index) noexcept {
+  if constexpr (S::kLinkBytes != 0) store.move_last_link(parent, index);
+}
+template <NodeStore S>
+void forget_links(S& store, Node& parent) noexcept {
+  if constexpr (S::kLinkBytes != 0) store.forget_links(parent);
+}
 
 }  // namespace xtree::index

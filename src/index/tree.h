@@ -115,6 +115,13 @@ class Tree {
   [[nodiscard]] std::size_t bytes_at(std::uint32_t level, std::size_t blocks) const noexcept {
     return level == 0 ? layout_.leaf_bytes(blocks) : layout_.directory_bytes(blocks);
   }
+  // The memory of a node, with what the store keeps behind it.
+  [[nodiscard]] std::size_t room_at(std::uint32_t level, std::size_t blocks) const noexcept {
+    return bytes_at(level, blocks) + link_count(level, blocks) * Store::kLinkBytes;
+  }
+  [[nodiscard]] std::size_t room_of(const Node& node) const noexcept {
+    return node.frame.bytes + link_count(node.level, node.blocks) * Store::kLinkBytes;
+  }
   [[nodiscard]] std::size_t blocks_at(std::uint32_t level, std::size_t count) const noexcept {
     const std::size_t blocks = blocks_for(count, lanes_at(level));
     return level == 0 ? std::max<std::size_t>(blocks, 1) : std::max(blocks, kDirectoryBlocks);
@@ -128,7 +135,8 @@ class Tree {
   }
   [[nodiscard]] Node* create(std::uint32_t level, std::size_t blocks) noexcept;
   [[nodiscard]] Node* resize(Path& path, std::uint32_t level, std::size_t blocks) noexcept;
-  [[nodiscard]] Node* edit(Step& step) noexcept;
+  [[nodiscard]] Node* edit(Path& path, std::uint32_t level) noexcept;
+  void changed_place(Path& path, std::uint32_t level, const Node& node) noexcept;
   void fill(Node& node, std::span<const Lane> lanes) noexcept;
   void append_all(Node& node, std::span<const Lane> lanes) noexcept;
 
@@ -141,35 +149,48 @@ class Tree {
 
 template <class Scalar, NodeStore Store>
 Node* Tree<Scalar, Store>::create(std::uint32_t level, std::size_t blocks) noexcept {
-  Node* node = store_.create(bytes_at(level, blocks));
+  Node* node = store_.create(bytes_at(level, blocks), link_count(level, blocks));
   if (node == nullptr) return nullptr;
   node->level = static_cast<std::uint16_t>(level);
   node->blocks = static_cast<std::uint16_t>(blocks);
   return node;
 }
 
+// A node of the path, ready to be changed.
 template <class Scalar, NodeStore Store>
-Node* Tree<Scalar, Store>::edit(Step& step) noexcept {
-  Node* node = store_.edit(step.ref);
-  if (node != nullptr) step.node = node;
+Node* Tree<Scalar, Store>::edit(Path& path, std::uint32_t level) noexcept {
+  Node* node = store_.edit(path.at[level].ref);
+  if (node != nullptr) changed_place(path, level, *node);
   return node;
+}
+
+// The path's nodes are the newest, so a new frame goes into the link of the path's parent.
+template <class Scalar, NodeStore Store>
+void Tree<Scalar, Store>::changed_place(Path& path, std::uint32_t level,
+                                        const Node& node) noexcept {
+  Step& step = path.at[level];
+  if (step.node == &node) return;
+  step.node = &node;
+  if (level + 1 == root_.height) return;
+  const Step& up = path.at[level + 1];
+  link_child(store_, *up.node, up.index, node);
 }
 
 // Gives a node of the path room for so many blocks, and its parent the reference if that changes.
 template <class Scalar, NodeStore Store>
 Node* Tree<Scalar, Store>::resize(Path& path, std::uint32_t level, std::size_t blocks) noexcept {
   Step& step = path.at[level];
-  Node* node = store_.resize(step.ref, bytes_at(level, blocks));
+  Node* node = store_.resize(step.ref, bytes_at(level, blocks), link_count(level, blocks));
   if (node == nullptr) return nullptr;
   node->blocks = static_cast<std::uint16_t>(blocks);
-  step.node = node;
+  changed_place(path, level, *node);
   if (node->frame.node_id == step.ref) return node;
   step.ref = node->frame.node_id;
   if (level + 1 == root_.height) {
     root_.node = step.ref;
     return node;
   }
-  Node* parent = edit(path.at[level + 1]);
+  Node* parent = edit(path, level + 1);
   if (parent == nullptr) return nullptr;
   set_child_ref(*parent, layout_, path.at[level + 1].index, step.ref);
   return node;
@@ -189,6 +210,7 @@ void Tree<Scalar, Store>::append_all(Node& node, std::span<const Lane> lanes) no
 // Replaces what the node holds; there must be room.
 template <class Scalar, NodeStore Store>
 void Tree<Scalar, Store>::fill(Node& node, std::span<const Lane> lanes) noexcept {
+  forget_links(store_, node);
   node.count = 0;
   append_all(node, lanes);
 }

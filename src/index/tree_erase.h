@@ -79,9 +79,9 @@ std::size_t Tree<Scalar, Store>::erase_bytes(const Path& path) const noexcept {
   std::size_t bytes = 4 * layout_.leaf_bytes(layout_.max_leaf_blocks);
   for (std::uint32_t level = 1; level < root_.height; ++level) {
     const Node& node = *path.at[level].node;
-    bytes += node.frame.bytes;
+    bytes += room_of(node);
     if (node.count <= kMinChildren || node.blocks > kDirectoryBlocks) {
-      bytes += 3 * layout_.directory_bytes(kMaxSupernodeBlocks);
+      bytes += 3 * room_at(level, kMaxSupernodeBlocks);
     }
   }
   return bytes;
@@ -109,7 +109,7 @@ bool Tree<Scalar, Store>::prepare_move(const Path& path) noexcept {
   const std::size_t longest = layout_.directory_bytes(kMaxSupernodeBlocks);
   const std::size_t bytes =
       erase_bytes(path) + 4 * layout_.leaf_bytes(layout_.max_leaf_blocks) +
-      root_.height * 4 * longest;
+      root_.height * 4 * room_at(1, kMaxSupernodeBlocks);
   const std::size_t copied = std::max(2 * layout_.leaf_bytes(layout_.max_leaf_blocks),
                                       longest + layout_.directory_bytes(kDirectoryBlocks));
   const std::size_t lanes = std::max(2 * layout_.leaf_capacity(), kMaxLanes + kMinChildren);
@@ -134,7 +134,7 @@ Result<bool> Tree<Scalar, Store>::erase(const Scalar* geometry, const std::byte*
 // Takes the entry that the path leads to out of its leaf, and restores the tree's order above it.
 template <class Scalar, NodeStore Store>
 bool Tree<Scalar, Store>::remove_found(Path& path, const FloatBox& box) {
-  Node* leaf = edit(path.at[0]);
+  Node* leaf = edit(path, 0);
   if (leaf == nullptr) return false;
   remove_entry<Scalar>(*leaf, layout_, path.at[0].index);
   --root_.entries;
@@ -168,9 +168,10 @@ bool Tree<Scalar, Store>::settle(Path& path, const FloatBox& removed) {
 template <class Scalar, NodeStore Store>
 bool Tree<Scalar, Store>::dissolve(Path& path, std::uint32_t level) {
   Step& step = path.at[level];
-  Node* parent = edit(path.at[level + 1]);
+  Node* parent = edit(path, level + 1);
   if (parent == nullptr) return false;
   remove_child(*parent, layout_, path.at[level + 1].index);
+  move_last_link(store_, *parent, path.at[level + 1].index);
   if (step.node->count == 0) {
     store_.destroy(step.ref);
     return true;
@@ -205,8 +206,8 @@ bool Tree<Scalar, Store>::merge(Path& path, std::uint32_t level, std::size_t sib
   const std::size_t blocks = std::max<std::size_t>(blocks_at(level, total),
                                                    path.at[level].node->blocks);
   Node* other = blocks > path.at[level].node->blocks ? resize(path, level, blocks)
-                                                     : edit(path.at[level]);
-  Node* parent = edit(up);
+                                                     : edit(path, level);
+  Node* parent = edit(path, level + 1);
   if (other == nullptr || parent == nullptr) return false;
   set_child_box(*parent, layout_, sibling, joined);
   Lane lanes[detail::kMaxLeafEntries];
@@ -233,7 +234,7 @@ bool Tree<Scalar, Store>::share(Path& path, std::uint32_t level, std::size_t sib
                            splitter_.copy(*store_.view().node(other_ref))};
   const Sides sides =
       level == 0 ? splitter_.split_leaf(sources) : splitter_.split_directory(sources);
-  Node* parent = edit(up);
+  Node* parent = edit(path, level + 1);
   if (parent == nullptr) return false;
   FloatBox box;
   up.index = parent->count;
@@ -276,7 +277,7 @@ bool Tree<Scalar, Store>::tighten(Path& path, std::uint32_t level, const FloatBo
     if (!touches(held, gone, layout_.dimensions)) return true;
     box_of(*path.at[level - 1].node, box);
     if (equal(held, box, layout_.dimensions)) return true;
-    Node* node = edit(step);
+    Node* node = edit(path, level);
     if (node == nullptr) return false;
     set_child_box(*node, layout_, step.index, box);
     gone = held;
@@ -320,7 +321,7 @@ Result<bool> Tree<Scalar, Store>::update(const Scalar* from, const Scalar* to,
   }
   if (!(stays ? prepare_erase(path) : prepare_move(path))) return out_of_memory();
   if (stays) {
-    Node* leaf = edit(path.at[0]);
+    Node* leaf = edit(path, 0);
     if (leaf == nullptr) return unreadable();
     set_geometry(*leaf, layout_, path.at[0].index, to);
     if (!tighten(path, 1, old_box)) return unreadable();

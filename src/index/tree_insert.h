@@ -57,10 +57,10 @@ Result<void> Tree<Scalar, Store>::append(Path& path, const FloatBox& box, const 
   const bool full = old.count == old.blocks * kLeafLanes<Scalar>;
   std::size_t bytes = old.frame.bytes + (full ? layout_.leaf_block_bytes : 0);
   for (std::uint32_t level = 1; level < root_.height && !path.at[level].covers; ++level) {
-    bytes += path.at[level].node->frame.bytes;
+    bytes += room_of(*path.at[level].node);
   }
   if (!store_.reserve(bytes)) return out_of_memory();
-  Node* leaf = full ? resize(path, 0, old.blocks + 1u) : edit(path.at[0]);
+  Node* leaf = full ? resize(path, 0, old.blocks + 1u) : edit(path, 0);
   if (leaf == nullptr) return unreadable();
   append_entry(*leaf, layout_, geometry, value);
   ++root_.entries;
@@ -72,7 +72,7 @@ Result<void> Tree<Scalar, Store>::append(Path& path, const FloatBox& box, const 
 template <class Scalar, NodeStore Store>
 bool Tree<Scalar, Store>::grow_boxes(Path& path, std::uint32_t level, const FloatBox& box) {
   for (; level < root_.height && !path.at[level].covers; ++level) {
-    Node* node = edit(path.at[level]);
+    Node* node = edit(path, level);
     if (node == nullptr) return false;
     FloatBox grown;
     read_child_box(*node, layout_, path.at[level].index, grown);
@@ -92,13 +92,13 @@ bool Tree<Scalar, Store>::prepare_split(const Path& path) noexcept {
   for (std::uint32_t level = 1; level < root_.height; ++level) {
     const Node& node = *path.at[level].node;
     splits = splits && node.count == node.blocks * kDirectoryLanes;
-    bytes += node.frame.bytes;
+    bytes += room_of(node);
     if (!splits) continue;
-    bytes += 3 * layout_.directory_bytes(node.blocks + 1u);
+    bytes += 3 * room_at(level, node.blocks + 1u);
     lanes = std::max<std::size_t>(lanes, node.count + 1);
     copied = std::max<std::size_t>(copied, node.frame.bytes);
   }
-  bytes += layout_.directory_bytes(kDirectoryBlocks);
+  bytes += room_at(root_.height, kDirectoryBlocks);
   return splitter_.prepare(lanes, copied + splitter_.extra_bytes()) && store_.reserve(bytes);
 }
 
@@ -111,7 +111,7 @@ Result<void> Tree<Scalar, Store>::split_insert(Path& path, const FloatBox& box,
   ++root_.entries;
   for (std::uint32_t level = 1; level < root_.height; ++level) {
     Step& step = path.at[level];
-    Node* node = edit(step);
+    Node* node = edit(path, level);
     if (node == nullptr) return unreadable();
     set_child_ref(*node, layout_, step.index, halves.left);
     set_child_box(*node, layout_, step.index, halves.left_box);

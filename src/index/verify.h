@@ -120,6 +120,7 @@ class Verifier {
     ++stats_.directory_nodes;
     if (node.blocks > kDirectoryBlocks) ++stats_.supernodes;
     XTREE_TRY(check_free_children(node, ref));
+    XTREE_TRY(check_links(node, ref));
     for (std::size_t i = 0; i < node.count; ++i) {
       const Ref child = child_ref(node, layout_, i);
       if (child == 0) return fault(ref, level, "a child has no reference");
@@ -136,6 +137,22 @@ class Verifier {
         box = held;
       } else {
         unite(box, held, layout_.dimensions);
+      }
+    }
+    return {};
+  }
+
+  // That a link leads to the same version as the child's reference.
+  Result<void> check_links(const Node& node, Ref ref) const {
+    if constexpr (requires { view_.link_is_right(node, 0, &node); }) {
+      if (node.frame.links != link_count(node.level, node.blocks)) {
+        return fault(ref, node.level, "it has other links than its blocks need");
+      }
+      for (std::size_t i = 0; i < node.frame.links; ++i) {
+        const Node* child = i < node.count ? view_.node(child_ref(node, layout_, i)) : nullptr;
+        if (!view_.link_is_right(node, i, child)) {
+          return fault(ref, node.level, "a link leads to another version than the reference");
+        }
       }
     }
     return {};

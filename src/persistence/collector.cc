@@ -30,12 +30,12 @@ void Collector::retire(NodeId id, FrameHeader* frame, std::uint64_t epoch) {
   retired_.push_back({id, frame, epoch});
   ++versions_;
   if (frame == nullptr) return;
-  version_bytes_ += frame->bytes;
-  retired_bytes_ += frame->bytes;
+  version_bytes_ += frame_bytes(*frame);
+  retired_bytes_ += frame_bytes(*frame);
 }
 
 void Collector::discard(FrameHeader* frame) {
-  waiting_bytes_ += frame->bytes;
+  waiting_bytes_ += frame_bytes(*frame);
   waiting_.push_back({frame, epochs_.clock() + 1});
 }
 
@@ -87,7 +87,7 @@ void Collector::file_retired(std::uint64_t published) {
   const auto end = std::ranges::upper_bound(retired_, published, {}, &Version::retire);
   for (auto version = end; version != retired_.begin();) {
     --version;
-    if (version->frame != nullptr) retired_bytes_ -= version->frame->bytes;
+    if (version->frame != nullptr) retired_bytes_ -= frame_bytes(*version->frame);
     file(*version);
   }
   retired_.erase(retired_.begin(), end);
@@ -167,7 +167,7 @@ void Collector::unlink(const Version& version) {
     if (loaded != nullptr) discard(loaded);
     return;
   }
-  version_bytes_ -= version.frame->bytes;
+  version_bytes_ -= frame_bytes(*version.frame);
   FrameHeader* const older = older_version(version.frame);
   const ObjectTable::Lookup found = table_.look_up(version.id);
   XTREE_CHECK(found.state == ObjectTable::State::resident);
@@ -210,7 +210,7 @@ bool Collector::free_waiting(std::size_t budget) {
     if (waiting_.front().stamp > std::min(oldest_stamp_, epochs_.clock())) return false;
     if (freed == budget) return true;
     FrameHeader* const frame = waiting_.front().frame;
-    waiting_bytes_ -= frame->bytes;
+    waiting_bytes_ -= frame_bytes(*frame);
     waiting_.pop_front();
     frames_.release(frame);
   }

@@ -1,4 +1,5 @@
-// Frame: one version of one object, in memory and, but for `previous`, byte for byte on disk.
+// Frame: one version of one object. Its image is byte for byte what is on disk, but for `previous`
+// and `checksum`; in memory links may follow it.
 #pragma once
 
 #include <cstddef>
@@ -14,11 +15,23 @@ struct FrameHeader {
   // The next older version that a reader may need. On disk these bytes have the number of the first
   // operation that the checkpoint which made the image does not hold.
   FrameHeader* previous;
-  std::uint32_t checksum;    // CRC32C of the image with this field zero; set on disk
+  union {
+    std::uint32_t checksum;  // on disk: CRC32C of the image with this field zero
+    std::uint32_t links;     // in memory: how many links stand behind the image (links.h)
+  };
   std::uint32_t bytes;       // size of the image, header included; a multiple of 64
 };
 static_assert(sizeof(FrameHeader) == 32);
 static_assert(offsetof(FrameHeader, checksum) == 24);
+
+// The memory of a frame: its image, and a word for each link.
+[[nodiscard]] constexpr std::size_t frame_bytes(std::size_t image_bytes,
+                                                std::size_t links) noexcept {
+  return image_bytes + links * sizeof(std::uint64_t);
+}
+[[nodiscard]] inline std::size_t frame_bytes(const FrameHeader& frame) noexcept {
+  return frame_bytes(frame.bytes, frame.links);
+}
 
 // Frames are aligned to a cache line and at most this large.
 inline constexpr std::size_t kFrameAlignment = 64;

@@ -16,6 +16,10 @@ Error damaged(NodeId id, const char* text) noexcept {
   return Error(ErrorCode::corruption, place, text);
 }
 
+Error no_memory() noexcept {
+  return Error(ErrorCode::out_of_memory, "node", "there is no memory to load a node into");
+}
+
 }  // namespace
 
 Result<FrameHeader*> NodeLoader::load(NodeId id) noexcept {
@@ -25,15 +29,16 @@ Result<FrameHeader*> NodeLoader::load(NodeId id) noexcept {
   const TableEntry entry = table_.on_disk(id);
   if (source_ == nullptr || entry.id != id) return damaged(id, "the node is in no checkpoint");
   Result<FrameHeader*> frame = read(entry);
-  if (frame) table_.fill(id, *frame);
+  if (!frame) return frame;
+  // The node's children may live on without it.
+  if (found.ended) close_links(*frame);
+  table_.fill(id, *frame);
   return frame;
 }
 
 Result<FrameHeader*> NodeLoader::read(const TableEntry& entry) noexcept {
   void* memory = frames_.allocate_beside_writer(entry.bytes);
-  if (memory == nullptr) {
-    return Error(ErrorCode::out_of_memory, "node", "there is no memory to load a node into");
-  }
+  if (memory == nullptr) return no_memory();
   const std::span image(static_cast<std::byte*>(memory), entry.bytes);
   Result<void> result = source_->read(entry, image);
   if (result) result = check(entry, image);
@@ -41,8 +46,24 @@ Result<FrameHeader*> NodeLoader::read(const TableEntry& entry) noexcept {
     frames_.release(memory, entry.bytes);
     return result.error();
   }
-  auto* frame = static_cast<FrameHeader*>(memory);
+  return make_frame(memory, entry.bytes);
+}
+
+// Makes a frame of an image that is believed, in its place unless it needs room for links.
+Result<FrameHeader*> NodeLoader::make_frame(void* image, std::size_t bytes) noexcept {
+  auto* frame = static_cast<FrameHeader*>(image);
+  const std::size_t links = link_count_ == nullptr ? 0 : link_count_(*frame);
+  if (links != 0) {
+    void* memory = frames_.allocate_beside_writer(frame_bytes(bytes, links));
+    if (memory != nullptr) std::memcpy(memory, image, bytes);
+    frames_.release(image, bytes);
+    if (memory == nullptr) return no_memory();
+    frame = static_cast<FrameHeader*>(memory);
+    static_assert(kUnknownLink == 0);
+    std::memset(static_cast<std::byte*>(memory) + bytes, 0, frame_bytes(0, links));
+  }
   frame->previous = nullptr;
+  frame->links = static_cast<std::uint32_t>(links);
   return frame;
 }
 

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "persistence/frame_pool.h"
+#include "persistence/links.h"
 #include "persistence/node_source.h"
 #include "persistence/object_table.h"
 #include "xtree/result.h"
@@ -18,10 +19,15 @@ namespace xtree::persistence {
 // once, and by everything else that changes a slot whose node is not in memory, or its cold word.
 class NodeLoader {
  public:
-  // Images may have been born up to `newest_birth`. Without a source nothing is on disk.
+  // Images may have been born up to `newest_birth`. Without a source nothing is on disk, and
+  // without a `link_count` there are no links.
   NodeLoader(ObjectTable& table, FramePool& frames, const NodeSource* source,
-             std::uint64_t newest_birth) noexcept
-      : table_(table), frames_(frames), source_(source), newest_birth_(newest_birth) {}
+             std::uint64_t newest_birth, LinkCount link_count) noexcept
+      : table_(table),
+        frames_(frames),
+        source_(source),
+        newest_birth_(newest_birth),
+        link_count_(link_count) {}
 
   // The node's newest frame, read from disk unless it is in memory; null when the slot's life has
   // ended. An image is believed when it has the checksum that the table and the image itself name,
@@ -40,6 +46,7 @@ class NodeLoader {
 
  private:
   Result<FrameHeader*> read(const TableEntry& entry) noexcept;
+  Result<FrameHeader*> make_frame(void* image, std::size_t bytes) noexcept;
   Result<void> check(const TableEntry& entry, std::span<const std::byte> image) const noexcept;
   [[nodiscard]] std::mutex& lock_of(NodeId id) noexcept {
     return locks_[id.handle() % locks_.size()];
@@ -49,6 +56,7 @@ class NodeLoader {
   FramePool& frames_;
   const NodeSource* source_;
   const std::uint64_t newest_birth_;
+  const LinkCount link_count_;
   std::array<std::mutex, 16> locks_;
 };
 

@@ -86,23 +86,12 @@ class ObjectTable {
     }
     // Starts to bring the slot near.
     void prefetch_slot(NodeId id) const noexcept { __builtin_prefetch(&hot_[index(id)]); }
-    // And those of the next `count` handles.
-    void prefetch_slots_behind(NodeId id, std::size_t count) const noexcept {
-      const auto slot = reinterpret_cast<std::uintptr_t>(&hot_[index(id)]);
-      for (std::size_t i = 0; i < count; i += 8) {
-        __builtin_prefetch(reinterpret_cast<const void*>(slot + i * sizeof *hot_));
-      }
-    }
     // Starts to bring the frame's first lines near. It believes the slot whatever it holds, since a
     // prefetch of any address at all is harmless; so nothing waits for the slot but the prefetch.
     template <std::size_t lines = 1>
     void prefetch_frame(NodeId id) const noexcept {
       const auto* frame = reinterpret_cast<const char*>(load(id) >> kTagBits);
       for (std::size_t i = 0; i < lines; ++i) __builtin_prefetch(frame + 64 * i);
-    }
-    // The same for the line at some offset into the frame.
-    void prefetch_frame_at(NodeId id, std::size_t offset) const noexcept {
-      __builtin_prefetch(reinterpret_cast<const char*>(load(id) >> kTagBits) + offset);
     }
 
    private:

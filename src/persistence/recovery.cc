@@ -39,7 +39,8 @@ Result<wal::LogEnd> load(FileSystem& files, const std::string& directory, bool w
   const Checkpoint& checkpoint = recovered.storage->checkpoint();
 
   const bool forgets_epoch = platform::planted(platform::Plant::epoch_forgotten);
-  auto store = VersionStore::create(forgets_epoch ? 0 : checkpoint.epoch, recovered.storage.get());
+  auto store = VersionStore::create(forgets_epoch ? 0 : checkpoint.epoch, recovered.storage.get(),
+                                    applier.link_count());
   if (!store) return store.error();
   recovered.store = std::move(store).value();
   for (const TableEntry& entry : recovered.storage->take_table()) {

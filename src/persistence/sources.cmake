@@ -2,6 +2,7 @@
 target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/persistence/frame_arena.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/committed_file.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/links.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/manifest.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/salvage.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/segment_allocator.cc

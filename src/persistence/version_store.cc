@@ -29,20 +29,22 @@ void sort_changes(Cut& cut) {
 }
 
 Result<std::unique_ptr<VersionStore>> VersionStore::create(std::uint64_t epoch,
-                                                           const NodeSource* source) {
+                                                           const NodeSource* source,
+                                                           LinkCount link_count) {
   auto epochs = EpochRegistry::create(epoch);
   if (!epochs) return epochs.error();
   auto table = ObjectTable::create();
   if (!table) return table.error();
   return std::make_unique<VersionStore>(Private(), std::move(*epochs), std::move(*table), epoch,
-                                        source);
+                                        source, link_count);
 }
 
 VersionStore::VersionStore(Private, std::unique_ptr<EpochRegistry> epochs, ObjectTable table,
-                           std::uint64_t epoch, const NodeSource* source) noexcept
+                           std::uint64_t epoch, const NodeSource* source,
+                           LinkCount link_count) noexcept
     : epochs_(std::move(epochs)),
       table_(std::move(table)),
-      loader_(table_, frames_, source, epoch),
+      loader_(table_, frames_, source, epoch, link_count),
       collector_(*epochs_, table_, frames_, loader_),
       epoch_(epoch),
       cut_epoch_(epoch) {}
@@ -70,6 +72,24 @@ const FrameHeader* VersionStore::find_slowly(NodeId id, std::uint64_t epoch,
     failure.set(Error(ErrorCode::corruption, place, "a reference to a node that does not exist"));
   }
   return *found;
+}
+
+// What the slot of a node that has not ended names is its newest version, whether or not it is for
+// this reader: so the link may have it.
+Lead ReadView::look_up(const FrameHeader* parent, std::size_t child, NodeId id) const noexcept {
+  const std::uint64_t word = store_->table_.word(id);
+  if (!ObjectTable::is_plain(word, id)) return Lead(id);
+  const FrameHeader* frame = ObjectTable::frame_of(word);
+  if (frame == nullptr) return Lead(id);
+  if (child < parent->links) fill_link(parent, child, frame);
+  return Lead(frame);
+}
+
+// The newest version is not what this reader sees, or it is not known where it is.
+const FrameHeader* ReadView::follow(Lead lead) const noexcept {
+  if (lead.is_id()) return version(lead.id());
+  const FrameHeader* frame = version_for(older_version(lead.frame()), epoch_);
+  return frame != nullptr ? frame : version(NodeId{lead.frame()->node_id});
 }
 
 std::uint64_t VersionStore::begin_epoch() noexcept { return ++epoch_; }
@@ -100,33 +120,35 @@ FrameHeader* VersionStore::newest_frame(NodeId id) noexcept {
   return nullptr;
 }
 
-FrameHeader* VersionStore::new_frame(NodeId id, std::size_t bytes) noexcept {
-  XTREE_CHECK(bytes >= kFrameAlignment && bytes <= kMaxFrameBytes && bytes % kFrameAlignment == 0);
-  void* memory = frames_.allocate(bytes);
+FrameHeader* VersionStore::new_frame(NodeId id, std::size_t bytes, std::size_t links) noexcept {
+  XTREE_CHECK(bytes >= kFrameAlignment && bytes % kFrameAlignment == 0 && links % 8 == 0 &&
+              frame_bytes(bytes, links) <= kMaxFrameBytes);
+  void* memory = frames_.allocate(frame_bytes(bytes, links));
   if (memory == nullptr) return nullptr;
   return ::new (memory) FrameHeader{.node_id = id.bits,
                                     .birth = epoch_,
                                     .previous = nullptr,
-                                    .checksum = 0,
+                                    .links = static_cast<std::uint32_t>(links),
                                     .bytes = static_cast<std::uint32_t>(bytes)};
 }
 
-FrameHeader* VersionStore::create(std::size_t bytes) noexcept {
-  FrameHeader* frame = create_unwritten(bytes);
+FrameHeader* VersionStore::create(std::size_t bytes, std::size_t links) noexcept {
+  FrameHeader* frame = create_unwritten(bytes, links);
   if (frame != nullptr) std::memset(body(frame), 0, bytes - sizeof(FrameHeader));
   return frame;
 }
 
-FrameHeader* VersionStore::create_unwritten(std::size_t bytes) noexcept {
+FrameHeader* VersionStore::create_unwritten(std::size_t bytes, std::size_t links) noexcept {
   check_epoch_is_running();
   if (!handles_) handles_ = table_.lease();
   const NodeId id = handles_.allocate();
   if (!id) return nullptr;
-  FrameHeader* frame = new_frame(id, bytes);
+  FrameHeader* frame = new_frame(id, bytes, links);
   if (frame == nullptr) {
     table_.free(id);
     return nullptr;
   }
+  forget_links(frame);
   table_.set_frame(id, frame);
   changes_.push_back(id);
   return frame;
@@ -135,24 +157,27 @@ FrameHeader* VersionStore::create_unwritten(std::size_t bytes) noexcept {
 FrameHeader* VersionStore::edit(NodeId id) noexcept {
   FrameHeader* old = newest_frame(id);
   if (old == nullptr || old->birth == epoch_) return old;
-  return new_version(old, old->bytes);
+  return new_version(old, old->bytes, old->links);
 }
 
-FrameHeader* VersionStore::resize(NodeId id, std::size_t bytes) noexcept {
+FrameHeader* VersionStore::resize(NodeId id, std::size_t bytes, std::size_t links) noexcept {
   FrameHeader* old = newest_frame(id);
-  if (old == nullptr || (old->birth == epoch_ && old->bytes == bytes)) return old;
-  return new_version(old, bytes);
+  if (old == nullptr) return nullptr;
+  if (old->birth == epoch_ && old->bytes == bytes && old->links == links) return old;
+  return new_version(old, bytes, links);
 }
 
 // Readers that come by the new version before its epoch is published look at `birth` and
 // `previous` only, which the release store of the slot's word has completed.
-FrameHeader* VersionStore::new_version(FrameHeader* old, std::size_t bytes) noexcept {
+FrameHeader* VersionStore::new_version(FrameHeader* old, std::size_t bytes,
+                                       std::size_t links) noexcept {
   const NodeId id{old->node_id};
-  FrameHeader* frame = new_frame(id, bytes);
+  FrameHeader* frame = new_frame(id, bytes, links);
   if (frame == nullptr) return nullptr;
   const std::size_t kept = std::min<std::size_t>(bytes, old->bytes);
   std::memcpy(body(frame), body(old), kept - sizeof(FrameHeader));
   std::memset(reinterpret_cast<std::byte*>(frame) + kept, 0, bytes - kept);
+  take_links(frame, old);
   if (old->birth < epoch_) {
     frame->previous = old;
     table_.set_frame(id, frame);
@@ -185,6 +210,7 @@ void VersionStore::destroy(NodeId id) noexcept {
   }
   FrameHeader* frame = found.frame;
   mark_changed(id, frame->birth);
+  close_links(frame);
   if (frame->birth < epoch_) {
     table_.end(id, frame, epoch_);
     collector_.retire(id, frame, epoch_);

@@ -11,6 +11,7 @@
 #include "persistence/epoch.h"
 #include "persistence/frame.h"
 #include "persistence/frame_pool.h"
+#include "persistence/links.h"
 #include "persistence/node_id.h"
 #include "persistence/node_loader.h"
 #include "persistence/object_table.h"
@@ -39,6 +40,26 @@ class ReadFailure {
   std::optional<Error> error_;
 };
 
+// Where a child can be found later: the frame that its parent's link or its slot led to, or else
+// its NodeID. It is good for as long as the reader who has it is inside.
+class Lead {
+ public:
+  Lead() = default;  // of no value, in arrays
+  explicit Lead(const FrameHeader* frame) noexcept
+      : bits_(reinterpret_cast<std::uintptr_t>(frame)) {}
+  explicit Lead(NodeId id) noexcept : bits_(id.bits | kIsId) {}
+
+  [[nodiscard]] bool is_id() const noexcept { return (bits_ & kIsId) != 0; }
+  [[nodiscard]] NodeId id() const noexcept { return NodeId{bits_ & ~kIsId}; }
+  [[nodiscard]] const FrameHeader* frame() const noexcept { return frame_at(bits_); }
+
+ private:
+  // Set in no address, as the object table's words have 48 bits for one, and in no NodeID.
+  static constexpr std::uint64_t kIsId = std::uint64_t{1} << 57;
+  static_assert(ObjectTable::kSlots << kTagBits <= kIsId && kTagBits + kSlotBits > 57);
+  std::uint64_t bits_;
+};
+
 // What a reader sees at one epoch: four words, to be passed by value. Its ReadGuard and its
 // ReadFailure outlive it.
 class ReadView {
@@ -51,18 +72,30 @@ class ReadView {
   }
   // The same for a node that need not exist at this epoch; then it is null, and no failure.
   [[nodiscard]] Result<const FrameHeader*> find(NodeId id) const noexcept;
-  // Starts to bring a line of the node's newest version near.
-  void prefetch_at(NodeId id, std::size_t offset) const noexcept {
-    slots_.prefetch_frame_at(id, offset);
+  // Where the child with this number of a node that was read at this epoch can be found; `id` is
+  // asked for its NodeID when the parent's link does not lead to it.
+  template <class Id>
+  [[nodiscard]] Lead lead(const FrameHeader* parent, std::size_t child, Id&& id) const noexcept {
+    if (child < parent->links) [[likely]] {
+      const std::uint64_t link = load_link(parent, child);
+      if (is_address(link)) [[likely]] return Lead(frame_at(link));
+    }
+    return look_up(parent, child, id());
+  }
+  // As for a NodeID.
+  [[nodiscard]] const FrameHeader* version(Lead lead) const noexcept {
+    const FrameHeader* frame = lead.frame();
+    if (!lead.is_id() && frame->birth <= epoch_) [[likely]] return frame;
+    return follow(lead);
+  }
+  // Starts to bring a line of the frame near; the prefetch of what is no address does nothing.
+  static void prefetch_at(Lead lead, std::size_t offset) noexcept {
+    __builtin_prefetch(reinterpret_cast<const char*>(lead.frame()) + offset);
   }
   // Starts to bring the first lines of the node's newest version near.
   template <std::size_t lines>
   void prefetch(NodeId id) const noexcept {
     slots_.prefetch_frame<lines>(id);
-  }
-  // The slots of the next `count` handles.
-  void prefetch_slots_behind(NodeId id, std::size_t count) const noexcept {
-    slots_.prefetch_slots_behind(id, count);
   }
   // The error that made `version` return null, or `other` when there was none.
   [[nodiscard]] Error error_or(const Error& other) const noexcept {
@@ -77,6 +110,10 @@ class ReadView {
         store_(&store),
         epoch_(epoch),
         failure_(&failure) {}
+
+  [[nodiscard]] Lead look_up(const FrameHeader* parent, std::size_t child,
+                             NodeId id) const noexcept;
+  [[nodiscard]] const FrameHeader* follow(Lead lead) const noexcept;
 
   ObjectTable::Reader slots_;
   const VersionStore* store_;
@@ -127,11 +164,13 @@ class VersionStore {
 
  public:
   // `epoch` is the newest checkpoint's and counts as published. `source`, which outlives the store,
-  // has the images of the restored nodes; a store that restores none needs no source.
+  // has the images of the restored nodes; a store that restores none needs no source. Frames of
+  // restored nodes have as many links as `link_count` says, or none.
   [[nodiscard]] static Result<std::unique_ptr<VersionStore>> create(std::uint64_t epoch,
-                                                                    const NodeSource* source);
+                                                                    const NodeSource* source,
+                                                                    LinkCount link_count = nullptr);
   VersionStore(Private, std::unique_ptr<EpochRegistry> epochs, ObjectTable table,
-               std::uint64_t epoch, const NodeSource* source) noexcept;
+               std::uint64_t epoch, const NodeSource* source, LinkCount link_count) noexcept;
   VersionStore(const VersionStore&) = delete;
   VersionStore& operator=(const VersionStore&) = delete;
 
@@ -172,13 +211,15 @@ class VersionStore {
 
   // As index/store.h says of the functions of these names. A frame may be changed in place until
   // the epoch ends. Null when the node cannot be read or memory that was not reserved is exhausted.
+  // Frames have room for `links`, a multiple of 8, and `edit` keeps their number. Each is unknown
+  // in a new node; in a new version it is what it was in the old one.
   [[nodiscard]] bool reserve(std::size_t bytes, std::size_t largest = kMaxFrameBytes) noexcept {
     return frames_.reserve(bytes, largest);
   }
-  [[nodiscard]] FrameHeader* create(std::size_t bytes) noexcept;
-  [[nodiscard]] FrameHeader* create_unwritten(std::size_t bytes) noexcept;
+  [[nodiscard]] FrameHeader* create(std::size_t bytes, std::size_t links = 0) noexcept;
+  [[nodiscard]] FrameHeader* create_unwritten(std::size_t bytes, std::size_t links = 0) noexcept;
   [[nodiscard]] FrameHeader* edit(NodeId id) noexcept;
-  [[nodiscard]] FrameHeader* resize(NodeId id, std::size_t bytes) noexcept;
+  [[nodiscard]] FrameHeader* resize(NodeId id, std::size_t bytes, std::size_t links = 0) noexcept;
   // Needs no memory and reads nothing. The node must exist.
   void destroy(NodeId id) noexcept;
   // Why a node could not be read for `edit` or `resize`, the first time that this happened.
@@ -246,8 +287,9 @@ class VersionStore {
                                                ReadFailure& failure) const noexcept;
   void check_epoch_is_running() const noexcept;
   [[nodiscard]] FrameHeader* newest_frame(NodeId id) noexcept;
-  [[nodiscard]] FrameHeader* new_frame(NodeId id, std::size_t bytes) noexcept;
-  [[nodiscard]] FrameHeader* new_version(FrameHeader* old, std::size_t bytes) noexcept;
+  [[nodiscard]] FrameHeader* new_frame(NodeId id, std::size_t bytes, std::size_t links) noexcept;
+  [[nodiscard]] FrameHeader* new_version(FrameHeader* old, std::size_t bytes,
+                                         std::size_t links) noexcept;
   void mark_changed(NodeId id, std::uint64_t birth) {
     if (birth <= cut_epoch_) changes_.push_back(id);
   }

@@ -50,6 +50,8 @@ constexpr std::string_view kNames[] = {"",
                                        "segment_numbers_forgotten",
                                        "epoch_forgotten",
                                        "tag_not_bumped",
+                                       "link_not_closed",
+                                       "link_not_renewed",
                                        "failed_sync_forgotten"};
 static_assert(std::size(kNames) == static_cast<std::size_t>(Plant::failed_sync_forgotten) + 1);
 

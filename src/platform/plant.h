@@ -10,8 +10,8 @@
 namespace xtree::platform {
 
 // One at a time, by the name that XTREE_PLANT holds in a build with XTREE_PLANTS. Each is the
-// absence of one step of the argument in design/recovery.md; tests/harness proves that each is
-// caught.
+// absence of one step of the argument in design/recovery.md, or for links in design/concurrency.md;
+// tests/harness proves that each is caught.
 enum class Plant : std::uint8_t {
   none,
   // The log.
@@ -55,6 +55,9 @@ enum class Plant : std::uint8_t {
   segment_numbers_forgotten, // a new segment gets the number of another one
   epoch_forgotten,           // epochs begin again at the last start
   tag_not_bumped,            // a handle's next life has the NodeID of the one before
+  // Links between frames.
+  link_not_closed,           // a version that is superseded or ended keeps its links
+  link_not_renewed,          // a child's new version does not go into its parent's link
   // Errors.
   failed_sync_forgotten,     // a sync that failed does not poison
 };

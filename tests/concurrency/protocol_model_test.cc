@@ -159,6 +159,116 @@ TEST(GracePeriod, NeedsAClockThatMovesAfterTheUnlinking) {
 // The clock's step is a full barrier of the writer's alone.
 TEST(GracePeriod, NeedsTheProcessBarrier) { EXPECT_NE(try_grace_period({.no_barrier = true}), ""); }
 
+// A parent's link to a child that gets version B; then A is freed. A reader that finds the link
+// unknown fills in what the child's slot holds (links.h). The parent stays the newest, or it is
+// superseded by one whose link is not part of this.
+enum LinkWord : std::size_t {
+  kLinkWord,
+  kLinkSlot,
+  kLinkPinned,
+  kLinkStamp,
+  kLinkClock,
+  kLinkFreed
+};
+constexpr std::uint64_t kUnknown = 0;
+constexpr std::uint64_t kClosed = 9;
+
+struct LinkFlaws {
+  bool not_renewed = false;   // the link keeps what it had
+  bool plain_fill = false;    // the reader stores into the link whatever it holds by now
+  bool renewed_late = false;  // the link gets the new version when the old one is being freed
+};
+
+Machine::Program reader_by_link(LinkFlaws flaws) {
+  return [flaws](Cpu& cpu) {
+    std::uint64_t& seen = cpu.reg(0);
+    std::uint64_t& round = cpu.reg(1);
+    switch (cpu.step()) {
+      case 0: cpu.store(kLinkPinned, 1); return cpu.go(1);
+      case 1: seen = cpu.load(kLinkClock); return cpu.go(2);
+      case 2: cpu.store(kLinkStamp, seen); return cpu.go(3);
+      case 3:
+        seen = cpu.load(kLinkWord);
+        return cpu.go(seen == kUnknown ? 4 : seen == kClosed ? 6 : 7);
+      case 4: seen = cpu.load(kLinkSlot); return cpu.go(5);
+      case 5:
+        if (flaws.plain_fill) {
+          cpu.store(kLinkWord, seen);
+        } else {
+          cpu.compare_exchange(kLinkWord, kUnknown, seen);
+        }
+        return cpu.go(7);
+      case 6: seen = cpu.load(kLinkSlot); return cpu.go(7);
+      case 7:
+        if (seen == kVersionA && cpu.load(kLinkFreed) != 0) return cpu.wrong("it was freed");
+        return cpu.go(8);
+      default:
+        cpu.store(kLinkPinned, 0);
+        seen = 0;
+        return ++round == 2 ? cpu.done() : cpu.go(0);
+    }
+  };
+}
+
+// Stores `link` into the link once the slot has B.
+Machine::Program renewer(LinkFlaws flaws, std::uint64_t link) {
+  return [=](Cpu& cpu) {
+    std::uint64_t& unlinked_at = cpu.reg(0);
+    std::uint64_t& pinned = cpu.reg(1);
+    std::uint64_t& scans = cpu.reg(2);
+    switch (cpu.step()) {
+      case 0: cpu.store(kLinkSlot, kVersionB); return cpu.go(1);
+      case 1:
+        if (!flaws.not_renewed && !flaws.renewed_late) cpu.store(kLinkWord, link);
+        return cpu.go(2);
+      case 2: unlinked_at = cpu.load(kLinkClock) + 1; return cpu.go(3);
+      case 3: cpu.add(kLinkClock, 1); return cpu.go(4);
+      case 4:
+        cpu.interrupt(kWriter);
+        cpu.interrupt(kReader);
+        return cpu.go(5);
+      case 5: pinned = cpu.load(kLinkPinned); return cpu.go(6);
+      case 6:
+        if (pinned == 0 || cpu.load(kLinkStamp) >= unlinked_at) return cpu.go(7);
+        return ++scans == 3 ? cpu.done() : cpu.go(4);
+      case 7:
+        if (flaws.renewed_late) cpu.store(kLinkWord, link);
+        return cpu.go(8);
+      default: cpu.store(kLinkFreed, 1); return cpu.done();
+    }
+  };
+}
+
+// For a link that is renewed and one that is closed, each filled before or not.
+std::vector<std::string> try_links(LinkFlaws flaws) {
+  std::vector<std::string> wrong;
+  for (const std::uint64_t becomes : {kVersionB, kClosed}) {
+    for (const std::uint64_t was : {kUnknown, kVersionA}) {
+      Machine::State start;
+      start.memory[kLinkSlot] = kVersionA;
+      start.memory[kLinkWord] = was;
+      wrong.push_back(try_all({reader_by_link(flaws), renewer(flaws, becomes)}, start));
+    }
+  }
+  return wrong;
+}
+
+TEST(LinkProtocol, NeverLeadToWhatWasFreed) {
+  for (const std::string& wrong : try_links({})) EXPECT_EQ(wrong, "");
+}
+TEST(LinkProtocol, MustBeRenewedOrClosed) {
+  for (const std::string& wrong : try_links({.not_renewed = true})) EXPECT_NE(wrong, "");
+}
+TEST(LinkProtocol, MustBeRenewedBeforeTheClockMoves) {
+  for (const std::string& wrong : try_links({.renewed_late = true})) EXPECT_NE(wrong, "");
+}
+// A fill that overwrites does harm where there was something to fill.
+TEST(LinkProtocol, MustNotBeFilledOnceTheWriterHasSetThem) {
+  const std::vector<std::string> wrong = try_links({.plain_fill = true});
+  EXPECT_NE(wrong[0], "");
+  EXPECT_NE(wrong[2], "");
+}
+
 // A snapshot pins by compare-and-swap and counts; the collector trusts its last scan when the
 // counter has not moved (epoch.cc, `pin`).
 enum PinWord : std::size_t { kPinPublished, kPinSlot, kPinChanges, kPinUnlinked };

@@ -19,7 +19,8 @@ namespace {
 constexpr std::size_t kLeaves = 64;
 constexpr int kEpochs = 4000;
 
-// The root names its leaves and the sum of their values. Every word of a leaf is its value.
+// The root names its leaves, to which it has links, and the sum of their values. Every word of a
+// leaf is its value.
 struct Root {
   FrameHeader header;
   std::uint64_t sum;
@@ -27,6 +28,10 @@ struct Root {
   std::uint64_t padding[3];
 };
 static_assert(sizeof(Root) % 64 == 0);
+
+std::size_t links_of(const FrameHeader& image) noexcept {
+  return image.bytes == sizeof(Root) ? kLeaves : 0;
+}
 
 std::uint64_t value_of(const FrameHeader* leaf) {
   return *reinterpret_cast<const std::uint64_t*>(leaf + 1);
@@ -40,7 +45,7 @@ class Scene {
     EXPECT_TRUE(made);
     store_ = std::move(*made);
     store_->begin_epoch();
-    auto* root = reinterpret_cast<Root*>(store_->create(sizeof(Root)));
+    auto* root = reinterpret_cast<Root*>(store_->create(sizeof(Root), kLeaves));
     root_ = NodeId{root->header.node_id};
     for (std::uint64_t& leaf : root->leaves) {
       FrameHeader* frame = store_->create(256);
@@ -52,20 +57,24 @@ class Scene {
     std::vector<TableEntry> entries;
     store_->for_each_live(
         [&](NodeId id) { entries.push_back(source_.write(*store_->find(id, 1))); });
-    made = VersionStore::create(1, &source_);
+    made = VersionStore::create(1, &source_, &links_of);
     EXPECT_TRUE(made);
     store_ = std::move(*made);
     for (const TableEntry& entry : entries) EXPECT_TRUE(store_->restore(entry));
   }
 
-  // Changes a few leaves: edits, resizes, or replaces them by new ones.
+  // Changes a few leaves: edits, resizes, or replaces them by new ones. Or moves values from one to
+  // another, and leaves the root as it is.
   void write_epoch(test::Random& random) {
     const std::lock_guard lock(writer_);
     store_->begin_epoch();
-    auto* root = reinterpret_cast<Root*>(store_->edit(root_));
-    ASSERT_NE(root, nullptr);
-    for (std::uint64_t n = random.below(4); n < 5; ++n) change(*root, random);
-    if (random.one_in(3)) root = reinterpret_cast<Root*>(store_->resize(root_, sizeof(Root)));
+    if (random.one_in(3)) {
+      exchange_values(random);
+    } else {
+      auto* root = reinterpret_cast<Root*>(store_->edit(root_));
+      ASSERT_NE(root, nullptr);
+      for (std::uint64_t n = random.below(4); n < 5; ++n) change(*root, random);
+    }
     store_->publish();
     store_->collect(random.below(64));
   }
@@ -78,9 +87,12 @@ class Scene {
     ASSERT_LE(root->header.birth, guard.epoch());
     std::uint64_t sum = 0;
     for (const std::uint64_t leaf : root->leaves) view.prefetch<1>(NodeId{leaf});
-    for (const std::uint64_t leaf : root->leaves) {
-      const FrameHeader* frame = view.version(NodeId{leaf});
+    for (std::size_t n = 0; n < kLeaves; ++n) {
+      const std::uint64_t leaf = root->leaves[n];
+      const Lead lead = view.lead(&root->header, n, [&] { return NodeId{leaf}; });
+      const FrameHeader* frame = view.version(lead);
       ASSERT_NE(frame, nullptr) << failure.status().error().message();
+      ASSERT_EQ(frame, view.version(NodeId{leaf}));
       ASSERT_EQ(frame->node_id, leaf);
       ASSERT_LE(frame->birth, guard.epoch());
       ASSERT_TRUE(says(frame, value_of(frame)));
@@ -121,15 +133,33 @@ class Scene {
     EXPECT_EQ(counts.waiting_bytes, 0u);
     std::uint64_t bytes = 0;
     ReadFailure failure;
-    store_->for_each_live([&](NodeId id) { bytes += store_->newest(failure).version(id)->bytes; });
+    store_->for_each_live(
+        [&](NodeId id) { bytes += frame_bytes(*store_->newest(failure).version(id)); });
     EXPECT_EQ(store_->counts().resident_bytes, bytes);
   }
 
   VersionStore& store() { return *store_; }
 
  private:
+  // Two leaves get each other's value.
+  void exchange_values(test::Random& random) {
+    ReadFailure failure;
+    const auto* root = reinterpret_cast<const Root*>(store_->newest(failure).version(root_));
+    ASSERT_NE(root, nullptr);
+    const std::size_t places[] = {random.below(kLeaves), random.below(kLeaves)};
+    FrameHeader* frames[2];
+    for (int i = 0; i < 2; ++i) {
+      frames[i] = store_->edit(NodeId{root->leaves[places[i]]});
+      ASSERT_NE(frames[i], nullptr);
+      set_link(&root->header, places[i], frames[i]);
+    }
+    const std::uint64_t values[] = {value_of(frames[0]), value_of(frames[1])};
+    for (int i = 0; i < 2; ++i) fill(frames[i], values[1 - i]);
+  }
+
   void change(Root& root, test::Random& random) {
-    std::uint64_t& leaf = root.leaves[random.below(kLeaves)];
+    const std::size_t place = random.below(kLeaves);
+    std::uint64_t& leaf = root.leaves[place];
     const std::uint64_t value = random.below(1000);
     if (random.one_in(3)) {
       // The value is only known to who has read the node.
@@ -141,11 +171,13 @@ class Scene {
       FrameHeader* frame = store_->create(64 * random.between(1, 8));
       fill(frame, value);
       leaf = frame->node_id;
+      link_word(&root.header, place) = kUnknownLink;
       return;
     }
     FrameHeader* frame = random.one_in(2) ? store_->edit(NodeId{leaf})
                                           : store_->resize(NodeId{leaf}, 64 * random.between(1, 8));
     ASSERT_NE(frame, nullptr);
+    set_link(&root.header, place, frame);
     root.sum += value - value_of(frame);
     fill(frame, value);
   }

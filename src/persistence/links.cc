@@ -1,0 +1,35 @@
+#include "persistence/links.h"
+
+#include <algorithm>
+
+namespace xtree::persistence {
+
+void close_links(FrameHeader* frame) noexcept {
+  if (platform::planted(platform::Plant::link_not_closed)) return;
+  for (std::size_t i = 0; i < frame->links; ++i) {
+    std::atomic_ref(link_word(frame, i)).store(kClosedLink, std::memory_order_relaxed);
+  }
+}
+
+// Acquire in `load_link`: a reader may have filled the link with what another thread has read from
+// disk, and the new frame's release passes that on. What a reader fills in between the load and the
+// closing is lost, which is allowed.
+void take_links(FrameHeader* frame, FrameHeader* old) noexcept {
+  const std::size_t kept = std::min(frame->links, old->links);
+  for (std::size_t i = 0; i < frame->links; ++i) {
+    const std::uint64_t link = i < kept ? load_link(old, i) : kUnknownLink;
+    link_word(frame, i) = is_address(link) ? link : kUnknownLink;
+  }
+  close_links(old);
+}
+
+void move_link(FrameHeader* frame, std::size_t from, std::size_t to) noexcept {
+  link_word(frame, to) = link_word(frame, from);
+  link_word(frame, from) = kUnknownLink;
+}
+
+void forget_links(FrameHeader* frame) noexcept {
+  for (std::size_t i = 0; i < frame->links; ++i) link_word(frame, i) = kUnknownLink;
+}
+
+}  // namespace xtree::persistence

@@ -1,0 +1,79 @@
+// Links: from a node's frame straight to the frames of its children.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "persistence/frame.h"
+#include "platform/check.h"
+#include "platform/plant.h"
+
+namespace xtree::persistence {
+
+// Behind the image of a frame stand its links, one word for each child that it has room for: the
+// address of the child's newest version, or kUnknownLink or kClosedLink. They exist in memory only.
+//
+// Only the newest version of a node that has not ended has links that are not closed, and each is
+// unknown or leads to the newest version of its child. The writer keeps it so; readers fill in what
+// they have looked up. These are the only accesses to links that others may use.
+// design/concurrency.md, "Links".
+inline constexpr std::uint64_t kUnknownLink = 0;
+inline constexpr std::uint64_t kClosedLink = 1;
+
+// How many links the frame of an image from disk is to have, a multiple of 8. The image is whole
+// and of the size that it says; what it means is for the function to find out.
+using LinkCount = std::size_t (*)(const FrameHeader& image) noexcept;
+
+[[nodiscard]] inline std::uint64_t& link_word(const FrameHeader* frame,
+                                              std::size_t index) noexcept {
+  XTREE_DCHECK(index < frame->links);
+  auto* memory = reinterpret_cast<std::byte*>(const_cast<FrameHeader*>(frame));
+  return reinterpret_cast<std::uint64_t*>(memory + frame->bytes)[index];
+}
+
+[[nodiscard]] inline bool is_address(std::uint64_t link) noexcept { return link > kClosedLink; }
+[[nodiscard]] inline FrameHeader* frame_at(std::uint64_t link) noexcept {
+  return reinterpret_cast<FrameHeader*>(static_cast<std::uintptr_t>(link));
+}
+
+// Acquire pairs with the releases of `set_link` and `fill_link`: who sees the address of a frame
+// sees its header, and the whole of it once its epoch is published.
+[[nodiscard]] inline std::uint64_t load_link(const FrameHeader* frame, std::size_t index) noexcept {
+  return std::atomic_ref(link_word(frame, index)).load(std::memory_order_acquire);
+}
+
+// The writer's, once the slot has the child's new version. Nothing to a frame without links.
+inline void set_link(const FrameHeader* frame, std::size_t index,
+                     const FrameHeader* child) noexcept {
+  if (index >= frame->links || platform::planted(platform::Plant::link_not_renewed)) return;
+  std::atomic_ref(link_word(frame, index))
+      .store(reinterpret_cast<std::uintptr_t>(child), std::memory_order_release);
+}
+
+// A reader's, with what the child's slot held. It does nothing once the writer has set the link or
+// closed it, so an address that has grown old on the way is never stored. Release passes on the
+// frame's header, which the reader has from the slot; a failure reads nothing that is used.
+inline void fill_link(const FrameHeader* frame, std::size_t index,
+                      const FrameHeader* child) noexcept {
+  std::uint64_t unknown = kUnknownLink;
+  std::atomic_ref(link_word(frame, index))
+      .compare_exchange_strong(unknown, reinterpret_cast<std::uintptr_t>(child),
+                               std::memory_order_release, std::memory_order_relaxed);
+}
+
+// The writer's: nobody finds anything by this frame's links from now on, and nobody fills one in.
+// Relaxed: it happens before the publication of the epoch that supersedes or ends the version, and
+// before the clock moves that the collector's grace period waits for.
+void close_links(FrameHeader* frame) noexcept;
+
+// The writer's: the links of a new version, which nobody has seen yet, begin as those of the old
+// one, as far as there is room, and the old one's are closed.
+void take_links(FrameHeader* frame, FrameHeader* old) noexcept;
+
+// The writer's, for a frame of the running epoch, which no reader looks into: the link at `from`
+// moves to `to`, or all of them become unknown.
+void move_link(FrameHeader* frame, std::size_t from, std::size_t to) noexcept;
+void forget_links(FrameHeader* frame) noexcept;
+
+}  // namespace xtree::persistence
