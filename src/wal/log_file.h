@@ -38,6 +38,8 @@ class AdditionReader {
   bool next() noexcept;
   [[nodiscard]] const GroupInfo& info() const noexcept { return info_; }
   [[nodiscard]] std::span<const std::byte> payload() const noexcept { return payload_; }
+  // What follows in the block: zeros, when `next` was false and nothing is damaged or torn.
+  [[nodiscard]] std::span<const std::byte> rest() const noexcept { return rest_; }
 
  private:
   const GroupHeader& group_;

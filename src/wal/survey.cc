@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "platform/check.h"
@@ -42,6 +43,7 @@ class Survey {
   void find_what_is_known() noexcept;
   const Group* find_next();
   Result<void> take(const Group& group);
+  Result<void> visit(const GroupInfo& info, std::span<const std::byte> payload);
   void report_gap();
   void move_to_next_file();
   void check_headers();
@@ -217,26 +219,40 @@ const Survey::Group* Survey::find_next() {
 
 Result<void> Survey::take(const Group& group) {
   const GroupHeader& header = group.header;
-  if (is_whole_) {
-    auto reader = LogFileReader::open(file_system_, directory_, group.place.file);
-    if (!reader) return reader.error();
-    const auto stored = reader->read_group(group.place.offset);
-    if (!stored) return stored.error();
-    if (!*stored)
-      return reader->corruption(group.place.offset, "the log changed while it was read");
-    XTREE_TRY(visitor_({.first_lsn = header.first_lsn,
-                        .operations = header.operations,
-                        .epoch = header.epoch,
-                        .time_us = header.time_us},
-                       (*stored)->payload));
-    survey_.operations += header.operations;
-  }
+  auto reader = LogFileReader::open(file_system_, directory_, group.place.file);
+  if (!reader) return reader.error();
+  const auto stored = reader->read_group(group.place.offset);
+  if (!stored) return stored.error();
+  if (!*stored) return reader->corruption(group.place.offset, "the log changed while it was read");
   needed_.insert(group.place.file);
-  survey_.live_bytes += sizeof(GroupHeader) + header.payload_bytes;
   generation_ = header.generation;
-  next_lsn_ = header.first_lsn + header.operations;
   place_ = {group.place.file, group.place.offset + group_bytes(header.payload_bytes)};
+  survey_.live_bytes += sizeof(GroupHeader);
+  XTREE_TRY(visit({.first_lsn = header.first_lsn,
+                   .operations = header.operations,
+                   .epoch = header.epoch,
+                   .time_us = header.time_us},
+                  (*stored)->payload));
+  AdditionReader additions(**stored);
+  while (additions.next()) {
+    survey_.live_bytes += sizeof(AdditionHeader);
+    XTREE_TRY(visit(additions.info(), additions.payload()));
+  }
+  // The zeros behind the last addition say that it is the last.
+  survey_.live_bytes += additions.rest().size();
+  if (std::ranges::any_of(additions.rest(), [](std::byte byte) { return byte != std::byte{0}; })) {
+    fault({place_.file, place_.offset - additions.rest().size()},
+          "what follows a group in its block is damaged, or was cut short by a crash", false);
+  }
   return {};
+}
+
+Result<void> Survey::visit(const GroupInfo& info, std::span<const std::byte> payload) {
+  survey_.live_bytes += payload.size();
+  next_lsn_ = info.first_lsn + info.operations;
+  if (!is_whole_) return {};
+  survey_.operations += info.operations;
+  return visitor_(info, payload);
 }
 
 // Groups that nothing proves to have been synced may be lost in a crash in any order: behind such a
