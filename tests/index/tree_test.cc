@@ -157,13 +157,14 @@ class CopyingStore {
    private:
     const CopyingStore* store_;
   };
+  static constexpr std::size_t kLinkBytes = 0;
 
   View view() const noexcept { return View(this); }
   bool reserve(std::size_t bytes, std::size_t = 0) noexcept {
     reserved_ = bytes;
     return true;
   }
-  Node* create(std::size_t bytes) noexcept {
+  Node* create(std::size_t bytes, std::size_t = 0) noexcept {
     spend(bytes);
     const Ref ref = next_ref_++;
     Frame& frame = nodes_[ref] = Frame(bytes, operation_);
@@ -175,7 +176,7 @@ class CopyingStore {
   Node* edit(Ref ref) noexcept {
     return resize(ref, view().node(ref) == nullptr ? 0 : view().node(ref)->frame.bytes);
   }
-  Node* resize(Ref ref, std::size_t bytes) noexcept {
+  Node* resize(Ref ref, std::size_t bytes, std::size_t = 0) noexcept {
     if (view().node(ref) == nullptr) return nullptr;
     Frame& old = nodes_[ref];
     if (old.operation == operation_ && old.bytes == bytes) return old.node();
