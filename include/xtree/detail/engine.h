@@ -103,7 +103,7 @@ struct NodeVisitor {
   // Calls `f`, which outlives it.
   template <class F>
   static NodeVisitor of(F& f) noexcept {
-    return {[](void* of, const NodeOutline& node) { (*static_cast<F*>(of))(node); }, &f};
+    return {[](void* called, const NodeOutline& node) { (*static_cast<F*>(called))(node); }, &f};
   }
 };
 
