@@ -48,6 +48,9 @@ class OwnedStore {
   [[nodiscard]] Node* create(std::size_t bytes, std::size_t links) noexcept {
     return taken(store().create(bytes, links), false);
   }
+  [[nodiscard]] Node* create_unwritten(std::size_t bytes, std::size_t links) noexcept {
+    return taken(store().create_unwritten(bytes, links), false);
+  }
   [[nodiscard]] Node* edit(Ref ref) noexcept {
     const Node* old = view().node(ref);
     Node* node = store().edit(ref);
@@ -71,7 +74,7 @@ class OwnedStore {
   [[nodiscard]] VersionStore& versions() const noexcept { return *versions_; }
 
  private:
-  DurableStore store() const noexcept { return {*versions_, versions_->newest(failure_)}; }
+  DurableStore store() const noexcept { return {*versions_, versions_->newest(failure_), {}}; }
   // What an operation takes it has reserved, links included.
   Node* taken(Node* node, bool in_place) noexcept {
     if (node == nullptr || in_place) return node;

@@ -172,7 +172,7 @@ class CopyingStore {
     frame.node()->frame.bytes = static_cast<std::uint32_t>(bytes);
     return frame.node();
   }
-  Node* create_unwritten(std::size_t bytes) noexcept { return create(bytes); }
+  Node* create_unwritten(std::size_t bytes, std::size_t = 0) noexcept { return create(bytes); }
   Node* edit(Ref ref) noexcept {
     return resize(ref, view().node(ref) == nullptr ? 0 : view().node(ref)->frame.bytes);
   }
