@@ -57,9 +57,37 @@ TEST(LogSurvey, VisitsWhatAReplayVisitsWhenAllIsWhole) {
   EXPECT_EQ(seen.lsns, (Lsns{1, 2, 3, 4, 5}));
   EXPECT_EQ(seen.survey.operations, 5u);
   EXPECT_EQ(seen.survey.lost_operations, 0u);
-  // The third group was not proven to be synced, and was carried over: it counts once.
+  // The third group was not proven to be synced, and was carried over: it counts once, and what
+  // follows it in its block says nothing. Behind the others it says that no additions follow.
+  constexpr std::uint64_t kUsed = sizeof(wal::GroupHeader) + 300;
+  constexpr std::uint64_t kUnused = wal::addition_place(kUsed) - kUsed;
   EXPECT_EQ(seen.survey.live_bytes,
-            2 * sizeof(wal::FileHeader) + 5 * (sizeof(wal::GroupHeader) + 300));
+            2 * sizeof(wal::FileHeader) + kUsed + 4 * (kBlockBytes - kUnused));
+}
+
+TEST(LogSurvey, VisitsAdditionsAndDoubtsTheLastOnesAlone) {
+  constexpr std::uint64_t kGroup = wal::addition_place(sizeof(wal::GroupHeader) + 300);
+  constexpr std::uint64_t kAddition = wal::addition_place(sizeof(wal::AdditionHeader) + 300);
+  for (const bool synced : {false, true}) {
+    CrashingFileSystem files;
+    auto writer = create_writer(files);
+    ASSERT_TRUE(append(*writer, make_payload(1, 300)));
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(add(*writer, make_payload(writer->next_lsn(), 300)));
+    if (synced) {
+      ASSERT_TRUE(writer->sync());
+      append_synced(*writer, 1);
+    }
+    const Surveyed whole = survey(files);
+    EXPECT_TRUE(whole.survey.faults.empty());
+    EXPECT_EQ(whole.lsns.size(), synced ? 6u : 5u);
+    flip(files, 1, group_at(0) + kGroup + 2 * kAddition + 40);
+    const Surveyed seen = survey(files);
+    EXPECT_EQ(seen.lsns, (Lsns{1, 2, 3}));
+    ASSERT_EQ(seen.survey.faults.size(), synced ? 2u : 1u);
+    EXPECT_FALSE(seen.survey.faults[0].is_certain);
+    EXPECT_EQ(seen.survey.faults[0].offset, group_at(0) + kGroup + 2 * kAddition);
+    EXPECT_EQ(seen.survey.lost_operations, synced ? 3u : 0u);
+  }
 }
 
 TEST(LogSurvey, StopsVisitingAtDamageAndReportsWhatIsBehind) {
