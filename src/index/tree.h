@@ -115,7 +115,7 @@ class Tree {
   [[nodiscard]] std::size_t bytes_at(std::uint32_t level, std::size_t blocks) const noexcept {
     return level == 0 ? layout_.leaf_bytes(blocks) : layout_.directory_bytes(blocks);
   }
-  // The memory of a node, with what the store keeps behind it.
+  // The memory of a node, with its links.
   [[nodiscard]] std::size_t room_at(std::uint32_t level, std::size_t blocks) const noexcept {
     return bytes_at(level, blocks) + link_count(level, blocks) * Store::kLinkBytes;
   }

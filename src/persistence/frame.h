@@ -1,5 +1,5 @@
 // Frame: one version of one object. Its image is byte for byte what is on disk, but for `previous`
-// and `checksum`; in memory links may follow it.
+// and `checksum`; in memory links may stand in front of it.
 #pragma once
 
 #include <cstddef>
@@ -17,20 +17,27 @@ struct FrameHeader {
   FrameHeader* previous;
   union {
     std::uint32_t checksum;  // on disk: CRC32C of the image with this field zero
-    std::uint32_t links;     // in memory: how many links stand behind the image (links.h)
+    std::uint32_t links;     // in memory: how many links stand in front (links.h)
   };
   std::uint32_t bytes;       // size of the image, header included; a multiple of 64
 };
 static_assert(sizeof(FrameHeader) == 32);
 static_assert(offsetof(FrameHeader, checksum) == 24);
 
-// The memory of a frame: its image, and a word for each link.
+// The memory of a frame: a word for each link, and its image.
 [[nodiscard]] constexpr std::size_t frame_bytes(std::size_t image_bytes,
                                                 std::size_t links) noexcept {
   return image_bytes + links * sizeof(std::uint64_t);
 }
 [[nodiscard]] inline std::size_t frame_bytes(const FrameHeader& frame) noexcept {
   return frame_bytes(frame.bytes, frame.links);
+}
+// Where a frame stands in its memory, and where that begins.
+[[nodiscard]] inline FrameHeader* frame_in(void* memory, std::size_t links) noexcept {
+  return reinterpret_cast<FrameHeader*>(static_cast<std::uint64_t*>(memory) + links);
+}
+[[nodiscard]] inline void* memory_of(FrameHeader* frame) noexcept {
+  return reinterpret_cast<std::uint64_t*>(frame) - frame->links;
 }
 
 // Frames are aligned to a cache line and at most this large.

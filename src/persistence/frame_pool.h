@@ -38,7 +38,7 @@ class FramePool {
     const std::lock_guard lock(latch_);
     arena_.release(frame, bytes);
   }
-  void release(FrameHeader* frame) noexcept { release(frame, frame_bytes(*frame)); }
+  void release(FrameHeader* frame) noexcept { release(memory_of(frame), frame_bytes(*frame)); }
 
   [[nodiscard]] std::size_t bytes_in_use() const noexcept {
     const std::lock_guard lock(latch_);

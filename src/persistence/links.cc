@@ -2,7 +2,15 @@
 
 #include <algorithm>
 
+#include "platform/plant.h"
+
 namespace xtree::persistence {
+
+void set_link(const FrameHeader* frame, std::size_t index, const FrameHeader* child) noexcept {
+  if (index >= frame->links || platform::planted(platform::Plant::link_not_renewed)) return;
+  std::atomic_ref(link_word(frame, index))
+      .store(reinterpret_cast<std::uintptr_t>(child), std::memory_order_release);
+}
 
 void close_links(FrameHeader* frame) noexcept {
   if (platform::planted(platform::Plant::link_not_closed)) return;

@@ -7,12 +7,12 @@
 
 #include "persistence/frame.h"
 #include "platform/check.h"
-#include "platform/plant.h"
 
 namespace xtree::persistence {
 
-// Behind the image of a frame stand its links, one word for each child that it has room for: the
-// address of the child's newest version, or kUnknownLink or kClosedLink. They exist in memory only.
+// In front of a frame stand its links, one word for each child that it has room for, the first next
+// to the header: the address of the child's newest version, or kUnknownLink or kClosedLink. They
+// exist in memory only. To find one takes nothing but the frame's address and the child's number.
 //
 // Only the newest version of a node that has not ended has links that are not closed, and each is
 // unknown or leads to the newest version of its child. The writer keeps it so; readers fill in what
@@ -28,8 +28,7 @@ using LinkCount = std::size_t (*)(const FrameHeader& image) noexcept;
 [[nodiscard]] inline std::uint64_t& link_word(const FrameHeader* frame,
                                               std::size_t index) noexcept {
   XTREE_DCHECK(index < frame->links);
-  auto* memory = reinterpret_cast<std::byte*>(const_cast<FrameHeader*>(frame));
-  return reinterpret_cast<std::uint64_t*>(memory + frame->bytes)[index];
+  return *(reinterpret_cast<std::uint64_t*>(const_cast<FrameHeader*>(frame)) - 1 - index);
 }
 
 [[nodiscard]] inline bool is_address(std::uint64_t link) noexcept { return link > kClosedLink; }
@@ -44,12 +43,7 @@ using LinkCount = std::size_t (*)(const FrameHeader& image) noexcept;
 }
 
 // The writer's, once the slot has the child's new version. Nothing to a frame without links.
-inline void set_link(const FrameHeader* frame, std::size_t index,
-                     const FrameHeader* child) noexcept {
-  if (index >= frame->links || platform::planted(platform::Plant::link_not_renewed)) return;
-  std::atomic_ref(link_word(frame, index))
-      .store(reinterpret_cast<std::uintptr_t>(child), std::memory_order_release);
-}
+void set_link(const FrameHeader* frame, std::size_t index, const FrameHeader* child) noexcept;
 
 // A reader's, with what the child's slot held. It does nothing once the writer has set the link or
 // closed it, so an address that has grown old on the way is never stored. Release passes on the

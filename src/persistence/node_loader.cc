@@ -55,15 +55,16 @@ Result<FrameHeader*> NodeLoader::make_frame(void* image, std::size_t bytes) noex
   const std::size_t links = link_count_ == nullptr ? 0 : link_count_(*frame);
   if (links != 0) {
     void* memory = frames_.allocate_beside_writer(frame_bytes(bytes, links));
-    if (memory != nullptr) std::memcpy(memory, image, bytes);
+    if (memory != nullptr) {
+      frame = frame_in(memory, links);
+      std::memcpy(static_cast<void*>(frame), image, bytes);
+    }
     frames_.release(image, bytes);
     if (memory == nullptr) return no_memory();
-    frame = static_cast<FrameHeader*>(memory);
-    static_assert(kUnknownLink == 0);
-    std::memset(static_cast<std::byte*>(memory) + bytes, 0, frame_bytes(0, links));
   }
   frame->previous = nullptr;
   frame->links = static_cast<std::uint32_t>(links);
+  forget_links(frame);
   return frame;
 }
 

@@ -125,11 +125,12 @@ FrameHeader* VersionStore::new_frame(NodeId id, std::size_t bytes, std::size_t l
               frame_bytes(bytes, links) <= kMaxFrameBytes);
   void* memory = frames_.allocate(frame_bytes(bytes, links));
   if (memory == nullptr) return nullptr;
-  return ::new (memory) FrameHeader{.node_id = id.bits,
-                                    .birth = epoch_,
-                                    .previous = nullptr,
-                                    .links = static_cast<std::uint32_t>(links),
-                                    .bytes = static_cast<std::uint32_t>(bytes)};
+  auto* frame = frame_in(memory, links);
+  return ::new (static_cast<void*>(frame)) FrameHeader{.node_id = id.bits,
+                                                       .birth = epoch_,
+                                                       .previous = nullptr,
+                                                       .links = static_cast<std::uint32_t>(links),
+                                                       .bytes = static_cast<std::uint32_t>(bytes)};
 }
 
 FrameHeader* VersionStore::create(std::size_t bytes, std::size_t links) noexcept {

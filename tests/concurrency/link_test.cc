@@ -88,7 +88,7 @@ struct Family {
   std::uint64_t ended = ~std::uint64_t{0};
 };
 
-TEST(Links, AreUnknownInANewNodeAndTakeMemoryBehindItsImage) {
+TEST(Links, AreUnknownInANewNodeAndTakeMemoryOfTheirOwn) {
   Family family;
   const FrameHeader* frame = family.newest(family.parent);
   ASSERT_EQ(frame->links, kLinks);
