@@ -1,6 +1,7 @@
 // HandleWorld: a table of handles with a frame behind each, and chains through the frames.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "persistence/links.h"
 #include "persistence/object_table.h"
 #include "platform/memory.h"
 
@@ -20,15 +22,18 @@ using persistence::FrameHeader;
 using persistence::NodeId;
 using persistence::ObjectTable;
 
-// A frame as small as they come, which knows the next one of its chain in three ways.
+// A frame as small as they come, which knows the next one of its chain in four ways. One is the
+// engine's own link, which stands in front of the frame; the plain pointer stands on the same line.
 struct alignas(64) Link {
+  const Link* next;
+  std::uint64_t spare[6];
+  std::uint64_t next_link;
   FrameHeader header;
   NodeId next_id;
-  const Link* next;
   std::uint64_t next_word;  // its place in the bare array
-  std::uint64_t spare;
+  std::uint64_t more[2];
 };
-static_assert(sizeof(Link) == 64);
+static_assert(sizeof(Link) == 128 && offsetof(Link, header) == 64);
 
 // `handles` live nodes in the engine's own object table, made by as many threads' worth of shards
 // one after the other, all in memory and all born at epoch 1; and a bare array of words with their
@@ -52,7 +57,8 @@ class HandleWorld {
       Link* link = ::new (links + places[i]) Link{};
       link->header.node_id = id.bits;
       link->header.birth = kEpoch;
-      link->header.bytes = sizeof(Link);
+      link->header.bytes = sizeof(Link) - offsetof(Link, header);
+      link->header.links = 1;
       table_.set_frame(id, &link->header);
       words[i] = reinterpret_cast<std::uint64_t>(link);
       ids_.push_back(id);
@@ -66,6 +72,7 @@ class HandleWorld {
     for (const std::uint32_t number : numbers) {
       last->next_id = ids_[number];
       last->next = link(number);
+      last->next_link = reinterpret_cast<std::uint64_t>(&link(number)->header);
       last->next_word = number;
       last = link(number);
     }

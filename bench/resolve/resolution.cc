@@ -10,7 +10,7 @@ namespace xtree::bench {
 namespace {
 
 constexpr std::size_t kChildren = 64;
-constexpr std::size_t kHotLinks = 256;  // 16 KiB of frames: the innermost cache
+constexpr std::size_t kHotLinks = 128;  // 16 KiB of frames: the innermost cache
 
 std::uint64_t steps_for(std::uint64_t links) { return links <= 10'000 ? 1'000'000 : 100'000; }
 
@@ -36,15 +36,17 @@ Contest dependent(std::uint64_t handles, std::size_t links) {
   const auto numbers = choose(*world, links);
   const Link* start = world->ring(numbers);
   const std::uint64_t steps = steps_for(numbers.size());
-  const auto at = std::make_shared<const Link*[]>(3);
-  for (int i = 0; i < 3; ++i) at[i] = start;
+  const auto at = std::make_shared<const Link*[]>(4);
+  for (int i = 0; i < 4; ++i) at[i] = start;
   Contest contest;
   contest.keep(world);
   contest.add("pointer", steps, [=] { at[0] = walk_pointers(at[0], steps); });
+  contest.add("through a swizzled reference", steps,
+              [=] { at[1] = walk_links(at[1], steps); });
   contest.add("bare array of words", steps,
-              [=] { at[1] = walk_words(world->words(), at[1], steps); });
+              [=] { at[2] = walk_words(world->words(), at[2], steps); });
   contest.add("NodeID, table, verified", steps,
-              [=] { at[2] = walk_ids(world->table().reader(), at[2], steps); });
+              [=] { at[3] = walk_ids(world->table().reader(), at[3], steps); });
   return contest;
 }
 

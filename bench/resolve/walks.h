@@ -7,6 +7,7 @@
 
 #include "contest.h"
 #include "handle_world.h"
+#include "persistence/links.h"
 
 namespace xtree::bench {
 
@@ -16,7 +17,8 @@ namespace xtree::bench {
 }
 
 inline const Link* as_link(const FrameHeader* frame) {
-  return reinterpret_cast<const Link*>(frame);
+  return reinterpret_cast<const Link*>(reinterpret_cast<const std::byte*>(frame) -
+                                       offsetof(Link, header));
 }
 
 // One after the other: each step needs the frame that the last one found.
@@ -35,6 +37,21 @@ inline const Link* walk_ids(const ObjectTable::Reader reader, const Link* at, st
   for (; steps != 0; --steps) {
     const FrameHeader* frame = reader.resident(at->next_id, HandleWorld::kEpoch);
     if (frame == nullptr) [[unlikely]]
+      unexpected();
+    at = as_link(frame);
+  }
+  return at;
+}
+
+// As readers go from a parent to a child.
+inline const Link* walk_links(const Link* at, std::uint64_t steps) {
+  for (; steps != 0; --steps) {
+    const bool has_link = at->header.links != 0;
+    const std::uint64_t link = has_link ? persistence::load_link(&at->header, 0) : 0;
+    if (!persistence::is_address(link)) [[unlikely]]
+      unexpected();
+    const FrameHeader* frame = persistence::frame_at(link);
+    if (frame->birth > HandleWorld::kEpoch) [[unlikely]]
       unexpected();
     at = as_link(frame);
   }
