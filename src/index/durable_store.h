@@ -36,6 +36,11 @@ class DurableView {
   void prefetch(Lead lead) const noexcept {
     for (std::size_t i = 0; i < kPrefetchedLines; ++i) prefetch_at(lead, 64 * i);
   }
+  // The links of a usual node, which stand in front of it.
+  void prefetch_family(Lead lead) const noexcept {
+    constexpr std::size_t kBytes = link_count(1, kDirectoryBlocks) * sizeof(std::uint64_t);
+    for (std::size_t i = 64; i <= kBytes; i += 64) prefetch_at(lead, -i);
+  }
   void prefetch_at(Lead lead, std::size_t offset) const noexcept {
     persistence::ReadView::prefetch_at(lead, offset);
   }

@@ -151,7 +151,10 @@ class Nearest {
         const std::size_t child = block * kDirectoryLanes + lane;
         if (child == skipped) continue;
         const Lead<View> lead = lead_to_child(view_, node, layout_, child);
-        if (square_limit_ < kInfinity) view_.prefetch(lead);
+        if (square_limit_ < kInfinity) {
+          view_.prefetch(lead);
+          if (node.level == 2) prefetch_family(view_, lead);
+        }
         if (!queue_node({child_distance(node, child, squares[lane]), lead})) return false;
       }
     }

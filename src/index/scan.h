@@ -169,7 +169,9 @@ class LeafWalk {
       if (level.node->level == 1 && (level.inside >> child & 1) != 0) {
         fetch_inside_leaf(lead(level, child));
       } else {
-        view_.prefetch(lead(level, child));
+        const Lead<View> ahead = lead(level, child);
+        view_.prefetch(ahead);
+        if (level.node->level == 2) prefetch_family(view_, ahead);
       }
     }
   }

@@ -61,6 +61,13 @@ template <NodeView V>
   }
 }
 
+// A view may have `prefetch_family` too: it starts to bring near what the way to the children of a
+// directory node will read, before the node itself is there. A guess is good enough.
+template <NodeView V>
+void prefetch_family(const V& view, Lead<V> node) noexcept {
+  if constexpr (requires { view.prefetch_family(node); }) view.prefetch_family(node);
+}
+
 // A view that can asks for one line of a node, at an offset that may lie behind its end.
 template <NodeView V>
 void prefetch_at(const V& view, Lead<V> child, std::size_t offset) noexcept {
