@@ -268,7 +268,10 @@ void write_levels(Writer& writer) {
     if (writer.random().one_in(6)) {
       writer.add(writer.random().one_in(4) ? StepKind::reopen : StepKind::checkpoint);
     } else if (writer.random().one_in(2)) {
-      writer.write(writer.insert(0), level);
+      // Several in a row share blocks of the log, and cross its sectors.
+      const std::size_t writes =
+          level == Durability::eventual ? 1 + writer.random().below(12) : 1;
+      for (std::size_t w = 0; w < writes; ++w) writer.write(writer.insert(0), level);
     } else {
       writer.batch(writer.mixture(6), level);
     }

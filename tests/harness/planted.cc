@@ -23,8 +23,8 @@ namespace xtree::test {
 namespace {
 
 // Limits of one search. Without a fault, as many states as any fault needs are found to be right.
-constexpr std::uint64_t kMostStates = 1500000;
-constexpr double kMostSeconds = 120;
+constexpr std::uint64_t kMostStates = 1000000;
+constexpr double kMostSeconds = 300;
 
 enum Caught : int { kNothing = 0, kByCrashes = 10, kByErrors = 11 };
 
