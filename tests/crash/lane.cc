@@ -103,10 +103,14 @@ Result<std::optional<std::string>> compare(const Snapshot& snapshot, const Index
                                            std::optional<std::uint64_t> lane = {}) {
   std::vector<Answer> answers;
   std::uint64_t all = 0;
+  const bool of_all_lanes = !lane.has_value();
+  const std::uint64_t wanted = lane.value_or(0);
   const auto done = snapshot.for_each(index, everything(), [&](const typename Index::Hit& hit) {
     ++all;
     const std::uint64_t value = hit.value;
-    if (!lane || value >> kLaneShift == *lane) answers.push_back(answer_of(hit.box, value));
+    if (of_all_lanes || value >> kLaneShift == wanted) {
+      answers.push_back(answer_of(hit.box, value));
+    }
   });
   if (!done) return done.error();
   const auto size = snapshot.size(index);
