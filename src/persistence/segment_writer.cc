@@ -7,7 +7,10 @@
 namespace xtree::persistence {
 
 Result<SegmentWriter::Place> SegmentWriter::place(std::size_t bytes, Heat heat) {
-  if (sectors_.empty()) sectors_.resize(kBufferBytes / kSectorBytes);
+  if (sectors_ == nullptr) {
+    // Not cleared: most checkpoints of small databases touch a few pages of it.
+    sectors_ = std::make_unique_for_overwrite<Sector[]>(kBufferBytes / kSectorBytes);
+  }
   const auto address = allocator_.allocate(bytes, heat);
   if (!address) return Place{};
   if (address->segment != segment_) {

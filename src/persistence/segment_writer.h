@@ -3,8 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <vector>
 
 #include "persistence/segment_allocator.h"
 #include "persistence/segment_file.h"
@@ -42,13 +42,13 @@ class SegmentWriter {
   };
 
   [[nodiscard]] std::span<std::byte> buffer() noexcept {
-    return std::as_writable_bytes(std::span(sectors_));
+    return {sectors_[0].bytes, kBufferBytes};
   }
   Result<void> write(std::size_t bytes);
 
   SegmentFiles& files_;
   SegmentAllocator& allocator_;
-  std::vector<Sector> sectors_;
+  std::unique_ptr<Sector[]> sectors_;  // when first needed; what was not collected holds anything
   std::size_t used_ = 0;
   std::uint32_t segment_ = 0;  // where the buffer's first byte goes; 0 when it has none
   std::uint64_t offset_ = 0;
