@@ -24,14 +24,16 @@ Result<ObjectTable> ObjectTable::create() {
   constexpr std::size_t kHotBytes = kSlots * sizeof(std::uint64_t);
   constexpr std::size_t kSideBytes = kSlots * sizeof(std::uint64_t);
   auto range = platform::ReservedRange::create(
-      kHotBytes + kSlots * sizeof(Cold) + kSideBytes + kChunks, kHotBytes);
+      sizeof(Near) + kHotBytes + kSlots * sizeof(Cold) + kSideBytes + kChunks,
+      sizeof(Near) + kHotBytes);
   if (!range) return range.error();
   return ObjectTable(std::move(*range));
 }
 
 ObjectTable::ObjectTable(platform::ReservedRange range)
     : range_(std::move(range)),
-      hot_(reinterpret_cast<std::uint64_t*>(range_.data())),
+      near_(reinterpret_cast<Near*>(range_.data())),
+      hot_(reinterpret_cast<std::uint64_t*>(near_ + 1)),
       cold_(reinterpret_cast<Cold*>(hot_ + kSlots)),
       side_(reinterpret_cast<std::uint64_t*>(cold_ + kSlots)),
       owners_(reinterpret_cast<std::uint8_t*>(side_ + kSlots)),
@@ -48,7 +50,7 @@ ObjectTable::Lookup ObjectTable::look_up(NodeId id) const noexcept {
     if (!found.ended) return found;
     // A slot that was recycled meanwhile has a link where the end epoch stood. `free` stores the
     // new hot word first, so whoever acquires the link finds the other tag here.
-    found.end_epoch = std::atomic_ref(side_[index(id)]).load(std::memory_order_acquire);
+    found.end_epoch = std::atomic_ref(side(index(id))).load(std::memory_order_acquire);
     const std::uint64_t again = word(id);
     if (again == seen) return found;
     seen = again;
@@ -79,8 +81,8 @@ NodeId ObjectTable::Allocator::allocate() noexcept {
   if (home.free_list != kNoSlot) {
     id = table_->reuse(shard_, home.free_list);
   } else {
-    if (home.next == home.end && !table_->take_chunk(shard_)) return {};
-    id = name(shard_, home.next++, 1);
+    if (home.next_slot() == home.end && !table_->take_chunk(shard_)) return {};
+    id = name(shard_, home.take_next(), 1);
     table_->store_word(id, id.tag());
   }
   home.given.store(home.given.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -89,9 +91,9 @@ NodeId ObjectTable::Allocator::allocate() noexcept {
 
 // Takes the slot off the free list, whose head it is.
 NodeId ObjectTable::reuse(unsigned shard, std::uint32_t index) noexcept {
-  std::atomic_ref side(side_[index]);
-  shards_->at[shard].free_list = static_cast<std::uint32_t>(side.load(std::memory_order_relaxed));
-  side.store(0, std::memory_order_relaxed);
+  std::atomic_ref link(side(index));
+  shards_->at[shard].free_list = static_cast<std::uint32_t>(link.load(std::memory_order_relaxed));
+  link.store(0, std::memory_order_relaxed);
   return name(shard, index, static_cast<std::uint16_t>(hot_[index]));
 }
 
@@ -103,11 +105,18 @@ bool ObjectTable::take_chunk(unsigned shard) noexcept {
       if (chunk == kChunks) return false;
     } while (
         !shards_->next_chunk.compare_exchange_weak(chunk, chunk + 1, std::memory_order_relaxed));
-  } while (owners_[chunk] != 0);  // restored
-  owners_[chunk] = static_cast<std::uint8_t>(shard + 1);
-  shards_->at[shard].next = chunk * kChunkSlots;
-  shards_->at[shard].end = (chunk + 1) * kChunkSlots;
+  } while (owner(chunk) != 0);  // restored
+  begin_chunk(shard, chunk);
   return true;
+}
+
+void ObjectTable::begin_chunk(unsigned shard, std::uint32_t chunk) noexcept {
+  Shard& home = shards_->at[shard];
+  home.next.store(chunk * kChunkSlots, std::memory_order_relaxed);
+  home.end = (chunk + 1) * kChunkSlots;
+  // Relaxed: those who visit slots and do not see it pass over a chunk that is new to them.
+  std::atomic_ref(owner_place(chunk))
+      .store(static_cast<std::uint8_t>(shard + 1), std::memory_order_relaxed);
 }
 
 void ObjectTable::set_frame(NodeId id, FrameHeader* frame) noexcept {
@@ -116,7 +125,7 @@ void ObjectTable::set_frame(NodeId id, FrameHeader* frame) noexcept {
 
 void ObjectTable::end(NodeId id, FrameHeader* newest, std::uint64_t epoch) noexcept {
   // Relaxed: the release store of the hot word publishes it.
-  std::atomic_ref(side_[index(id)]).store(epoch, std::memory_order_relaxed);
+  std::atomic_ref(side(index(id))).store(epoch, std::memory_order_relaxed);
   store_word(id, address_bits(newest) | kEnded | id.tag());
   shards_->ended.fetch_add(1, std::memory_order_relaxed);
 }
@@ -147,7 +156,7 @@ void ObjectTable::free(NodeId id) noexcept {
   if (!bump_tag(at, id.tag())) return;
   std::uint32_t head = home.returned.load(std::memory_order_relaxed);
   do {
-    std::atomic_ref(side_[at]).store(kFree | head, std::memory_order_release);
+    std::atomic_ref(side(at)).store(kFree | head, std::memory_order_release);
   } while (!home.returned.compare_exchange_weak(head, at, std::memory_order_release,
                                                 std::memory_order_relaxed));
 }
@@ -161,13 +170,13 @@ bool ObjectTable::bump_tag(std::uint32_t index, std::uint16_t last_tag) noexcept
     return true;
   }
   store_word(slot, 0);
-  std::atomic_ref(side_[index]).store(kFree | kNoSlot, std::memory_order_release);
+  std::atomic_ref(side(index)).store(kFree | kNoSlot, std::memory_order_release);
   return false;
 }
 
 void ObjectTable::push_free(Shard& home, std::uint32_t index, std::uint16_t last_tag) noexcept {
   if (!bump_tag(index, last_tag)) return;
-  std::atomic_ref(side_[index]).store(kFree | home.free_list, std::memory_order_release);
+  std::atomic_ref(side(index)).store(kFree | home.free_list, std::memory_order_release);
   home.free_list = index;
 }
 
@@ -188,26 +197,26 @@ void ObjectTable::fill(NodeId id, FrameHeader* frame) noexcept {
 }
 
 TableEntry ObjectTable::on_disk(NodeId id) const noexcept {
-  const Cold& cold = cold_[index(id)];
-  if (cold.tag == 0) return {};
+  const Cold& known = cold(index(id));
+  if (known.tag == 0) return {};
   TableEntry entry;
-  entry.id = NodeId::make(id.handle(), cold.tag);
-  entry.address = {cold.segment, cold.unit};
-  entry.checksum = cold.checksum;
-  entry.bytes = cold.units * std::uint32_t{kImageAlignment};
+  entry.id = NodeId::make(id.handle(), known.tag);
+  entry.address = {known.segment, known.unit};
+  entry.checksum = known.checksum;
+  entry.bytes = known.units * std::uint32_t{kImageAlignment};
   return entry;
 }
 
 void ObjectTable::set_on_disk(const TableEntry& entry) noexcept {
   XTREE_CHECK(entry.id.tag() != 0 && entry.bytes <= kMaxFrameBytes);
-  cold_[index(entry.id)] = {.segment = entry.address.segment,
-                            .unit = entry.address.unit,
-                            .checksum = entry.checksum,
-                            .tag = entry.id.tag(),
-                            .units = static_cast<std::uint16_t>(entry.bytes / kImageAlignment)};
+  cold(index(entry.id)) = {.segment = entry.address.segment,
+                           .unit = entry.address.unit,
+                           .checksum = entry.checksum,
+                           .tag = entry.id.tag(),
+                           .units = static_cast<std::uint16_t>(entry.bytes / kImageAlignment)};
 }
 
-void ObjectTable::clear_on_disk(NodeId id) noexcept { cold_[index(id)] = {}; }
+void ObjectTable::clear_on_disk(NodeId id) noexcept { cold(index(id)) = {}; }
 
 Result<void> ObjectTable::restore(const TableEntry& entry) {
   const NodeId id = entry.id;
@@ -236,30 +245,34 @@ Result<void> ObjectTable::restore(const TableEntry& entry) {
 Result<void> ObjectTable::restore_place(NodeId id) noexcept {
   if (id.handle() < shards_->restored_handles) return bad_entry("entries do not ascend");
   const std::uint32_t chunk = index(id) / kChunkSlots;
-  const auto owner = static_cast<std::uint8_t>(id.shard() + 1);
-  if (owners_[chunk] != 0 && owners_[chunk] != owner) {
+  if (owner(chunk) != 0 && owner(chunk) != id.shard() + 1) {
     return bad_entry("slots of one chunk belong to two shards");
   }
   Shard& home = shards_->at[id.shard()];
-  if (owners_[chunk] == 0) {
-    while (home.next != home.end) push_free(home, home.next++, 0);
-    owners_[chunk] = owner;
-    home.next = chunk * kChunkSlots;
-    home.end = home.next + kChunkSlots;
+  if (owner(chunk) == 0) {
+    while (home.next_slot() != home.end) push_free(home, home.take_next(), 0);
+    begin_chunk(id.shard(), chunk);
     shards_->restored_chunks = std::max(shards_->restored_chunks, chunk + 1);
   }
-  while (home.next != index(id)) push_free(home, home.next++, 0);
-  ++home.next;
+  while (home.next_slot() != index(id)) push_free(home, home.take_next(), 0);
+  static_cast<void>(home.take_next());
   shards_->restored_handles = id.handle() + 1;
   return {};
 }
 
-NodeId ObjectTable::live_id(std::uint32_t index) const noexcept {
+// Where the unused part of the chunk begins, if its shard is allocating from it, or else its end.
+std::uint32_t ObjectTable::used_end(unsigned shard, std::uint32_t chunk) const noexcept {
+  const std::uint32_t begin = chunk * kChunkSlots;
+  const std::uint32_t next = shards_->at[shard].next_slot();
+  return next > begin && next - begin < kChunkSlots ? next : begin + kChunkSlots;
+}
+
+NodeId ObjectTable::live_id(unsigned shard, std::uint32_t index) const noexcept {
   const std::uint64_t seen = word(name(0, index, 0));
-  const std::uint64_t side = std::atomic_ref(side_[index]).load(std::memory_order_relaxed);
+  const std::uint64_t link = std::atomic_ref(side(index)).load(std::memory_order_relaxed);
   const auto tag = static_cast<std::uint16_t>(seen);
-  if (tag == 0 || (seen & kEnded) != 0 || (side & kFree) != 0) return {};
-  return name(owners_[index / kChunkSlots] - 1u, index, tag);
+  if (tag == 0 || (seen & kEnded) != 0 || (link & kFree) != 0) return {};
+  return name(shard, index, tag);
 }
 
 }  // namespace xtree::persistence

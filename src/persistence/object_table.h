@@ -25,6 +25,9 @@ namespace xtree::persistence {
 //   side   the epoch that ended a destroyed node, or the next slot of the free list (8 bytes,
 //          touched for such slots only)
 //
+// The arrays are far apart, and each costs its own pages of memory and of page tables; so the first
+// elements of the others lie before the first hot words, where a small table has all in one page.
+//
 // A hot word is `frame << 16 | tag`. Frames are aligned to 64 bytes, so six bits of the address are
 // zero; the lowest of them, `kEnded`, marks a node that was destroyed and that older epochs may
 // still need. A word without an address belongs to a node that is only on disk, or to a free slot,
@@ -160,13 +163,10 @@ class ObjectTable {
   // of the slots. For the checkpointer, beside everybody else.
   template <class Visit>
   void for_each_on_disk(Visit&& visit) const {
-    const std::uint64_t end = std::uint64_t{chunks_end()} * kChunkSlots;
-    for (std::uint64_t at = 0; at < end; ++at) {
-      // Only a chunk that a checkpoint knows has such slots, and its owner has long been there.
-      if (cold_[at].segment == 0) continue;
-      const auto index = static_cast<std::uint32_t>(at);
-      visit(on_disk(name(owners_[index / kChunkSlots] - 1u, index, cold_[at].tag)));
-    }
+    // Only a chunk that a checkpoint knows has such slots, and its owner has long been there.
+    for_each_used([&](unsigned shard, std::uint32_t index) {
+      if (cold(index).segment != 0) visit(on_disk(name(shard, index, cold(index).tag)));
+    });
   }
 
   // Takes over a checkpoint's entry, before any other use; entries come by ascending handle.
@@ -178,10 +178,9 @@ class ObjectTable {
   // Calls `visit(NodeId)` for every node that has not been destroyed. The writer's business.
   template <class Visit>
   void for_each_live(Visit&& visit) const {
-    const std::uint64_t end = std::uint64_t{chunks_end()} * kChunkSlots;
-    for (std::uint64_t at = 0; at < end; ++at) {
-      if (const NodeId id = live_id(static_cast<std::uint32_t>(at))) visit(id);
-    }
+    for_each_used([&](unsigned shard, std::uint32_t index) {
+      if (const NodeId id = live_id(shard, index)) visit(id);
+    });
   }
 
  private:
@@ -201,15 +200,37 @@ class ObjectTable {
   static_assert(sizeof(Cold) == 16);
   static_assert(kMaxFrameBytes / kImageAlignment <= 0xffff);
 
+  // The beginnings of the arrays behind the hot words. They and the first 144 of those are a page.
+  static constexpr std::uint32_t kNearSlots = 120;
+  static constexpr std::uint32_t kNearChunks = 64;
+  struct Near {
+    std::array<Cold, kNearSlots> cold;
+    std::array<std::uint64_t, kNearSlots> side;
+    std::array<std::uint8_t, kNearChunks> owners;
+  };
+  static_assert(sizeof(Near) % 64 == 0 &&
+                sizeof(Near) + kNearSlots * sizeof(std::uint64_t) <= 4096);
+
   // The first line is its Allocator's, the second everybody's.
   struct alignas(64) Shard {
-    std::uint32_t next = 0;  // the part of the newest chunk that was never used
+    // The part of the newest chunk that was never used. Atomic for those who visit slots meanwhile:
+    // what they look for was used long before they were called, so it orders nothing.
+    std::atomic<std::uint32_t> next = 0;
     std::uint32_t end = 0;
     std::uint32_t free_list = kNoSlot;  // an index
     // Handles that the Allocator gave out and took back. Atomic for those who count meanwhile; they
     // order nothing.
     std::atomic<std::uint64_t> given = 0;
     std::atomic<std::uint64_t> taken = 0;
+
+    [[nodiscard]] std::uint32_t next_slot() const noexcept {
+      return next.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint32_t take_next() noexcept {
+      const std::uint32_t slot = next_slot();
+      next.store(slot + 1, std::memory_order_relaxed);
+      return slot;
+    }
 
     alignas(64) std::atomic<bool> leased = false;
     // What others have freed, linked like the free list; the Allocator takes all of it at once.
@@ -239,13 +260,40 @@ class ObjectTable {
                                              std::uint16_t tag) noexcept {
     return NodeId::make(std::uint64_t{shard} << kSlotBits | index, tag);
   }
-  [[nodiscard]] NodeId live_id(std::uint32_t index) const noexcept;
+  [[nodiscard]] Cold& cold(std::uint32_t index) const noexcept {
+    return index < kNearSlots ? near_->cold[index] : cold_[index];
+  }
+  [[nodiscard]] std::uint64_t& side(std::uint32_t index) const noexcept {
+    return index < kNearSlots ? near_->side[index] : side_[index];
+  }
+  [[nodiscard]] std::uint8_t& owner_place(std::uint32_t chunk) const noexcept {
+    return chunk < kNearChunks ? near_->owners[chunk] : owners_[chunk];
+  }
+  // The chunk's shard plus 1, or 0 when nobody has taken it.
+  [[nodiscard]] unsigned owner(std::uint32_t chunk) const noexcept {
+    return std::atomic_ref(owner_place(chunk)).load(std::memory_order_relaxed);
+  }
+  // Calls `visit(shard, index)` for every slot that was ever used, and may call it for others in
+  // chunks that have owners.
+  template <class Visit>
+  void for_each_used(Visit&& visit) const {
+    const std::uint32_t chunks = chunks_end();
+    for (std::uint32_t chunk = 0; chunk < chunks; ++chunk) {
+      const unsigned owner = this->owner(chunk);
+      if (owner == 0) continue;
+      const std::uint32_t end = used_end(owner - 1, chunk);
+      for (std::uint32_t index = chunk * kChunkSlots; index < end; ++index) visit(owner - 1, index);
+    }
+  }
+  [[nodiscard]] std::uint32_t used_end(unsigned shard, std::uint32_t chunk) const noexcept;
+  [[nodiscard]] NodeId live_id(unsigned shard, std::uint32_t index) const noexcept;
   // Behind the last chunk that has an owner.
   [[nodiscard]] std::uint32_t chunks_end() const noexcept {
     return std::max(shards_->next_chunk.load(std::memory_order_relaxed), shards_->restored_chunks);
   }
   [[nodiscard]] NodeId reuse(unsigned shard, std::uint32_t index) noexcept;
   [[nodiscard]] bool take_chunk(unsigned shard) noexcept;
+  void begin_chunk(unsigned shard, std::uint32_t chunk) noexcept;
   [[nodiscard]] Result<void> restore_place(NodeId id) noexcept;
   [[nodiscard]] bool bump_tag(std::uint32_t index, std::uint16_t last_tag) noexcept;
   void check_life(NodeId id) noexcept;
@@ -254,11 +302,12 @@ class ObjectTable {
     std::atomic_ref(hot_[index(id)]).store(word, std::memory_order_release);
   }
 
-  platform::ReservedRange range_;  // all four of these, in their order
+  platform::ReservedRange range_;  // all five of these, in their order
+  Near* near_;
   std::uint64_t* hot_;
-  Cold* cold_;
+  Cold* cold_;            // these three without what is near: ask `cold`, `side` and `owner`
   std::uint64_t* side_;
-  std::uint8_t* owners_;  // by chunk: its shard plus 1, or 0 when nobody has taken it
+  std::uint8_t* owners_;  // by chunk
   std::unique_ptr<Shards> shards_;
 };
 

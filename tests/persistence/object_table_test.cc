@@ -185,6 +185,58 @@ TEST_F(ObjectTableTest, RestoresLiveAndFreeSlotsAndTheGapsBetween) {
   EXPECT_EQ(allocate(), NodeId::make(5, 1));
 }
 
+// A small table has the words of its first slots in other places than a large one has the rest.
+TEST_F(ObjectTableTest, KeepsTheWordsOfAllSlotsApart) {
+  constexpr std::uint32_t kCount = 70 * ObjectTable::kChunkSlots;
+  const auto entry_of = [](NodeId id) {
+    const auto slot = static_cast<std::uint32_t>(id.slot());
+    return TableEntry{id, {.segment = slot + 1, .unit = 3 * slot}, ~slot, 64};
+  };
+  std::vector<NodeId> ids;
+  for (std::uint32_t i = 0; i < kCount; ++i) {
+    ids.push_back(allocate(i / ObjectTable::kChunkSlots % 2));
+    table_->set_on_disk(entry_of(ids.back()));
+    table_->set_frame(ids.back(), fake_frame(i));
+    if (i % 3 == 0) table_->end(ids.back(), fake_frame(i), 1000 + i);
+  }
+  for (std::uint32_t i = 0; i < kCount; ++i) {
+    const ObjectTable::Lookup found = table_->look_up(ids[i]);
+    ASSERT_EQ(found.frame, fake_frame(i));
+    ASSERT_EQ(found.end_epoch, i % 3 == 0 ? 1000 + i : 0);
+    ASSERT_EQ(table_->on_disk(ids[i]), entry_of(ids[i])) << i;
+  }
+  std::size_t on_disk = 0;
+  table_->for_each_on_disk([&](const TableEntry& entry) {
+    ASSERT_EQ(entry, entry_of(ids[on_disk]));
+    ++on_disk;
+  });
+  EXPECT_EQ(on_disk, kCount);
+  std::size_t live = 0;
+  table_->for_each_live([&](NodeId id) {
+    ++live;
+    ASSERT_NE(id.slot() % 3, 0u);
+  });
+  EXPECT_EQ(live, kCount - (kCount + 2) / 3);
+}
+
+// A shard may go back to a chunk before one that it has filled, as the restored ones come first.
+TEST_F(ObjectTableTest, VisitsAFullChunkBehindTheOneThatIsBeingFilled) {
+  constexpr std::uint32_t kLast = 2 * ObjectTable::kChunkSlots - 1;
+  for (std::uint32_t slot = ObjectTable::kChunkSlots; slot <= kLast; ++slot) {
+    ASSERT_TRUE(table_->restore(live_entry(NodeId::make(slot, 1))));
+  }
+  const auto visited = [&] {
+    std::size_t count = 0;
+    table_->for_each_live([&](NodeId) { ++count; });
+    return count;
+  };
+  EXPECT_EQ(visited(), ObjectTable::kChunkSlots);
+  for (std::uint32_t i = 0; i < ObjectTable::kChunkSlots; ++i) {
+    ASSERT_EQ(allocate(), NodeId::make(i, 1));
+    ASSERT_EQ(visited(), ObjectTable::kChunkSlots + i + 1);
+  }
+}
+
 TEST_F(ObjectTableTest, RefusesEntriesThatMakeNoSense) {
   const auto code_of = [&](const TableEntry& entry) {
     const Result<void> result = table_->restore(entry);
