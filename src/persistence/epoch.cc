@@ -15,24 +15,13 @@ std::size_t thread_hint() noexcept {
 }  // namespace
 
 Result<std::unique_ptr<EpochRegistry>> EpochRegistry::create(std::uint64_t published) {
-  auto snapshots = PinSlots::create();
-  if (!snapshots) return snapshots.error();
   auto lines = ReaderLines::create();
   if (!lines) return lines.error();
-  auto guards = PinSlots::create();
-  if (!guards) return guards.error();
-  std::unique_ptr<EpochRegistry> registry(new (std::nothrow) EpochRegistry(
-      std::move(*snapshots), std::move(*lines), std::move(*guards), published));
+  std::unique_ptr<EpochRegistry> registry(new (std::nothrow)
+                                              EpochRegistry(std::move(*lines), published));
   if (!registry) return Error(ErrorCode::out_of_memory, "epochs", "no memory for the registry");
   return registry;
 }
-
-EpochRegistry::EpochRegistry(PinSlots snapshots, ReaderLines lines, PinSlots guards,
-                             std::uint64_t published) noexcept
-    : snapshots_(std::move(snapshots)),
-      lines_(std::move(lines)),
-      guards_(std::move(guards)),
-      published_(published) {}
 
 // A pin counts once `published` was seen unchanged after the slot showed it: a collector that does
 // not find the slot had loaded `published` before that second look, so it still takes the epoch

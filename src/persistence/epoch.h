@@ -165,8 +165,9 @@ class EpochRegistry {
 
  private:
   friend class SnapshotPin;
-  EpochRegistry(PinSlots snapshots, ReaderLines lines, PinSlots guards,
-                std::uint64_t published) noexcept;
+  EpochRegistry(ReaderLines lines, std::uint64_t published) noexcept
+      : lines_(std::move(lines)),
+        published_(published) {}
   // In a snapshot's stamp: the time of opening plus 1, 0 before that is known and without one, or:
   static constexpr std::uint64_t kEnded = std::numeric_limits<std::uint64_t>::max();
 

@@ -1,15 +1,33 @@
 #include "persistence/pin_slots.h"
 
+#include <functional>
+#include <utility>
+
 namespace xtree::persistence {
 
-Result<PinSlots> PinSlots::create() {
+// Of two threads that reserve at once, one has reserved for nothing.
+bool PinSlots::reserve() noexcept {
+  if (reserved_.load(std::memory_order_relaxed) != nullptr) return true;
   auto range = platform::ReservedRange::create(kMaxSlots * sizeof(PinSlot));
-  if (!range) return range.error();
-  return PinSlots(std::move(*range));
+  if (!range) return false;
+  auto* slots = reinterpret_cast<PinSlot*>(range->data());
+  PinSlot* none = nullptr;
+  // The window's growth, which comes behind it, is what shows it to others.
+  if (reserved_.compare_exchange_strong(none, slots, std::memory_order_relaxed)) {
+    range_ = std::move(*range);
+  }
+  return true;
+}
+
+std::size_t PinSlots::number(const PinSlot* slot) const noexcept {
+  const PinSlot* first = first_.data();
+  const bool is_near = !std::less<>()(slot, first) && std::less<>()(slot, first + kFirstWindow);
+  return static_cast<std::size_t>(slot -
+                                  (is_near ? first : reserved_.load(std::memory_order_relaxed)));
 }
 
 PinSlot* PinSlots::try_claim(std::size_t number, std::uint64_t epoch) noexcept {
-  PinSlot& slot = slots()[number];
+  PinSlot& slot = at(number);
   std::uint64_t none = 0;
   // The relaxed look only spares the bus a hopeless attempt.
   const bool claimed =
@@ -28,6 +46,7 @@ PinSlot* PinSlots::claim(std::size_t hint, std::uint64_t epoch) noexcept {
       if (window == kMaxSlots) return nullptr;
       hint = window;
     }
+    if (window == kFirstWindow && !reserve()) return nullptr;
     const std::size_t wider = window == 0 ? kFirstWindow : 2 * window;
     window_.compare_exchange_strong(window, wider, std::memory_order_seq_cst);
   }

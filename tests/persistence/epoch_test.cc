@@ -28,41 +28,38 @@ std::vector<std::uint64_t> guards(const EpochRegistry& registry) {
 }
 
 TEST(PinSlots, GiveEveryClaimALineOfItsOwn) {
-  auto slots = PinSlots::create();
-  ASSERT_TRUE(slots);
+  PinSlots slots;
   std::set<PinSlot*> claimed;
   for (std::uint64_t i = 0; i < 3000; ++i) {
-    PinSlot* slot = slots->claim(7, i);
+    PinSlot* slot = slots.claim(7, i);
     ASSERT_NE(slot, nullptr);
     ASSERT_EQ(reinterpret_cast<std::uintptr_t>(slot) % 64, 0u);
     ASSERT_TRUE(claimed.insert(slot).second);
   }
   std::set<std::uint64_t> seen;
-  slots->for_each_pinned([&](std::uint64_t epoch, const PinSlot&) { seen.insert(epoch); });
+  slots.for_each_pinned([&](std::uint64_t epoch, const PinSlot&) { seen.insert(epoch); });
   EXPECT_EQ(seen.size(), 3000u);
   EXPECT_EQ(*seen.begin(), 0u);
   EXPECT_EQ(*seen.rbegin(), 2999u);
   // However one-sided the hints, the window stays in proportion.
-  for (const PinSlot* slot : claimed) ASSERT_LT(slots->number(slot), 16'384u);
+  for (const PinSlot* slot : claimed) ASSERT_LT(slots.number(slot), 16'384u);
 }
 
 TEST(PinSlots, TakeASlotAgainThatWasGivenBack) {
-  auto slots = PinSlots::create();
-  ASSERT_TRUE(slots);
-  PinSlot* first = slots->claim(5, 1);
-  EXPECT_EQ(slots->number(first), 5u);
-  PinSlot* second = slots->claim(5, 1);
-  EXPECT_EQ(slots->number(second), 6u);
+  PinSlots slots;
+  PinSlot* first = slots.claim(5, 1);
+  EXPECT_EQ(slots.number(first), 5u);
+  PinSlot* second = slots.claim(5, 1);
+  EXPECT_EQ(slots.number(second), 6u);
   first->pinned.store(0);
-  EXPECT_EQ(slots->claim(5, 1), first);
+  EXPECT_EQ(slots.claim(5, 1), first);
 }
 
 TEST(PinSlots, RunOutAtTheirLimit) {
-  auto slots = PinSlots::create();
-  ASSERT_TRUE(slots);
+  PinSlots slots;
   std::size_t claimed = 0;
   PinSlot* slot = nullptr;
-  while (claimed <= PinSlots::kMaxSlots && (slot = slots->claim(claimed, 1)) != nullptr) ++claimed;
+  while (claimed <= PinSlots::kMaxSlots && (slot = slots.claim(claimed, 1)) != nullptr) ++claimed;
   EXPECT_EQ(claimed, PinSlots::kMaxSlots);
 }
 
