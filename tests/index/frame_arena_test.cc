@@ -5,10 +5,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <iostream>
 #include <limits>
 #include <random>
 #include <vector>
+
+#include "support/random.h"
 
 namespace xtree::persistence {
 namespace {
@@ -101,9 +102,7 @@ TEST(FrameArena, JoinsAndCutsWhatIsFree) {
 }
 
 TEST(FrameArena, KeepsAllocationsApartThroughRandomUse) {
-  const std::uint64_t seed = std::random_device{}();
-  std::cout << "seed " << seed << '\n';
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(test::test_seed("frame arena"));
   FrameArena arena;
   struct Frame {
     unsigned char* memory;

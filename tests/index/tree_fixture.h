@@ -14,6 +14,7 @@
 #include "index/memory_store.h"
 #include "index/tree.h"
 #include "index/verify.h"
+#include "support/random.h"
 
 namespace xtree::index {
 
@@ -256,6 +257,6 @@ void live_through(ModelledTree<Scalar, Store>& tree, EntrySource<Scalar>& source
   EXPECT_EQ(tree.root.height, 0u);
 }
 
-inline std::uint64_t fresh_seed() { return std::random_device{}(); }
+inline std::uint64_t fresh_seed() { return test::test_seed("tree"); }
 
 }  // namespace xtree::index

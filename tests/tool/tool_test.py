@@ -11,6 +11,8 @@ import time
 import unittest
 
 TOOL = os.environ["XTREE_TOOL"]
+SEED = int(os.environ.get("XTREE_TEST_SEED", random.randrange(2 ** 32)))
+print(f"tool: XTREE_TEST_SEED={SEED}", flush=True)
 OK, CORRUPTION, USAGE, BAD_INPUT, IO, LOCKED = range(6)
 
 POINTS = "id,name,x,y\n" + "".join(f"{100 + i},p{i},{i},{i * i}\n" for i in range(20))
@@ -178,9 +180,7 @@ class Csv(ToolTest):
         self.assertIn("closing quote may be missing", done["skipped_lines"][0])
 
     def test_records_across_buffer_ends_are_whole(self):
-        seed = random.randrange(2 ** 32)
-        print(f"seed {seed}")
-        rng = random.Random(seed)
+        rng = random.Random(SEED)
         names = [rng.choice(["a,", '""', "b\n", "c\r\n", "d"]) * rng.randrange(200)
                  for _ in range(2000)]
         text = "name,x\r\n" + "".join(f'"{name}",{i}\r\n' for i, name in enumerate(names))
@@ -297,9 +297,7 @@ class Query(ToolTest):
                 self.assertEqual(counted["count"], len(ids))
 
     def test_predicates_agree_with_a_plain_scan(self):
-        seed = random.randrange(2 ** 32)
-        print(f"seed {seed}")
-        rng = random.Random(seed)
+        rng = random.Random(SEED)
         boxes = []
         for _ in range(3000):
             low = [rng.randrange(100) for _ in range(2)]
