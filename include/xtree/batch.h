@@ -32,13 +32,18 @@ class XTREE_EXPORT OperationList {
   void remove(std::string_view name);
   void clear() noexcept;
   [[nodiscard]] std::size_t size() const noexcept;
+  // Why the list cannot be applied: the first operation that was refused, or found no memory.
+  [[nodiscard]] Result<void> status() const noexcept;
 
   struct Content;
   [[nodiscard]] const Content* content() const noexcept { return content_.get(); }
 
  private:
-  Content& require();
+  template <class Work>
+  void change(Work&& work) noexcept;
+
   std::unique_ptr<Content> content_;
+  bool is_incomplete_ = false;  // for want of memory
 };
 
 }  // namespace detail
@@ -53,8 +58,9 @@ class XTREE_EXPORT OperationList {
 // `Database::apply` does all of it or nothing, also across a crash. Operations take effect in their
 // order. Erasing or updating an entry that is absent changes nothing and is not an error. An
 // operation that is refused (NaN, inverted box, an index of another database or in memory) makes
-// `apply` fail with `invalid_argument`. A batch may be applied again; it is not for two threads.
-// Names are plain words; a value has at most 4096 bytes, and all of a database's together 256 KiB.
+// `apply` fail with `invalid_argument`, one that finds no memory with `out_of_memory`. A batch may
+// be applied again; it is not for two threads. Names are plain words; a value has at most 4096
+// bytes, and all of a database's together 256 KiB.
 class Batch {
  public:
   template <class Index>

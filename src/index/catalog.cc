@@ -6,6 +6,7 @@
 
 #include "index/catalog_format.h"
 #include "platform/check.h"
+#include "platform/without_throwing.h"
 
 namespace xtree::index {
 namespace {
@@ -169,7 +170,7 @@ Result<void> Catalog::apply(std::span<const std::byte> operations, bool logged, 
     if (!more) return more.error();
     if (!*more) return {};
     bool answer = true;
-    if (const auto done = apply_one(operation, answer); !done) return cause_of(done.error());
+    if (const auto done = try_one(operation, answer); !done) return cause_of(done.error());
     if (answers != nullptr) answers[i] = answer;
   }
 }
@@ -184,19 +185,24 @@ Result<void> Catalog::replay(std::span<const std::byte> operations) {
     if (!*more) return {};
     XTREE_TRY(check_one(operation));
     bool answer = true;
-    if (const auto done = apply_one(operation, answer); !done) return cause_of(done.error());
+    if (const auto done = try_one(operation, answer); !done) return cause_of(done.error());
   }
+}
+
+// An operation that finds no memory has changed nothing, wherever it was.
+Result<void> Catalog::try_one(const Operation& operation, bool& answer) {
+  return platform::without_throwing("index", [&] { return apply_one(operation, answer); });
 }
 
 Result<void> Catalog::apply_one(const Operation& operation, bool& answer) {
   switch (operation.kind) {
     case OperationKind::put: {
-      const std::string_view value(reinterpret_cast<const char*>(operation.payload.data()),
-                                   operation.payload.size());
+      std::string value(reinterpret_cast<const char*>(operation.payload.data()),
+                        operation.payload.size());
       const auto [at, is_new] = values_.try_emplace(std::string(operation.name));
       if (!is_new) forget_value(operation.name, at->second);
-      at->second = value;
-      values_bytes_ += value_record_bytes(operation.name, value);
+      at->second = std::move(value);
+      values_bytes_ += value_record_bytes(operation.name, at->second);
       values_changed_ = true;
       return {};
     }
@@ -238,10 +244,11 @@ Result<void> Catalog::create_index(const Operation& operation) {
   auto schema = decode_schema(bits);
   if (!schema) return schema.error();
   auto tree = std::make_shared<DurableTree>();
-  tree->definition = {next_number_++, std::string(operation.name), *schema, NodeId{}};
+  tree->definition = {next_number_, std::string(operation.name), *schema, NodeId{}};
   tree->engine = make_engine<DurableStore>(*schema);
-  touch(*tree);
-  trees_.emplace(tree->definition.number, std::move(tree));
+  touched_.reserve(touched_.size() + 1);
+  touch(*trees_.emplace(next_number_, std::move(tree)).first->second);
+  ++next_number_;
   indexes_changed_ = true;
   return {};
 }
@@ -261,16 +268,17 @@ Result<void> Catalog::drop_index(std::uint32_t number) {
 
 void Catalog::touch(DurableTree& tree) {
   if (tree.root_changed) return;
-  tree.root_changed = true;
   touched_.push_back(&tree);
+  tree.root_changed = true;
 }
 
 Result<void> Catalog::bulk_load(DurableTree& tree, const detail::EntryBlock& entries,
                                 std::size_t threads) {
   DurableStore store = writer_store(tree.definition);
-  XTREE_TRY(tree.engine->bulk_load(store, tree.root, entries, threads));
   touch(tree);
-  const Result<void> finished = finish_epoch();
+  XTREE_TRY(tree.engine->bulk_load(store, tree.root, entries, threads));
+  const Result<void> finished =
+      platform::without_throwing("index", [this] { return finish_epoch(); });
   if (finished) return {};
   return Error(ErrorCode::poisoned, "index", finished.error().message());  // not as it was
 }
@@ -318,7 +326,7 @@ Result<void> Catalog::finish_epoch() {
   touched_.clear();
   if (values_changed_) XTREE_TRY(write_values());
   if (indexes_changed_) XTREE_TRY(write_indexes());
-  return {};
+  return store_->epoch_status();
 }
 
 Result<void> Catalog::write_object(NodeId& id, std::span<const std::byte> content) {

@@ -86,6 +86,7 @@ class Catalog final : public persistence::Applier {
   Result<void> load();
   [[nodiscard]] DurableTree* tree_of(std::uint32_t number) const;
   Result<void> check_one(const Operation& operation) const;
+  Result<void> try_one(const Operation& operation, bool& answer);
   Result<void> apply_one(const Operation& operation, bool& answer);
   void forget_value(std::string_view name, std::string_view value) noexcept;
   Result<void> create_index(const Operation& operation);

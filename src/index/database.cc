@@ -4,14 +4,20 @@
 #include "index/database_core.h"
 #include "index/operation.h"
 #include "platform/check.h"
+#include "platform/without_throwing.h"
 
 namespace xtree {
 namespace {
 
+// Every call comes in here: memory that runs out behind it is an error and no exception.
+template <class Work>
+auto guarded(Work&& work) noexcept {
+  return platform::without_throwing("database", std::forward<Work>(work));
+}
+
 // The operations of a batch that may be handed to this database.
 Result<void> check_batch(const detail::OperationList::Content& content,
                          const detail::DatabaseCore* core) {
-  if (content.error) return *content.error;
   if (!content.fits(core)) {
     return Error(ErrorCode::invalid_argument, "batch", "its indexes are of another database");
   }
@@ -33,75 +39,105 @@ Database::~Database() {
 }
 
 Result<Database> Database::open(std::string_view directory, const Options& options) {
-  auto core = detail::DatabaseCore::open(directory, options);
+  auto core = guarded([&] { return detail::DatabaseCore::open(directory, options); });
   if (!core) return core.error();
   return Database(std::move(core).value());
 }
 
-Result<void> Database::close() { return core_->close(); }
+Result<void> Database::close() {
+  return guarded([this] { return core_->close(); });
+}
 
 Result<std::shared_ptr<detail::IndexCore>> Database::open_index(std::string_view name,
                                                                 const detail::Schema& schema,
                                                                 const IndexOptions& options) {
-  if (options.mode == Mode::durable) return core_->open_index(name, &schema);
+  if (options.mode == Mode::durable) {
+    return guarded([&] { return core_->open_index(name, &schema); });
+  }
   if (!index::is_plain_word(name)) {
     return Error(ErrorCode::invalid_argument, "name", "an index's name is a plain word");
   }
-  auto core = detail::make_memory_index(schema);
-  if (!core) return core.error();
-  return std::shared_ptr<detail::IndexCore>(std::move(core).value());
+  return guarded([&]() -> Result<std::shared_ptr<detail::IndexCore>> {
+    auto core = detail::make_memory_index(schema);
+    if (!core) return core.error();
+    return std::shared_ptr<detail::IndexCore>(std::move(core).value());
+  });
 }
 
 Result<std::shared_ptr<detail::IndexCore>> Database::open_index(std::string_view name) {
-  return core_->open_index(name, nullptr);
+  return guarded([&] { return core_->open_index(name, nullptr); });
 }
 
-Result<void> Database::drop_index(std::string_view name) { return core_->drop_index(name); }
+Result<void> Database::drop_index(std::string_view name) {
+  return guarded([&] { return core_->drop_index(name); });
+}
 
-Result<std::vector<IndexDescription>> Database::indexes() const { return core_->indexes(); }
+Result<std::vector<IndexDescription>> Database::indexes() const {
+  return guarded([this] { return core_->indexes(); });
+}
 
 Result<void> Database::apply(const Batch& batch) { return apply(batch, core_->durability()); }
 
 Result<void> Database::apply(const Batch& batch, Durability durability) {
-  const auto* content = batch.operations_.content();
-  if (content == nullptr) return core_->check_open();
-  XTREE_TRY(check_batch(*content, core_.get()));
-  return core_->commit(content->operations, content->count, durability, nullptr);
+  XTREE_TRY(batch.operations_.status());
+  return guarded([&]() -> Result<void> {
+    const auto* content = batch.operations_.content();
+    if (content == nullptr) return core_->check_open();
+    XTREE_TRY(check_batch(*content, core_.get()));
+    return core_->commit(content->operations, content->count, durability, nullptr);
+  });
 }
 
 Result<Token> Database::apply_async(const Batch& batch) {
-  const auto* content = batch.operations_.content();
-  if (content == nullptr) return Token{};
-  XTREE_TRY(check_batch(*content, core_.get()));
-  return core_->commit_async(content->operations, content->count);
+  XTREE_TRY(batch.operations_.status());
+  return guarded([&]() -> Result<Token> {
+    const auto* content = batch.operations_.content();
+    if (content == nullptr) return Token{};
+    XTREE_TRY(check_batch(*content, core_.get()));
+    return core_->commit_async(content->operations, content->count);
+  });
 }
 
-Result<void> Database::wait(Token token) { return core_->wait(token); }
+Result<void> Database::wait(Token token) {
+  return guarded([&] { return core_->wait(token); });
+}
 
 Snapshot Database::snapshot() const { return Snapshot(core_->snapshot()); }
 
 Result<std::optional<std::string>> Database::get(std::string_view name) const {
-  return core_->get(name, nullptr);
+  return guarded([&] { return core_->get(name, nullptr); });
 }
 
-Result<void> Database::checkpoint() { return core_->checkpoint(); }
+Result<void> Database::checkpoint() {
+  return guarded([this] { return core_->checkpoint(); });
+}
 
-Result<void> Database::compact() { return core_->compact(); }
+Result<void> Database::compact() {
+  return guarded([this] { return core_->compact(); });
+}
 
-Result<void> Database::pause_compaction() { return core_->pause_compaction(true); }
+Result<void> Database::pause_compaction() {
+  return guarded([this] { return core_->pause_compaction(true); });
+}
 
-Result<void> Database::resume_compaction() { return core_->pause_compaction(false); }
+Result<void> Database::resume_compaction() {
+  return guarded([this] { return core_->pause_compaction(false); });
+}
 
-Result<DatabaseStats> Database::stats() const { return core_->stats(); }
+Result<DatabaseStats> Database::stats() const {
+  return guarded([this] { return core_->stats(); });
+}
 
 OpenReport Database::open_report() const { return core_->open_report(); }
 
-Result<void> Database::verify() const { return core_->verify(); }
-
-Result<std::optional<std::string>> Snapshot::get(std::string_view name) const {
-  return core_->database().get(name, core_.get());
+Result<void> Database::verify() const {
+  return guarded([this] { return core_->verify(); });
 }
 
-std::uint64_t Snapshot::epoch() const noexcept { return core_->pin().epoch(); }
+Result<std::optional<std::string>> Snapshot::get(std::string_view name) const {
+  return guarded([&] { return core_->database().get(name, core_.get()); });
+}
+
+std::uint64_t Snapshot::epoch() const noexcept { return core_->epoch(); }
 
 }  // namespace xtree

@@ -7,6 +7,7 @@
 #include "platform/check.h"
 #include "platform/clock.h"
 #include "platform/plant.h"
+#include "platform/without_throwing.h"
 
 namespace xtree::detail {
 namespace {
@@ -31,6 +32,7 @@ Error bad_name() {
 }  // namespace
 
 SnapshotCore::~SnapshotCore() {
+  if (refusal_) return;
   const std::uint64_t epoch = pin_.epoch();
   pin_ = persistence::SnapshotPin();
   database_->snapshot_closed(epoch);
@@ -142,8 +144,10 @@ Result<void> DatabaseCore::close() {
   if (closed_.exchange(true, std::memory_order_acq_rel)) return {};
   if (!checkpointer_) return {};  // it never opened
   checkpointer_->stop();
-  const Result<void> stopped = committer_->stop();
-  const Result<void> result = checkpointer_->close();
+  const Result<void> stopped =
+      platform::without_throwing("database", [this] { return committer_->stop(); });
+  const Result<void> result =
+      platform::without_throwing("database", [this] { return checkpointer_->close(); });
   recovered_.log.reset();
   lock_.reset();
   return stopped ? result : stopped;
@@ -248,9 +252,18 @@ Result<bool> DatabaseCore::bulk_load(std::uint32_t number, const EntryBlock& ent
 }
 
 std::shared_ptr<const SnapshotCore> DatabaseCore::snapshot() const {
+  const auto self = shared_from_this();
+  const auto refused = [&](const SnapshotCore& instead) {
+    return std::shared_ptr<const SnapshotCore>(self, &instead);
+  };
   persistence::SnapshotPin pin = store().pin();
-  XTREE_CHECK(pin);  // kMaxSlots snapshots are open
-  return std::make_shared<SnapshotCore>(shared_from_this(), std::move(pin));
+  if (!pin) return refused(no_place_);
+  auto taken = platform::without_throwing(
+      "snapshot", [&]() -> Result<std::shared_ptr<const SnapshotCore>> {
+        return std::shared_ptr<const SnapshotCore>(
+            std::make_shared<SnapshotCore>(self, std::move(pin)));
+      });
+  return taken ? std::move(taken).value() : refused(no_memory_);
 }
 
 // A writer that is under way collects when it is done, and so will the next one.

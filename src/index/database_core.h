@@ -21,16 +21,27 @@ namespace xtree::detail {
 class SnapshotCore {
  public:
   SnapshotCore(std::shared_ptr<const DatabaseCore> database, persistence::SnapshotPin pin) noexcept
-      : database_(std::move(database)),
+      : owner_(std::move(database)),
+        database_(owner_.get()),
         pin_(std::move(pin)) {}
+  // Stands for the snapshots of a database that could not be taken, and belongs to it; queries on
+  // it fail with `refusal`.
+  SnapshotCore(const DatabaseCore& database, const Error& refusal) noexcept
+      : database_(&database),
+        refusal_(refusal) {}
   ~SnapshotCore();
 
   [[nodiscard]] const DatabaseCore& database() const noexcept { return *database_; }
-  [[nodiscard]] const persistence::SnapshotPin& pin() const noexcept { return pin_; }
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return pin_.epoch(); }
+  // No guard when the snapshot has ended, or was none, or all readers' places are taken; `failure`
+  // then says why.
+  [[nodiscard]] persistence::ReadGuard enter(persistence::ReadFailure& failure) const;
 
  private:
-  std::shared_ptr<const DatabaseCore> database_;
+  std::shared_ptr<const DatabaseCore> owner_;
+  const DatabaseCore* database_;
   persistence::SnapshotPin pin_;
+  std::optional<Error> refusal_;
 };
 
 // A reader that has entered: the guard keeps its epoch readable and its frames in place for as long
@@ -116,19 +127,34 @@ class DatabaseCore : public std::enable_shared_from_this<DatabaseCore> {
   alignas(64) persistence::Recovered recovered_;
   std::unique_ptr<persistence::Committer> committer_;
   std::unique_ptr<persistence::Checkpointer> checkpointer_;
+  // What `snapshot` gives out when it cannot do better, as it needs no memory.
+  const SnapshotCore no_memory_{
+      *this, Error(ErrorCode::out_of_memory, "snapshot", "there was no memory to take it")};
+  const SnapshotCore no_place_{
+      *this, Error(ErrorCode::limit_exceeded, "snapshot", "too many snapshots were open")};
 };
+
+inline persistence::ReadGuard SnapshotCore::enter(persistence::ReadFailure& failure) const {
+  if (refusal_) [[unlikely]] {
+    failure.set(*refusal_);
+    return {};
+  }
+  persistence::ReadGuard guard = database_->store().enter(pin_);
+  if (!guard && pin_.has_ended()) [[unlikely]] {
+    failure.set(Error(ErrorCode::limit_exceeded, "snapshot",
+                      "it was open for longer than max_snapshot_age_ms, and has ended"));
+  }
+  return guard;
+}
 
 inline Reader::Reader(const DatabaseCore& database, const SnapshotCore* snapshot)
     : guard_(snapshot == nullptr ? database.store().enter()
-                                 : database.store().enter(snapshot->pin())),
+                                 : snapshot->enter(failure_)),
       view_(database.store().view(guard_, failure_)) {
   if (guard_) [[likely]]
     return;
-  const bool ended = snapshot != nullptr && snapshot->pin().has_ended();
-  failure_.set(ended
-                   ? Error(ErrorCode::limit_exceeded, "snapshot",
-                           "it was open for longer than max_snapshot_age_ms, and has ended")
-                   : Error(ErrorCode::limit_exceeded, "readers", "too many queries are under way"));
+  // Unless the snapshot has said why.
+  failure_.set(Error(ErrorCode::limit_exceeded, "readers", "too many queries are under way"));
 }
 
 }  // namespace xtree::detail

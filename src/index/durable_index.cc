@@ -5,6 +5,7 @@
 
 #include "index/tree_reader.h"
 #include "platform/check.h"
+#include "platform/without_throwing.h"
 
 namespace xtree::index {
 namespace {
@@ -53,39 +54,41 @@ std::span<const std::byte> value_bytes(const detail::Schema& schema, const void*
   return {static_cast<const std::byte*>(value), schema.value_bytes};
 }
 
+Result<bool> DurableIndex::commit(OperationKind kind, std::initializer_list<const void*> shapes,
+                                  const void* value) {
+  return platform::without_throwing("index", [&]() -> Result<bool> {
+    std::span<const std::byte> geometry[2];
+    std::size_t count = 0;
+    for (const void* shape : shapes) {
+      XTREE_TRY(check_geometry(schema(), shape));
+      geometry[count++] = geometry_bytes(schema(), shape);
+    }
+    std::vector<std::byte> operation;
+    std::span<const std::byte> bytes;
+    if (value != nullptr) bytes = value_bytes(schema(), value);
+    append_operation(operation, kind, number(), {}, geometry[0], geometry[1], bytes);
+    bool met = false;
+    XTREE_TRY(database_->commit(operation, 1, &met));
+    return met;
+  });
+}
+
 Result<void> DurableIndex::insert(const void* geometry, const void* value) {
-  XTREE_TRY(check_geometry(schema(), geometry));
-  std::vector<std::byte> operation;
-  append_operation(operation, OperationKind::insert, number(), {},
-                   geometry_bytes(schema(), geometry), value_bytes(schema(), value));
-  return database_->commit(operation, 1, nullptr);
+  const auto done = commit(OperationKind::insert, {geometry}, value);
+  return done ? Result<void>() : done.error();
 }
 
 Result<bool> DurableIndex::erase(const void* geometry, const void* value) {
-  XTREE_TRY(check_geometry(schema(), geometry));
-  std::vector<std::byte> operation;
-  append_operation(operation, OperationKind::erase, number(), {},
-                   geometry_bytes(schema(), geometry), value_bytes(schema(), value));
-  bool met = false;
-  XTREE_TRY(database_->commit(operation, 1, &met));
-  return met;
+  return commit(OperationKind::erase, {geometry}, value);
 }
 
 Result<bool> DurableIndex::update(const void* from, const void* to, const void* value) {
-  XTREE_TRY(check_geometry(schema(), from));
-  XTREE_TRY(check_geometry(schema(), to));
-  std::vector<std::byte> operation;
-  append_operation(operation, OperationKind::update, number(), {}, geometry_bytes(schema(), from),
-                   geometry_bytes(schema(), to), value_bytes(schema(), value));
-  bool met = false;
-  XTREE_TRY(database_->commit(operation, 1, &met));
-  return met;
+  return commit(OperationKind::update, {from, to}, value);
 }
 
 Result<void> DurableIndex::clear() {
-  std::vector<std::byte> operation;
-  append_operation(operation, OperationKind::clear, number(), {}, {});
-  return database_->commit(operation, 1, nullptr);
+  const auto done = commit(OperationKind::clear, {}, nullptr);
+  return done ? Result<void>() : done.error();
 }
 
 Result<void> DurableIndex::bulk_load(const detail::EntryBlock& entries,
@@ -94,7 +97,7 @@ Result<void> DurableIndex::bulk_load(const detail::EntryBlock& entries,
   if (!loaded) return loaded.error();
   if (*loaded) return {};
   XTREE_TRY(check_all(schema(), entries));
-  return insert_all(entries);
+  return platform::without_throwing("index", [&] { return insert_all(entries); });
 }
 
 // One batch, in the order that makes good use of the tree's nodes.
@@ -212,8 +215,10 @@ Result<IndexStats> DurableIndex::stats(const SnapshotCore* snapshot) const {
   auto root = Catalog::read_root(reader.view(), tree_->definition.root);
   if (!root) return root.error();
   IndexStats stats;
-  const auto verified = tree_->engine->verify(DurableView(reader.view()), *root,
-                                              tree_->definition.owner(), stats, [](Ref) {});
+  const auto verified = platform::without_throwing("index", [&] {
+    return tree_->engine->verify(DurableView(reader.view()), *root, tree_->definition.owner(),
+                                 stats, [](Ref) {});
+  });
   XTREE_TRY(reader.status());
   XTREE_TRY(verified);
   return stats;

@@ -51,6 +51,9 @@ class DurableIndex final : public detail::IndexCore {
 
  private:
   [[nodiscard]] std::uint32_t number() const noexcept { return tree_->definition.number; }
+  // Makes the operation and commits it; `value` may be null.
+  Result<bool> commit(OperationKind kind, std::initializer_list<const void*> shapes,
+                      const void* value);
   Result<void> check_readable(const detail::SnapshotCore* snapshot) const;
   // Calls `use` with the tree's root at the reader's epoch.
   template <class F>

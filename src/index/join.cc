@@ -8,6 +8,7 @@
 #include "index/isa.h"
 #include "index/node_access.h"
 #include "platform/check.h"
+#include "platform/without_throwing.h"
 
 namespace xtree::index {
 namespace {
@@ -297,16 +298,13 @@ template class Join<double>;
 
 namespace xtree::detail {
 
-JoinCore::~JoinCore() = default;
+namespace {
 
-Result<std::unique_ptr<JoinCore>> JoinCore::begin(const IndexCore& first,
-                                                  const SnapshotCore* first_snapshot,
-                                                  const IndexCore& second,
-                                                  const SnapshotCore* second_snapshot) {
+Result<std::unique_ptr<JoinCore>> begin_join(const IndexCore& first,
+                                             const SnapshotCore* first_snapshot,
+                                             const IndexCore& second,
+                                             const SnapshotCore* second_snapshot) {
   const Schema& schema = first.schema();
-  if (schema.dimensions != second.schema().dimensions || schema.scalar != second.schema().scalar) {
-    return Error(ErrorCode::invalid_argument, "join", "indexes of different dimensions or scalars");
-  }
   auto first_reader = first.read_tree(first_snapshot, nullptr);
   if (!first_reader) return first_reader.error();
   const bool together = first_snapshot == nullptr && second_snapshot == nullptr &&
@@ -320,6 +318,22 @@ Result<std::unique_ptr<JoinCore>> JoinCore::begin(const IndexCore& first,
   }
   return std::unique_ptr<JoinCore>(std::make_unique<index::Join<double>>(
       schema, std::move(*first_reader), second.schema(), std::move(*second_reader)));
+}
+
+}  // namespace
+
+JoinCore::~JoinCore() = default;
+
+Result<std::unique_ptr<JoinCore>> JoinCore::begin(const IndexCore& first,
+                                                  const SnapshotCore* first_snapshot,
+                                                  const IndexCore& second,
+                                                  const SnapshotCore* second_snapshot) {
+  if (first.schema().dimensions != second.schema().dimensions ||
+      first.schema().scalar != second.schema().scalar) {
+    return Error(ErrorCode::invalid_argument, "join", "indexes of different dimensions or scalars");
+  }
+  return platform::without_throwing(
+      "join", [&] { return begin_join(first, first_snapshot, second, second_snapshot); });
 }
 
 }  // namespace xtree::detail

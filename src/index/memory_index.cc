@@ -12,6 +12,7 @@
 #include "index/operation.h"
 #include "index/tree_reader.h"
 #include "platform/check.h"
+#include "platform/without_throwing.h"
 #include "xtree/detail/engine.h"
 
 namespace xtree {
@@ -45,7 +46,7 @@ class MemoryIndex final : public detail::IndexCore {
                          const BulkLoadOptions& options) override {
     if (root_.entries == 0) return engine_->bulk_load(store_, root_, entries, options.threads);
     XTREE_TRY(check_all(schema(), entries));
-    return insert_all(entries);
+    return platform::without_throwing("index", [&] { return insert_all(entries); });
   }
   Result<void> clear() override { return engine_->clear(store_, root_); }
 
@@ -84,7 +85,7 @@ class MemoryIndex final : public detail::IndexCore {
   Result<IndexStats> stats(const SnapshotCore* snapshot) const override {
     XTREE_TRY(refuse(snapshot));
     IndexStats stats;
-    XTREE_TRY(engine_->verify(store_.view(), root_, {}, stats, [](Ref) {}));
+    XTREE_TRY(verify_engine(stats, [](Ref) {}));
     return stats;
   }
   Result<std::unique_ptr<detail::TreeReader>> read_tree(
@@ -103,7 +104,7 @@ class MemoryIndex final : public detail::IndexCore {
     XTREE_TRY(refuse(snapshot));
     IndexStats stats;
     std::uint64_t reached_bytes = 0;
-    XTREE_TRY(engine_->verify(store_.view(), root_, {}, stats, [&](Ref ref) {
+    XTREE_TRY(verify_engine(stats, [&](Ref ref) {
       reached_bytes += store_.view().node(ref)->frame.bytes;
     }));
     if (reached_bytes != stats.node_bytes ||
@@ -117,6 +118,12 @@ class MemoryIndex final : public detail::IndexCore {
   static Result<void> refuse(const SnapshotCore* snapshot) {
     if (snapshot == nullptr) return {};
     return Error(ErrorCode::invalid_argument, "snapshot", "an index in memory has no snapshots");
+  }
+
+  template <class Visit>
+  Result<void> verify_engine(IndexStats& stats, Visit&& visit) const {
+    return platform::without_throwing(
+        "index", [&] { return engine_->verify(store_.view(), root_, {}, stats, visit); });
   }
 
   // One by one, in the order that makes good use of the tree's nodes; on failure takes out again

@@ -17,6 +17,7 @@
 #include "persistence/recovery.h"
 #include "persistence/salvage.h"
 #include "platform/check.h"
+#include "platform/without_throwing.h"
 #include "wal/survey.h"
 
 namespace xtree {
@@ -251,7 +252,8 @@ Result<void> Repair::replay_log(index::SalvagedDatabase& database) {
 Result<RepairReport> repair(std::string_view damaged, std::string_view fresh,
                             const RepairOptions& options) {
   FileSystem& files = options.file_system ? *options.file_system : posix_file_system();
-  return Repair(files, std::string(damaged), std::string(fresh)).run();
+  return platform::without_throwing(
+      "repair", [&] { return Repair(files, std::string(damaged), std::string(fresh)).run(); });
 }
 
 }  // namespace xtree

@@ -11,6 +11,7 @@
 #include "persistence/recovery.h"
 #include "persistence/salvage.h"
 #include "platform/check.h"
+#include "platform/without_throwing.h"
 #include "wal/survey.h"
 #include "xtree/repair.h"
 
@@ -35,7 +36,7 @@ class DeepVerification {
     report_.live_bytes += found->live_bytes;
     check_images(*found);
     XTREE_TRY(check_log(*found));
-    if (report_.faults.empty()) check_meaning();
+    if (report_.faults.empty()) XTREE_TRY(check_meaning());
     return std::move(report_);
   }
 
@@ -91,19 +92,26 @@ class DeepVerification {
                   "operation " + std::to_string(group.first_lsn + count) + " makes no sense");
   }
 
-  // The state that an open would show.
-  void check_meaning() {
+  // The state that an open would show. Memory that runs out on the way is no fault of it.
+  Result<void> check_meaning() {
     index::Catalog catalog;
     const auto state = persistence::recover_to_look(files_, directory_, catalog);
     if (!state) {
+      if (state.error().code() == ErrorCode::out_of_memory) return state.error();
       faults_.error(state.error().place(), state.error());
-      return;
+      return {};
     }
+    Result<void> memory;
     const auto note = [&](std::string_view index, const Error& error) {
+      if (error.code() == ErrorCode::out_of_memory) {
+        memory = error;
+        return false;
+      }
       faults_.fault("", std::nullopt, error.message()).index = index;
       return true;
     };
     report_.entries = index::verify_state(*state->store, catalog.catalog(), note);
+    return memory;
   }
 
   FileSystem& files_;
@@ -116,9 +124,11 @@ class DeepVerification {
 
 Result<DeepReport> verify_deep(std::string_view directory, const RepairOptions& options) {
   FileSystem& files = options.file_system ? *options.file_system : posix_file_system();
-  const auto lock = index::lock_to_look(files, std::string(directory));
-  if (!lock) return lock.error();
-  return DeepVerification(files, std::string(directory)).run();
+  return platform::without_throwing("verification", [&]() -> Result<DeepReport> {
+    const auto lock = index::lock_to_look(files, std::string(directory));
+    if (!lock) return lock.error();
+    return DeepVerification(files, std::string(directory)).run();
+  });
 }
 
 }  // namespace xtree

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "platform/plant.h"
+#include "platform/without_throwing.h"
 
 namespace xtree::persistence {
 namespace {
@@ -96,7 +97,7 @@ Result<void> Checkpointer::run_locked(Compaction effort) {
 
 // Fixes what the checkpoint holds: everything up to now, and of the log what comes next.
 Result<Checkpointer::Plan> Checkpointer::cut_locked() {
-  auto position = log_.roll();
+  auto position = platform::without_throwing("log", [this] { return log_.roll(); });
   if (platform::planted(platform::Plant::released_before_flip) && position) {
     XTREE_TRY(log_.release_before(position->file));
   }
@@ -160,6 +161,20 @@ Result<std::vector<TableEntry>> Checkpointer::write(const Plan& plan, Compaction
   return changes;
 }
 
+// Of a step that memory leaves in the middle nobody knows what it has done, so nothing more is
+// written.
+template <class Step>
+auto Checkpointer::as_one_step(Step&& step) {
+  bool has_ended = false;
+  auto result = platform::without_throwing("checkpoint", [&] {
+    auto returned = step();
+    has_ended = true;
+    return returned;
+  });
+  if (!has_ended) storage_.poison();
+  return result;
+}
+
 // Commits the checkpoint, and then once more without a change: then both slots of the superblock
 // name this state, and damage to one of them takes nothing back that the log does not hold. A
 // failure of the repetition leaves the checkpoint as good as any was before it was repeated. With
@@ -169,13 +184,19 @@ Result<void> Checkpointer::store_plan(Plan& plan, Compaction effort) {
   if (platform::planted(platform::Plant::change_forgotten) && plan.cut.changes.size() > 1) {
     plan.cut.changes.pop_back();
   }
-  const auto changes = write(plan, effort);
-  Result<void> result = changes ? storage_.commit(plan.checkpoint, *changes) : changes.error();
+  const auto changes = as_one_step([&] { return write(plan, effort); });
+  Result<void> result =
+      changes ? as_one_step([&] { return storage_.commit(plan.checkpoint, *changes); })
+              : changes.error();
   if (result) {
     tell_store(*changes);
-    plan.repeated = storage_.commit(plan.checkpoint, {});
+    plan.repeated = as_one_step([&] { return storage_.commit(plan.checkpoint, {}); });
   }
-  if (!result || !plan.repeated) storage_.abandon();
+  if (result && plan.repeated) return result;
+  static_cast<void>(as_one_step([this]() -> Result<void> {
+    storage_.abandon();
+    return {};
+  }));
   return result;
 }
 
@@ -196,7 +217,10 @@ void Checkpointer::tell_store(const std::vector<TableEntry>& changes) noexcept {
 // time.
 Result<void> Checkpointer::finish_locked(Plan& plan, const Result<void>& stored) {
   if (!stored) {
-    store_.restore_changes(std::move(plan.cut));
+    // A later checkpoint that did not know of these changes would lose them.
+    if (!platform::try_to([&] { store_.restore_changes(std::move(plan.cut)); })) {
+      committer_.poison(stored.error());
+    }
     if (storage_.poisoned()) committer_.poison(stored.error());
     return stored;
   }
@@ -205,7 +229,8 @@ Result<void> Checkpointer::finish_locked(Plan& plan, const Result<void>& stored)
   plan.cut = Cut();
   cut_bytes_.store(plan.cut_bytes, std::memory_order_release);
   generation_.store(storage_.checkpoint().generation, std::memory_order_relaxed);
-  const Result<void> released = log_.release_before(storage_.oldest_needed_log_file());
+  const Result<void> released = platform::without_throwing(
+      "log", [this] { return log_.release_before(storage_.oldest_needed_log_file()); });
   if (!released) committer_.poison(released.error());
   return released;
 }
@@ -229,7 +254,7 @@ std::uint64_t Checkpointer::threshold() const noexcept {
 void Checkpointer::watch() {
   std::uint64_t target = log_bytes() >= threshold() ? 0 : threshold() - log_bytes();
   while (committer_.wait_for_bytes(target)) {
-    static_cast<void>(run());
+    static_cast<void>(platform::without_throwing("checkpoint", [this] { return run(); }));
     target = committer_.appended_bytes() + threshold();
   }
 }

@@ -81,6 +81,8 @@ class Checkpointer {
   Result<Plan> cut_locked();
   Result<std::vector<const FrameHeader*>> release_changes(const Plan& plan);
   Result<std::vector<TableEntry>> write(const Plan& plan, Compaction effort);
+  template <class Step>
+  auto as_one_step(Step&& step);
   Result<void> store_plan(Plan& plan, Compaction effort);
   void tell_store(const std::vector<TableEntry>& changes) noexcept;
   Result<void> finish_locked(Plan& plan, const Result<void>& stored);
@@ -111,7 +113,7 @@ Result<void> Checkpointer::commit_epoch(Change&& change, Undo&& undo) {
   return committer_.exclusively([&]() -> Result<void> {
     XTREE_TRY(committer_.health());
     store_.begin_epoch();
-    const Result<bool> changed = change();
+    const Result<bool> changed = platform::without_throwing("index", change);
     if (!changed) {
       if (!changes_nothing(changed.error().code())) committer_.poison(changed.error());
       return changed.error();
@@ -122,7 +124,7 @@ Result<void> Checkpointer::commit_epoch(Change&& change, Undo&& undo) {
     const Result<void> finished = plan ? finish_locked(*plan, stored) : plan.error();
     if (stored) {
       store_.publish();
-    } else if (const Result<void> undone = undo(); !undone) {
+    } else if (const Result<void> undone = platform::without_throwing("index", undo); !undone) {
       committer_.poison(undone.error());
     }
     return finished;

@@ -25,34 +25,38 @@ bool newest_within(const std::vector<std::uint64_t>& epochs, std::uint64_t birth
 
 }  // namespace
 
-void Collector::retire(NodeId id, FrameHeader* frame, std::uint64_t epoch) {
+bool Collector::retire(NodeId id, FrameHeader* frame, std::uint64_t epoch) noexcept {
   XTREE_DCHECK(retired_.empty() || retired_.back().retire <= epoch);
-  retired_.push_back({id, frame, epoch});
+  if (!platform::try_to([&] { retired_.push_back({id, frame, epoch}); })) return false;
   ++versions_;
-  if (frame == nullptr) return;
+  if (frame == nullptr) return true;
   version_bytes_ += frame_bytes(*frame);
   retired_bytes_ += frame_bytes(*frame);
+  return true;
 }
 
-void Collector::discard(FrameHeader* frame) {
+bool Collector::discard(FrameHeader* frame) noexcept {
+  const std::uint64_t stamp = epochs_.clock() + 1;
+  if (!platform::try_to([&] { waiting_.push_back({frame, stamp}); })) return false;
   waiting_bytes_ += frame_bytes(*frame);
-  waiting_.push_back({frame, epochs_.clock() + 1});
+  return true;
 }
 
-bool Collector::run(std::size_t budget, bool at_once) {
+bool Collector::run(std::size_t budget, bool at_once) noexcept {
   if (versions_ == 0 && waiting_.empty()) return false;
   // Before the pins: a pin that the scans miss was made when this epoch, or a later one, was the
   // published one, and needs nothing that has retired by then.
   const std::uint64_t published = epochs_.published();
   wanted_.store(false, std::memory_order_seq_cst);
   begin_pass();
-  refresh_pins();
-  file_retired(published);
-  steps_ = 0;
-  examine_released(budget);
+  is_interrupted_ = !examine(budget, published);
   // A snapshot that closes from now on reads this; one that has closed since the scan changed the
   // counter, which is read behind it.
   newest_held_.store(held_.empty() ? 0 : held_.back().epoch + 1, std::memory_order_seq_cst);
+  if (is_interrupted_) {
+    wanted_.store(true, std::memory_order_seq_cst);
+    return false;
+  }
   if (!held_.empty() && epochs_.snapshot_changes() != snapshot_changes_) {
     wanted_.store(true, std::memory_order_seq_cst);
   }
@@ -63,6 +67,13 @@ bool Collector::run(std::size_t budget, bool at_once) {
   }
   const bool more_to_free = free_waiting(budget);
   return !released_.empty() || more_to_free;
+}
+
+// Each version is filed wholly or not at all, so that this may end in any place for want of memory.
+bool Collector::examine(std::size_t budget, std::uint64_t published) noexcept {
+  if (!platform::try_to([&] { refresh_pins(); }) || !file_retired(published)) return false;
+  steps_ = 0;
+  return platform::try_to([&] { examine_released(budget); });
 }
 
 void Collector::collect_when_due(std::size_t budget) {
@@ -83,21 +94,26 @@ void Collector::begin_pass() {
 
 // The newest first: then each version that nobody needs stands right behind the one that readers
 // find first, however many there are of one node.
-void Collector::file_retired(std::uint64_t published) {
+bool Collector::file_retired(std::uint64_t published) noexcept {
   const auto end = std::ranges::upper_bound(retired_, published, {}, &Version::retire);
-  for (auto version = end; version != retired_.begin();) {
-    --version;
-    if (version->frame != nullptr) retired_bytes_ -= frame_bytes(*version->frame);
-    file(*version);
-  }
-  retired_.erase(retired_.begin(), end);
+  auto filed = end;
+  const bool all = platform::try_to([&] {
+    for (; filed != retired_.begin(); --filed) {
+      const Version version = filed[-1];
+      const std::size_t bytes = version.frame == nullptr ? 0 : frame_bytes(*version.frame);
+      file(version);
+      retired_bytes_ -= bytes;
+    }
+  });
+  retired_.erase(filed, end);
+  return all;
 }
 
 void Collector::refresh_pins() {
   former_.swap(guards_);
   guards_.clear();
   const std::uint64_t changes = epochs_.snapshot_changes();
-  const bool changed = changes != snapshot_changes_;
+  const bool changed = changes != snapshot_changes_ || is_interrupted_;
   if (changed) {
     snapshots_.clear();
     epochs_.add_snapshots(snapshots_);
@@ -119,6 +135,7 @@ void Collector::refresh_pins() {
 
 // Lets go of every epoch that is no longer pinned; both lists ascend.
 void Collector::let_all_go() {
+  released_.reserve(released_.size() + held_.size());
   auto snapshot = snapshots_.begin();
   const auto is_free = [&](Holding& holding) {
     while (snapshot != snapshots_.end() && *snapshot < holding.epoch) ++snapshot;
@@ -161,10 +178,17 @@ void Collector::file(const Version& version) {
 // Takes a version out of its chain, wherever in it it stands. The slot of an ended node is recycled
 // with its last version.
 void Collector::unlink(const Version& version) {
+  // Before anything is changed, so that nothing is lost if there is no memory for it.
+  waiting_.push_back({nullptr, epochs_.clock() + 1});
   --versions_;
   if (version.frame == nullptr) {
     FrameHeader* loaded = loader_.free_slot(version.id);
-    if (loaded != nullptr) discard(loaded);
+    if (loaded == nullptr) {
+      waiting_.pop_back();
+      return;
+    }
+    waiting_.back().frame = loaded;
+    waiting_bytes_ += frame_bytes(*loaded);
     return;
   }
   version_bytes_ -= frame_bytes(*version.frame);
@@ -188,7 +212,8 @@ void Collector::unlink(const Version& version) {
       table_.free(version.id);
     }
   }
-  discard(version.frame);
+  waiting_.back().frame = version.frame;
+  waiting_bytes_ += frame_bytes(*version.frame);
 }
 
 void Collector::examine_released(std::size_t budget) {
@@ -198,10 +223,9 @@ void Collector::examine_released(std::size_t budget) {
       released_.pop_back();
       continue;
     }
-    const Version version = versions.back();
-    versions.pop_back();
     ++steps_;
-    file(version);
+    file(versions.back());
+    versions.pop_back();
   }
 }
 

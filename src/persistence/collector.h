@@ -11,6 +11,7 @@
 #include "persistence/frame_pool.h"
 #include "persistence/node_loader.h"
 #include "persistence/object_table.h"
+#include "platform/without_throwing.h"
 
 namespace xtree::persistence {
 
@@ -26,7 +27,7 @@ namespace xtree::persistence {
 class Collector {
  public:
   Collector(EpochRegistry& epochs, ObjectTable& table, FramePool& frames,
-            NodeLoader& loader) noexcept
+            NodeLoader& loader)
       : epochs_(epochs),
         table_(table),
         frames_(frames),
@@ -34,13 +35,18 @@ class Collector {
 
   // `epoch`, which grows from call to call, is the first one that does without this version. A null
   // frame stands for a node that was only on disk when it ended.
-  void retire(NodeId id, FrameHeader* frame, std::uint64_t epoch);
-  // Takes a frame that no slot and no other frame refers to any more.
-  void discard(FrameHeader* frame);
+  // False when there was no memory to note it, which never happens in the room that was made.
+  [[nodiscard]] bool retire(NodeId id, FrameHeader* frame, std::uint64_t epoch) noexcept;
+  [[nodiscard]] bool make_room(std::size_t versions) noexcept {
+    return platform::make_room(retired_, versions);
+  }
+  // Takes a frame that no slot and no other frame refers to any more. False when there was no
+  // memory to note it.
+  [[nodiscard]] bool discard(FrameHeader* frame) noexcept;
 
   // Looks at what was retired since the last time, and at no more than `budget` versions that have
   // lost the pin that held them; gives back at most as many frames. True when there is more that
-  // could be done now.
+  // could be done now. Without memory to work in it leaves everything to a later call.
   bool collect(std::size_t budget) { return run(budget, true); }
   // The same for a commit among many: puts it off while it would disturb threads that read, until
   // it is worth it or a snapshot has closed. It leaves behind less than kBatchVersions versions and
@@ -79,10 +85,12 @@ class Collector {
     std::uint64_t stamp;  // readers that entered when the clock showed this cannot reach it
   };
 
-  [[nodiscard]] bool run(std::size_t budget, bool at_once);
+  [[nodiscard]] bool run(std::size_t budget, bool at_once) noexcept;
+  // False when it found no memory.
+  [[nodiscard]] bool examine(std::size_t budget, std::uint64_t published) noexcept;
   void begin_pass();
   void refresh_pins();
-  void file_retired(std::uint64_t published);
+  [[nodiscard]] bool file_retired(std::uint64_t published) noexcept;
   [[nodiscard]] bool is_pinned(std::uint64_t epoch) const noexcept;
   void let_go(std::uint64_t epoch);
   void let_all_go();
@@ -96,7 +104,7 @@ class Collector {
   FramePool& frames_;
   NodeLoader& loader_;
 
-  std::deque<Version> retired_;  // not looked at yet, by `retire`
+  std::vector<Version> retired_;  // not looked at yet, by `retire`
   std::size_t retired_bytes_ = 0;
   std::vector<Holding> held_;  // ascending by epoch; every epoch is in one of the two lists below
   std::vector<std::vector<Version>> released_;  // what lost its pin
@@ -107,6 +115,7 @@ class Collector {
   std::vector<std::uint64_t> guards_;
   std::vector<std::uint64_t> former_;  // the guards as seen before
   std::uint64_t snapshot_changes_ = 0;
+  bool is_interrupted_ = false;  // the last pass found no memory, and its lists say nothing
   std::uint64_t oldest_stamp_ = 0;  // of the readers inside, as last seen
 
   std::size_t versions_ = 0;

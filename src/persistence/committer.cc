@@ -12,6 +12,7 @@ namespace {
 // A group ends when its operations reach this much, so that a long queue does not make everybody
 // wait for one huge write.
 constexpr std::size_t kGroupBytes = std::size_t{4} << 20;
+constexpr std::size_t kGroupRequests = 4096;
 // Asynchronous writers wait when this much is queued.
 constexpr std::size_t kQueueBytes = std::size_t{64} << 20;
 constexpr std::size_t kQueueRequests = 65536;
@@ -35,7 +36,9 @@ Committer::Committer(VersionStore& store, wal::LogWriter& log, Applier& applier,
       log_(log),
       applier_(applier),
       group_window_us_(options.group_window_us),
-      sync_interval_ms_(options.sync_interval_ms) {}
+      sync_interval_ms_(options.sync_interval_ms) {
+  group_.reserve(kGroupRequests);
+}
 
 Committer::~Committer() { static_cast<void>(stop()); }
 
@@ -65,10 +68,11 @@ Result<void> Committer::admit_locked() const {
 }
 
 void Committer::enqueue_locked(CommitRequest& request) {
+  // What finds no memory comes before anything is queued.
+  if (request.durability == Durability::eventual) start_logger_locked();
   request.ticket = ++last_ticket_;
   queue_.push(request);
   if (awaited_requests_ != 0 && queue_.size() >= awaited_requests_) company_.notify_one();
-  if (request.durability == Durability::eventual) start_logger_locked();
 }
 
 Result<void> Committer::commit(CommitRequest& request) {
@@ -107,10 +111,10 @@ Result<std::uint64_t> Committer::commit_async(std::vector<std::byte> operations,
     if (queue_.bytes() < kQueueBytes && queue_.size() < kQueueRequests) break;
     watch_locked(lock);
   }
-  enqueue_locked(owned->request);
-  const std::uint64_t ticket = owned->request.ticket;
-  async_.push_back(std::move(owned));
   start_logger_locked();
+  AsyncRequest& queued = *async_.emplace_back(std::move(owned));
+  enqueue_locked(queued.request);
+  const std::uint64_t ticket = queued.request.ticket;
   if (queue_.size() == 1 && may_lead_locked()) logger_wakes_.notify_one();
   return ticket;
 }
@@ -129,8 +133,11 @@ Result<void> Committer::wait(std::uint64_t ticket) {
     }
   }
   const auto failed = async_errors_.find(ticket);
-  if (failed == async_errors_.end()) return {};
-  return failed->second;
+  if (failed != async_errors_.end()) return failed->second;
+  if (first_lost_ticket_ == 0 || ticket < first_lost_ticket_ || ticket > last_lost_ticket_) {
+    return {};
+  }
+  return Error(ErrorCode::out_of_memory, "token", "there was no memory to keep the write's result");
 }
 
 // Sleeps until the end of a turn or a change of the state.
@@ -152,7 +159,8 @@ void Committer::lead(std::unique_lock<std::mutex>& lock) {
   }
   Result<void> result = health_locked();
   lock.unlock();
-  if (result) result = process(group);
+  // Memory that runs out in the middle of a group leaves it half applied, and poisons.
+  if (result) result = platform::without_throwing("database", [&] { return process(group); });
   lock.lock();
   finish_group_locked(group, result);
   expected_requests_ = group.size() + queue_.size();
@@ -210,6 +218,13 @@ void Committer::await_company(std::unique_lock<std::mutex>& lock) {
   awaited_requests_ = 0;
 }
 
+void Committer::keep_error_locked(const CommitRequest& request) noexcept {
+  const std::uint64_t ticket = request.ticket;
+  if (platform::try_to([&] { async_errors_.emplace(ticket, request.result.error()); })) return;
+  if (first_lost_ticket_ == 0) first_lost_ticket_ = ticket;
+  last_lost_ticket_ = ticket;
+}
+
 void Committer::finish_group_locked(const CommitQueue& group, const Result<void>& result) {
   const bool forgets = platform::planted(platform::Plant::failed_sync_forgotten);
   if (!result && !poison_ && !forgets) poison_ = result.error();
@@ -218,7 +233,7 @@ void Committer::finish_group_locked(const CommitQueue& group, const Result<void>
     if (!result) request->result = result.error();
     done_ticket_ = request->ticket;
     if (request->is_asynchronous) {
-      if (!request->result) async_errors_.emplace(request->ticket, request->result.error());
+      if (!request->result) keep_error_locked(*request);
       async_.pop_front();
     } else {
       request->done.store(true, std::memory_order_release);
@@ -325,8 +340,8 @@ Result<void> Committer::health_locked() const {
 
 void Committer::start_logger_locked() {
   if (logger_running_) return;
-  logger_running_ = true;
   logger_ = std::thread([this] { run_logger(); });
+  logger_running_ = true;
 }
 
 // Sees to it that what nobody waits for the sync of is synced within the interval.
@@ -378,7 +393,7 @@ Result<void> Committer::stop() {
   lock.unlock();
   if (logger_.joinable()) logger_.join();
   if (poison_) return *poison_;
-  return sync_log();
+  return platform::without_throwing("log", [this] { return sync_log(); });
 }
 
 }  // namespace xtree::persistence

@@ -13,10 +13,12 @@
 #include <optional>
 #include <span>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "persistence/applier.h"
 #include "persistence/version_store.h"
+#include "platform/without_throwing.h"
 #include "wal/writer.h"
 #include "xtree/options.h"
 #include "xtree/result.h"
@@ -86,7 +88,7 @@ class Committer {
   template <class F>
   Result<void> exclusively(F&& work) {
     begin_exclusive();
-    Result<void> result = work();
+    Result<void> result = platform::without_throwing("database", std::forward<F>(work));
     end_exclusive();
     return result;
   }
@@ -135,6 +137,7 @@ class Committer {
   void await_company(std::unique_lock<std::mutex>& lock);
   void finish_group_locked(const CommitQueue& group, const Result<void>& result);
   void watch_locked(std::unique_lock<std::mutex>& lock);
+  void keep_error_locked(const CommitRequest& request) noexcept;
   Result<void> process(const CommitQueue& group);
   Result<void> write_log(const CommitQueue& group);
   Result<void> sync_log();
@@ -163,6 +166,9 @@ class Committer {
   unsigned watching_ = 0;         // threads that sleep on changed_
   std::deque<std::unique_ptr<AsyncRequest>> async_;   // by ticket, until done
   std::map<std::uint64_t, Error> async_errors_;       // failed and not yet waited for
+  // Of those that failed and whose error found no memory; 0 when there is none.
+  std::uint64_t first_lost_ticket_ = 0;
+  std::uint64_t last_lost_ticket_ = 0;
   std::uint64_t last_ticket_ = 0;
   std::uint64_t done_ticket_ = 0;
   std::size_t expected_requests_ = 0;  // of the last group, and those queued when it ended
@@ -181,7 +187,9 @@ class Committer {
   bool watched_ = true;             // guarded by mutex_
   std::atomic<std::uint64_t> appended_bytes_{0};
 
-  std::vector<std::byte> payload_;  // the leader's
+  // The leader's.
+  std::vector<CommitRequest*> group_;
+  std::vector<std::byte> payload_;
 };
 
 }  // namespace xtree::persistence

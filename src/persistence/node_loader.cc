@@ -6,6 +6,7 @@
 
 #include "persistence/storage.h"
 #include "platform/check.h"
+#include "platform/without_throwing.h"
 
 namespace xtree::persistence {
 namespace {
@@ -40,7 +41,8 @@ Result<FrameHeader*> NodeLoader::read(const TableEntry& entry) noexcept {
   void* memory = frames_.allocate_beside_writer(entry.bytes);
   if (memory == nullptr) return no_memory();
   const std::span image(static_cast<std::byte*>(memory), entry.bytes);
-  Result<void> result = source_->read(entry, image);
+  Result<void> result =
+      platform::without_throwing("node", [&] { return source_->read(entry, image); });
   if (result) result = check(entry, image);
   if (!result) {
     frames_.release(memory, entry.bytes);

@@ -48,9 +48,13 @@ class CheckpointSalvage {
   Result<void> read_unnamed();
   Result<void> read_table(SalvagedCheckpoint& checkpoint);
   Result<bool> read_table_file(const TableFileInfo& info, std::vector<TableEntry>& entries);
-  // Nothing but a newer format ends the salvage; any other error is a fault of the file.
+  // Nothing but a newer format and a want of memory ends the salvage; any other error is a fault of
+  // the file.
+  static bool is_final(const Error& error) noexcept {
+    return error.code() == ErrorCode::newer_format || error.code() == ErrorCode::out_of_memory;
+  }
   Result<void> note(const std::string& path, const Error& error) {
-    if (error.code() == ErrorCode::newer_format) return error;
+    if (is_final(error)) return error;
     faults_.error(path, error);
     return {};
   }
@@ -138,7 +142,7 @@ Result<bool> CheckpointSalvage::read_table_file(const TableFileInfo& info,
   };
   const auto done = persistence::read_table_file(files_, path, info, entries, damaged);
   if (!done) {
-    if (is_new || done.error().code() == ErrorCode::newer_format) {
+    if (is_new || is_final(done.error())) {
       XTREE_TRY(note(path, done.error()));
     }
     return false;

@@ -101,6 +101,8 @@ class Storage final : public NodeSource {
   void abandon();
   // Whether a sync has failed, after which nothing can be written any more.
   [[nodiscard]] bool poisoned() const noexcept { return poisoned_; }
+  // For whoever saw a step end in the middle.
+  void poison() noexcept { poisoned_ = true; }
 
   // Reads all that the newest checkpoint consists of, and returns the first thing that is wrong.
   Result<void> verify() const;

@@ -41,7 +41,7 @@ Result<std::unique_ptr<VersionStore>> VersionStore::create(std::uint64_t epoch,
 
 VersionStore::VersionStore(Private, std::unique_ptr<EpochRegistry> epochs, ObjectTable table,
                            std::uint64_t epoch, const NodeSource* source,
-                           LinkCount link_count) noexcept
+                           LinkCount link_count)
     : epochs_(std::move(epochs)),
       table_(std::move(table)),
       loader_(table_, frames_, source, epoch, link_count),
@@ -151,7 +151,7 @@ FrameHeader* VersionStore::create_unwritten(std::size_t bytes, std::size_t links
   }
   forget_links(frame);
   table_.set_frame(id, frame);
-  changes_.push_back(id);
+  mark_changed(id, 0);
   return frame;
 }
 
@@ -182,7 +182,7 @@ FrameHeader* VersionStore::new_version(FrameHeader* old, std::size_t bytes,
   if (old->birth < epoch_) {
     frame->previous = old;
     table_.set_frame(id, frame);
-    collector_.retire(id, old, epoch_);
+    note(collector_.retire(id, old, epoch_));
     mark_changed(id, old->birth);
     return frame;
   }
@@ -192,7 +192,7 @@ FrameHeader* VersionStore::new_version(FrameHeader* old, std::size_t bytes,
   if (old->previous == nullptr) {
     frames_.release(old);
   } else {
-    collector_.discard(old);
+    note(collector_.discard(old));
   }
   return frame;
 }
@@ -203,7 +203,7 @@ void VersionStore::destroy(NodeId id) noexcept {
   XTREE_CHECK(found.state != ObjectTable::State::stale && !found.ended);
   if (found.state == ObjectTable::State::cold) {
     if (loader_.end_if_cold(id, epoch_)) {
-      collector_.retire(id, nullptr, epoch_);
+      note(collector_.retire(id, nullptr, epoch_));
       mark_changed(id, 0);
       return;
     }
@@ -214,10 +214,10 @@ void VersionStore::destroy(NodeId id) noexcept {
   close_links(frame);
   if (frame->birth < epoch_) {
     table_.end(id, frame, epoch_);
-    collector_.retire(id, frame, epoch_);
+    note(collector_.retire(id, frame, epoch_));
   } else if (frame->previous != nullptr) {
     table_.end(id, frame->previous, epoch_);
-    collector_.discard(frame);
+    note(collector_.discard(frame));
   } else {
     table_.free(id);
     frames_.release(frame);
@@ -273,8 +273,12 @@ Result<Cut> VersionStore::cut() {
 }
 
 void VersionStore::restore_changes(Cut cut) {
+  if (changes_.empty()) {
+    changes_.swap(cut.changes);
+  } else {
+    changes_.insert(changes_.end(), cut.changes.begin(), cut.changes.end());
+  }
   cut_epoch_ = cut.former_epoch;
-  changes_.insert(changes_.end(), cut.changes.begin(), cut.changes.end());
 }
 
 Result<const FrameHeader*> VersionStore::image(const Cut& cut, NodeId id) noexcept {

@@ -17,6 +17,7 @@
 #include "persistence/object_table.h"
 #include "persistence/version_chain.h"
 #include "platform/clock.h"
+#include "platform/without_throwing.h"
 #include "xtree/result.h"
 
 namespace xtree::persistence {
@@ -170,7 +171,7 @@ class VersionStore {
                                                                     const NodeSource* source,
                                                                     LinkCount link_count = nullptr);
   VersionStore(Private, std::unique_ptr<EpochRegistry> epochs, ObjectTable table,
-               std::uint64_t epoch, const NodeSource* source, LinkCount link_count) noexcept;
+               std::uint64_t epoch, const NodeSource* source, LinkCount link_count);
   VersionStore(const VersionStore&) = delete;
   VersionStore& operator=(const VersionStore&) = delete;
 
@@ -214,7 +215,7 @@ class VersionStore {
   // Frames have room for `links`, a multiple of 8, and `edit` keeps their number. Each is unknown
   // in a new node; in a new version it is what it was in the old one.
   [[nodiscard]] bool reserve(std::size_t bytes, std::size_t largest = kMaxFrameBytes) noexcept {
-    return frames_.reserve(bytes, largest);
+    return make_room(bytes) && frames_.reserve(bytes, largest);
   }
   [[nodiscard]] FrameHeader* create(std::size_t bytes, std::size_t links = 0) noexcept;
   [[nodiscard]] FrameHeader* create_unwritten(std::size_t bytes, std::size_t links = 0) noexcept;
@@ -224,6 +225,12 @@ class VersionStore {
   void destroy(NodeId id) noexcept;
   // Why a node could not be read for `edit` or `resize`, the first time that this happened.
   [[nodiscard]] const ReadFailure& edit_failure() const noexcept { return edit_failure_; }
+  // `out_of_memory` when a change of the running epoch could not be noted, for the collector or for
+  // the next checkpoint. The epoch must not be published then, and no other begin.
+  [[nodiscard]] Result<void> epoch_status() const noexcept {
+    if (!is_incomplete_) return {};
+    return Error(ErrorCode::out_of_memory, "nodes", "there is no memory to note what changed");
+  }
 
   // Gives back what no reader can ask for any more; call it after `publish`, and when a snapshot
   // has closed. True when the budget ended it: there is more that could be done now.
@@ -283,6 +290,9 @@ class VersionStore {
  private:
   friend class ReadView;
 
+  static constexpr std::size_t kNotesPerOperation = 16;
+  static constexpr std::size_t kBytesPerNote = 256;
+
   [[nodiscard]] const FrameHeader* find_slowly(NodeId id, std::uint64_t epoch,
                                                ReadFailure& failure) const noexcept;
   void check_epoch_is_running() const noexcept;
@@ -290,8 +300,14 @@ class VersionStore {
   [[nodiscard]] FrameHeader* new_frame(NodeId id, std::size_t bytes, std::size_t links) noexcept;
   [[nodiscard]] FrameHeader* new_version(FrameHeader* old, std::size_t bytes,
                                          std::size_t links) noexcept;
-  void mark_changed(NodeId id, std::uint64_t birth) {
-    if (birth <= cut_epoch_) changes_.push_back(id);
+  // What an operation of this size may have to note.
+  [[nodiscard]] bool make_room(std::size_t bytes) noexcept {
+    const std::size_t notes = kNotesPerOperation + bytes / kBytesPerNote;
+    return platform::make_room(changes_, notes) && collector_.make_room(notes);
+  }
+  void note(bool noted) noexcept { is_incomplete_ = is_incomplete_ || !noted; }
+  void mark_changed(NodeId id, std::uint64_t birth) noexcept {
+    if (birth <= cut_epoch_) note(platform::try_to([&] { changes_.push_back(id); }));
   }
 
   // What readers read, and on other lines what writing changes.
@@ -310,6 +326,7 @@ class VersionStore {
   std::uint64_t next_look_ms_ = 0;  // for snapshots that are too old
   std::vector<NodeId> changes_;     // since the last cut
   ReadFailure edit_failure_;
+  bool is_incomplete_ = false;  // something could not be noted
 };
 
 inline const FrameHeader* ReadView::version(NodeId id) const noexcept {
