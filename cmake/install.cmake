@@ -26,6 +26,14 @@ else()
   set(pkg_config_cflags "")
 endif()
 
+set(needs_liburing 0)
+set(pkg_config_requires "")
+if(needs_threads AND XTREE_IO_URING)
+  set(needs_liburing 1)
+  set(pkg_config_requires "liburing")
+  install(FILES cmake/Findliburing.cmake DESTINATION ${package_dir} COMPONENT development)
+endif()
+
 configure_package_config_file(cmake/xtree-config.cmake.in xtree-config.cmake
   INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(xtree-config-version.cmake COMPATIBILITY SameMinorVersion)

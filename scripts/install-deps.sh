@@ -4,7 +4,7 @@
 #   install-deps.sh test    for all that, the tests, and the second compiler
 set -euo pipefail
 
-packages=(g++ cmake ninja-build pkg-config libcli11-dev libcsv-dev libfmt-dev
+packages=(g++ cmake ninja-build pkg-config liburing-dev libcli11-dev libcsv-dev libfmt-dev
   nlohmann-json3-dev)
 case "${1-}" in
   build) ;;

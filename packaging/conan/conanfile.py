@@ -16,8 +16,8 @@ class XTreeConan(ConanFile):
     topics = ("spatial-index", "x-tree", "r-tree", "embedded", "database")
     package_type = "library"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"shared": [True, False], "fPIC": [True, False]}
-    default_options = {"shared": False, "fPIC": True}
+    options = {"shared": [True, False], "fPIC": [True, False], "with_liburing": [True, False]}
+    default_options = {"shared": False, "fPIC": True, "with_liburing": False}
     implements = ["auto_shared_fpic"]
 
     def _checkout(self):
@@ -38,6 +38,10 @@ class XTreeConan(ConanFile):
         if self.settings.os != "Linux":
             raise ConanInvalidConfiguration("xtree is for Linux")
 
+    def requirements(self):
+        if self.options.with_liburing:
+            self.requires("liburing/[>=2.2 <3]")
+
     def layout(self):
         cmake_layout(self)
 
@@ -46,6 +50,7 @@ class XTreeConan(ConanFile):
         for part in ("TESTS", "TOOL", "EXAMPLES", "WERROR"):
             toolchain.cache_variables[f"XTREE_{part}"] = False
         toolchain.cache_variables["XTREE_INSTALL"] = True
+        toolchain.cache_variables["XTREE_IO_URING"] = bool(self.options.with_liburing)
         toolchain.generate()
         CMakeDeps(self).generate()
 

@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "platform/batch_reader.h"
 #include "xtree/platform.h"
 
 namespace xtree {
@@ -136,6 +137,8 @@ class PosixFile final : public File {
  public:
   PosixFile(Descriptor descriptor, std::string path) noexcept
       : descriptor_(std::move(descriptor)), path_(std::move(path)) {}
+
+  [[nodiscard]] int descriptor() const noexcept { return descriptor_.get(); }
 
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> bytes) override {
     std::size_t done = 0;
@@ -292,6 +295,13 @@ class PosixFileSystem final : public FileSystem {
     if (uninterrupted([&] { return ::fsync(opened->get()); }) == 0) return {};
     return system_error(errno, *name, "cannot sync the directory", Intent::write);
   }
+
+#ifdef XTREE_IO_URING
+  std::unique_ptr<BatchReader> batch_reader() override {
+    return platform::make_uring_reader(
+        [](const File& file) noexcept { return static_cast<const PosixFile&>(file).descriptor(); });
+  }
+#endif
 
  private:
   struct Closer {

@@ -1,7 +1,9 @@
 # Builds the checkout that this port lies in.
 cmake_path(SET SOURCE_PATH NORMALIZE "${CMAKE_CURRENT_LIST_DIR}/../../..")
 
-vcpkg_check_features(OUT_FEATURE_OPTIONS feature_options FEATURES tool XTREE_TOOL)
+vcpkg_check_features(OUT_FEATURE_OPTIONS feature_options FEATURES
+  io-uring XTREE_IO_URING
+  tool XTREE_TOOL)
 vcpkg_cmake_configure(
   SOURCE_PATH "${SOURCE_PATH}"
   OPTIONS

@@ -1,0 +1,40 @@
+#include "platform/reader_pool.h"
+
+#include <utility>
+
+#include "platform/batch_reader.h"
+
+namespace xtree::platform {
+
+void ReaderPool::read(std::span<ReadRequest> requests) noexcept {
+  std::unique_ptr<BatchReader> reader;
+  if (requests.size() > 1) reader = take();
+  if (reader == nullptr) {
+    for (ReadRequest& request : requests) finish(request);
+    return;
+  }
+  reader->read(requests);
+  give_back(std::move(reader));
+}
+
+// The reader that was used last, whose memory is warm; null when there are no more to have.
+std::unique_ptr<BatchReader> ReaderPool::take() noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      auto reader = std::move(idle_.back());
+      idle_.pop_back();
+      return reader;
+    }
+    if (made_ == kMost) return nullptr;
+    ++made_;
+  }
+  return files_.batch_reader();
+}
+
+void ReaderPool::give_back(std::unique_ptr<BatchReader> reader) noexcept {
+  const std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(reader));
+}
+
+}  // namespace xtree::platform
