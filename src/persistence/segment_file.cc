@@ -1,5 +1,7 @@
 #include "persistence/segment_file.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "persistence/committed_file.h"
@@ -7,6 +9,12 @@
 #include "platform/plant.h"
 
 namespace xtree::persistence {
+namespace {
+
+// What a batch reader has in flight at most.
+constexpr std::size_t kReadsAtOnce = 64;
+
+}  // namespace
 
 std::string SegmentFiles::path(std::uint32_t number) const {
   return segment_path(directory_, number);
@@ -33,6 +41,31 @@ Result<void> SegmentFiles::read(DiskAddress address, std::span<std::byte> image)
   auto file = open(address.segment);
   if (!file) return file.error();
   return read_committed(**file, path(address.segment), address.offset(), image);
+}
+
+void SegmentFiles::read_many(std::span<ImageRead> reads) const {
+  while (!reads.empty()) {
+    const auto turn = reads.first(std::min(reads.size(), kReadsAtOnce));
+    read_turn(turn);
+    reads = reads.subspan(turn.size());
+  }
+}
+
+void SegmentFiles::read_turn(std::span<ImageRead> turn) const {
+  std::array<std::shared_ptr<File>, kReadsAtOnce> files;
+  std::array<ReadRequest, kReadsAtOnce> requests;
+  std::array<ImageRead*, kReadsAtOnce> reads;
+  std::size_t count = 0;
+  for (ImageRead& read : turn) {
+    read.done = false;
+    auto file = open(read.entry.address.segment);
+    if (!file) continue;
+    files[count] = *std::move(file);
+    requests[count] = {files[count].get(), read.entry.address.offset(), read.bytes()};
+    reads[count++] = &read;
+  }
+  readers_.read(std::span(requests).first(count));
+  for (std::size_t i = 0; i < count; ++i) reads[i]->done = requests[i].done;
 }
 
 Result<void> SegmentFiles::write(std::uint32_t number, std::uint64_t offset,

@@ -9,13 +9,15 @@
 #include <span>
 #include <string>
 
+#include "persistence/node_source.h"
 #include "persistence/segment_allocator.h"
+#include "platform/reader_pool.h"
 #include "xtree/platform.h"
 
 namespace xtree::persistence {
 
-// A segment file is images and nothing else: design/file_format.md, "Segments". `read` may be
-// called from any thread at any time, everything else from one thread at a time.
+// A segment file is images and nothing else: design/file_format.md, "Segments". `read` and
+// `read_many` may be called from any thread at any time, everything else from one thread at a time.
 class SegmentFiles {
  public:
   // Handles kept open for readers. For the writes of a checkpoint files are opened anew, and who
@@ -23,9 +25,11 @@ class SegmentFiles {
   static constexpr std::size_t kMaxOpenFiles = 256;
 
   SegmentFiles(FileSystem& files, std::string directory) noexcept
-      : files_(files), directory_(std::move(directory)) {}
+      : files_(files), directory_(std::move(directory)), readers_(files) {}
 
   Result<void> read(DiskAddress address, std::span<std::byte> image) const;
+  // Reads many images at once: `done` are those of which all bytes have been read.
+  void read_many(std::span<ImageRead> reads) const;
   // Makes the file when it is not there. `bytes` are whole sectors.
   Result<void> write(std::uint32_t number, std::uint64_t offset, std::span<const std::byte> bytes);
   // Syncs the files written since the last success. When this fails nothing is known about them.
@@ -38,9 +42,11 @@ class SegmentFiles {
 
  private:
   Result<std::shared_ptr<File>> open(std::uint32_t number) const;
+  void read_turn(std::span<ImageRead> turn) const;
 
   FileSystem& files_;
   std::string directory_;
+  mutable platform::ReaderPool readers_;
   // Guards the two members below it: readers open files too.
   mutable std::mutex mutex_;
   mutable std::map<std::uint32_t, std::shared_ptr<File>> open_;

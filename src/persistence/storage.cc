@@ -235,6 +235,16 @@ Result<void> Storage::read(const TableEntry& entry, std::span<std::byte> image) 
                     static_cast<std::int64_t>(entry.address.offset()), wrong);
 }
 
+void Storage::read_many(std::span<ImageRead> reads) const {
+  for (const ImageRead& read : reads) XTREE_CHECK(read.entry.address && is_valid(read.entry));
+  segments_.read_many(reads);
+  for (ImageRead& read : reads) {
+    const TableEntry& entry = read.entry;
+    read.done = read.done &&
+                what_is_wrong(entry.id, entry.bytes, entry.checksum, read.bytes()) == nullptr;
+  }
+}
+
 Result<void> Storage::require_writable() const {
   if (!writable_) {
     return Error(ErrorCode::read_only, directory_.c_str(), "the database was opened for reading");

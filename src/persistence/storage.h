@@ -47,8 +47,8 @@ const char* what_is_wrong(NodeId id, std::uint32_t bytes, std::uint32_t checksum
 // has a slot for each, and a crash can cost at most the slot that is being written. So a segment
 // that checkpoint c does without is there until checkpoint c + 1 is committed.
 //
-// `read` may be called from any thread at any time, and so may the figures at the end. Everything
-// else is for one thread at a time, the one that takes checkpoints.
+// `read` and `read_many` may be called from any thread at any time, and so may the figures at the
+// end. Everything else is for one thread at a time, the one that takes checkpoints.
 class Storage final : public NodeSource {
   struct Private {};
 
@@ -76,6 +76,7 @@ class Storage final : public NodeSource {
   // Fills `image`, `entry.bytes` of it, and believes nothing that is not as `entry` says. An entry
   // may be read until the next commit after the one that released it.
   Result<void> read(const TableEntry& entry, std::span<std::byte> image) const override;
+  void read_many(std::span<ImageRead> reads) const override;
 
   // Writes an image as a part of the next checkpoint: `image` as it stands in memory, `checksum`
   // and what replaces `previous` are filled in here: the checkpoint's `next_lsn`. Its entry belongs
