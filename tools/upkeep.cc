@@ -21,6 +21,8 @@ Json json_of(const DatabaseStats& stats) {
           {"versions_held", stats.versions_held},
           {"version_bytes", stats.version_bytes},
           {"resident_bytes", stats.resident_bytes},
+          {"loaded_nodes", stats.loaded_nodes},
+          {"evicted_nodes", stats.evicted_nodes},
           {"log_bytes", stats.log_bytes},
           {"checkpoint", stats.checkpoint},
           {"segment_bytes", stats.segment_bytes},

@@ -62,6 +62,8 @@ struct DatabaseStats {
   std::uint64_t oldest_snapshot = 0;   // its epoch; 0 when none is open
   std::uint64_t oldest_snapshot_age_ms = 0;
   std::uint64_t resident_bytes = 0;    // memory that holds nodes, all versions together
+  std::uint64_t loaded_nodes = 0;      // read from disk since the database was opened
+  std::uint64_t evicted_nodes = 0;     // taken out of memory since then, for `cache_bytes`
   std::uint64_t log_bytes = 0;         // log behind the last checkpoint
   std::uint64_t checkpoint = 0;        // generation of the last checkpoint
   std::uint64_t segment_bytes = 0;     // size of the segment files

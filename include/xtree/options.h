@@ -52,6 +52,14 @@ struct Options {
   std::uint32_t compaction_steady_percent = 20;
   std::uint32_t compaction_urgent_percent = 30;
   std::uint64_t compaction_bytes_per_second = std::uint64_t{32} << 20;
+  // The memory that nodes may take; 0 is no limit. Beyond it, nodes that have not been used for
+  // long are taken out of memory, and read again when they are needed. Not counted are 40 bytes for
+  // each node of the database, and a few MiB for the database itself. Nodes that no checkpoint has
+  // yet cannot be taken out, nor what open snapshots hold: a checkpoint starts when changed nodes
+  // take a quarter of the limit, but no less than 1 MiB, and writers wait for it when they have
+  // changed as much again. A bulk load, an index that is verified, a join and a nearest query may
+  // go beyond the limit until they end.
+  std::uint64_t cache_bytes = 0;
   // The size to which a log file is written before it is used, and at which the next one starts.
   std::uint64_t log_file_bytes = std::uint64_t{16} << 20;
   // End snapshots that are open for longer, in milliseconds: what they held is given back, and

@@ -37,8 +37,8 @@ class Catalog final : public persistence::Applier {
  public:
   Result<void> attach(persistence::VersionStore& store, persistence::NodeId catalog) override;
   [[nodiscard]] persistence::NodeId catalog() const noexcept override { return catalog_; }
-  [[nodiscard]] persistence::LinkCount link_count() const noexcept override {
-    return &links_of_image;
+  [[nodiscard]] persistence::NodeFamily node_family() const noexcept override {
+    return {.link_count = &links_of_image, .child = &child_of_frame};
   }
   Result<void> check(std::span<const std::byte> operations) override;
   Result<void> apply(std::span<const std::byte> operations, bool logged, bool* answers) override;

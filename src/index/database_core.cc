@@ -272,6 +272,11 @@ void DatabaseCore::snapshot_closed(std::uint64_t epoch) const {
   committer_->try_exclusively([this] { store().collect_when_due(); });
 }
 
+void DatabaseCore::trim_cache() const {
+  if (!check_open()) return;
+  committer_->try_exclusively([this] { store().trim_cache(); });
+}
+
 Result<std::optional<std::string>> DatabaseCore::get(std::string_view name,
                                                      const SnapshotCore* snapshot) const {
   XTREE_TRY(check_open());
@@ -317,6 +322,8 @@ Result<DatabaseStats> DatabaseCore::stats() const {
     stats.oldest_snapshot = counts.open_snapshots == 0 ? 0 : counts.oldest_snapshot;
     stats.oldest_snapshot_age_ms = counts.oldest_snapshot_age_ms;
     stats.resident_bytes = counts.resident_bytes;
+    stats.loaded_nodes = counts.loaded_nodes;
+    stats.evicted_nodes = counts.evicted_nodes;
     return {};
   }));
   stats.log_bytes = checkpointer_->log_bytes();

@@ -48,7 +48,7 @@ class SnapshotCore {
 // as the reader lives, and `failure` keeps what went wrong.
 class Reader {
  public:
-  // Enters at the snapshot's epoch, or at the newest published one when it is null.
+  // Enters as DatabaseCore::enter does.
   Reader(const DatabaseCore& database, const SnapshotCore* snapshot);
 
   [[nodiscard]] const persistence::ReadView& view() const noexcept { return view_; }
@@ -56,6 +56,9 @@ class Reader {
   // False when the snapshot has ended or all readers' places are taken; nothing may be read then,
   // and `status` says so.
   [[nodiscard]] bool has_entered() const noexcept { return static_cast<bool>(guard_); }
+  // Between two steps of a walk that goes on with nothing but NodeIDs: lets go of all that was
+  // found, so that it can be evicted.
+  void renew(const DatabaseCore& database);
 
  private:
   persistence::ReadFailure failure_;
@@ -105,6 +108,14 @@ class DatabaseCore : public std::enable_shared_from_this<DatabaseCore> {
 
   [[nodiscard]] Durability durability() const noexcept { return durability_; }
   [[nodiscard]] persistence::VersionStore& store() const noexcept { return *recovered_.store; }
+  // Enters at the snapshot's epoch, or at the newest published one when it is null.
+  [[nodiscard]] persistence::ReadGuard enter(const SnapshotCore* snapshot,
+                                             persistence::ReadFailure& failure) const {
+    if (store().is_crowded()) [[unlikely]] trim_cache();
+    return snapshot == nullptr ? store().enter() : snapshot->enter(failure);
+  }
+  // Evicts nodes when they take too much memory, unless a writer is under way, who will.
+  void trim_cache() const;
   // Frees what only the snapshot that just closed needed, unless a writer is about to do it anyway.
   void snapshot_closed(std::uint64_t epoch) const;
 
@@ -134,6 +145,11 @@ class DatabaseCore : public std::enable_shared_from_this<DatabaseCore> {
       *this, Error(ErrorCode::limit_exceeded, "snapshot", "too many snapshots were open")};
 };
 
+inline void Reader::renew(const DatabaseCore& database) {
+  database.store().renew(guard_);
+  database.trim_cache();
+}
+
 inline persistence::ReadGuard SnapshotCore::enter(persistence::ReadFailure& failure) const {
   if (refusal_) [[unlikely]] {
     failure.set(*refusal_);
@@ -148,8 +164,7 @@ inline persistence::ReadGuard SnapshotCore::enter(persistence::ReadFailure& fail
 }
 
 inline Reader::Reader(const DatabaseCore& database, const SnapshotCore* snapshot)
-    : guard_(snapshot == nullptr ? database.store().enter()
-                                 : snapshot->enter(failure_)),
+    : guard_(database.enter(snapshot, failure_)),
       view_(database.store().view(guard_, failure_)) {
   if (guard_) [[likely]]
     return;

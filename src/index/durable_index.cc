@@ -1,5 +1,6 @@
 #include "index/durable_index.h"
 
+#include <bit>
 #include <new>
 #include <numeric>
 
@@ -155,7 +156,11 @@ Result<void> DurableIndex::begin_scan(ScanState& state, const SnapshotCore* snap
 }
 
 bool DurableIndex::next_leaf(ScanState& state, detail::LeafHits& hits) const {
-  return tree_->engine->next_leaf(scan_in(state).engine, hits);
+  DurableScan& scan = scan_in(state);
+  if (database_->store().is_crowded()) [[unlikely]] {
+    tree_->engine->renew_scan(scan.engine, [&] { scan.reader.renew(*database_); });
+  }
+  return tree_->engine->next_leaf(scan.engine, hits);
 }
 
 Result<void> DurableIndex::end_scan(ScanState& state) const {
@@ -165,7 +170,23 @@ Result<void> DurableIndex::end_scan(ScanState& state) const {
   return status;
 }
 
+// Lets go of what it has read on the way, which may be more than fits into memory.
+Result<std::uint64_t> DurableIndex::count_leaf_by_leaf(const SnapshotCore* snapshot,
+                                                       const void* window) const {
+  ScanState state;
+  XTREE_TRY(begin_scan(state, snapshot, window));
+  std::uint64_t hits = 0;
+  for (detail::LeafHits leaf; next_leaf(state, leaf);) {
+    for (const std::uint64_t word : leaf.mask) {
+      hits += static_cast<std::uint64_t>(std::popcount(word));
+    }
+  }
+  XTREE_TRY(end_scan(state));
+  return hits;
+}
+
 Result<std::uint64_t> DurableIndex::count(const SnapshotCore* snapshot, const void* window) const {
+  if (database_->store().cache_bytes() != 0) return count_leaf_by_leaf(snapshot, window);
   XTREE_TRY(check_readable(snapshot));
   const Reader reader(*database_, snapshot);
   std::uint64_t hits = 0;

@@ -59,6 +59,8 @@ class DurableIndex final : public detail::IndexCore {
   template <class F>
   Result<void> with_root(const detail::Reader& reader, F&& use) const;
   Result<void> insert_all(const detail::EntryBlock& entries);
+  [[nodiscard]] Result<std::uint64_t> count_leaf_by_leaf(const detail::SnapshotCore* snapshot,
+                                                         const void* window) const;
 
   const std::shared_ptr<detail::DatabaseCore> database_;
   const std::shared_ptr<DurableTree> tree_;

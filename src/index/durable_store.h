@@ -1,8 +1,11 @@
 // DurableStore: the tree's nodes as versions behind NodeIDs.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "index/node.h"
 #include "index/store.h"
@@ -44,11 +47,20 @@ class DurableView {
   void prefetch_at(Lead lead, std::size_t offset) const noexcept {
     persistence::ReadView::prefetch_at(lead, offset);
   }
+  // A NodeID leads to a node that is on disk, or that has an older version for this reader.
+  [[nodiscard]] static bool is_far(Lead lead) noexcept { return lead.is_id(); }
+  void load_ahead(std::span<const Lead> far) const noexcept {
+    std::array<persistence::NodeId, persistence::ReadView::kMostAtOnce> ids;
+    std::size_t count = 0;
+    for (const Lead lead : far.first(std::min(far.size(), ids.size()))) ids[count++] = lead.id();
+    view_.load_ahead({ids.data(), count});
+  }
   // Whether the parent's link at this place is closed, unknown, or leads to the child; without a
   // child it must not lead anywhere.
   [[nodiscard]] bool link_is_right(const Node& parent, std::size_t index,
                                    const Node* child) const noexcept {
-    const std::uint64_t link = persistence::load_link(&parent.frame, index);
+    const std::uint64_t link =
+        persistence::load_link(&parent.frame, index) & ~persistence::kCoolLink;
     if (!persistence::is_address(link)) return true;
     return child != nullptr && node(Lead(persistence::frame_at(link))) == child;
   }
@@ -115,6 +127,17 @@ static_assert(NodeStore<DurableStore>);
   if (image.bytes < sizeof(Node)) return 0;
   const auto& node = reinterpret_cast<const Node&>(image);
   return node.blocks > kMaxSupernodeBlocks ? 0 : link_count(node.level, node.blocks);
+}
+
+// The child at a place of a frame with links. What is no tree node has none; how large a block is
+// follows from the node's size.
+[[nodiscard]] inline persistence::NodeId child_of_frame(const persistence::FrameHeader& frame,
+                                                        std::size_t index) noexcept {
+  const auto& node = reinterpret_cast<const Node&>(frame);
+  if (node.owner.tag.kind != ObjectKind::node || node.level == 0 || index >= node.count) return {};
+  const std::size_t block_bytes = (frame.bytes - sizeof(Node)) / node.blocks;
+  const std::byte* behind = node.block(index / kDirectoryLanes + 1, block_bytes);
+  return {(reinterpret_cast<const Ref*>(behind) - kDirectoryLanes)[index % kDirectoryLanes]};
 }
 
 }  // namespace xtree::index

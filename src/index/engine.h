@@ -57,6 +57,8 @@ class Engine {
   virtual void begin_scan(std::byte* place, View view, const Root& root,
                           const void* window) const = 0;
   virtual bool next_leaf(std::byte* place, detail::LeafHits& hits) const = 0;
+  // Between two leaves: keeps nothing but references, calls `let_go`, and follows them again.
+  virtual void renew_scan(std::byte* place, const std::function<void()>& let_go) const = 0;
   virtual std::uint64_t count(View view, const Root& root, const void* window) const = 0;
   virtual void begin_nearest(std::byte* place, View view, const Root& root, const void* target,
                              std::uint64_t limit) const = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -94,6 +95,19 @@ class LeafWalk {
     return nullptr;
   }
 
+  // Lets go of all nodes and finds them again: between, `let_go` may give up what kept them there.
+  template <class F>
+  void renew(F&& let_go) {
+    std::array<Ref, kMaxHeight> refs;
+    for (std::uint32_t i = 0; i < depth_; ++i) refs[i] = stack_[i].node->frame.node_id;
+    let_go();
+    ahead_ = nullptr;
+    for (std::uint32_t i = 0; i < depth_; ++i) {
+      stack_[i].node = view_.node(refs[i]);
+      if (stack_[i].node == nullptr) return static_cast<void>(fail());
+    }
+  }
+
   [[nodiscard]] bool failed() const noexcept { return failed_; }
 
  private:
@@ -164,16 +178,29 @@ class LeafWalk {
       level.hits = masks.hits;
       level.inside = masks.inside;
     }
+    bool some_are_far = false;
     for (std::uint64_t rest = level.hits; rest != 0; rest &= rest - 1) {
       const auto child = static_cast<std::size_t>(std::countr_zero(rest));
+      const Lead<View> ahead = lead(level, child);
+      some_are_far = some_are_far || is_far(view_, ahead);
       if (level.node->level == 1 && (level.inside >> child & 1) != 0) {
-        fetch_inside_leaf(lead(level, child));
+        fetch_inside_leaf(ahead);
       } else {
-        const Lead<View> ahead = lead(level, child);
         view_.prefetch(ahead);
         if (level.node->level == 2) prefetch_family(view_, ahead);
       }
     }
+    if (some_are_far) [[unlikely]] load_far_children(level);
+  }
+
+  void load_far_children(const Level& level) const noexcept {
+    std::array<Lead<View>, 64> far;
+    std::size_t count = 0;
+    for (std::uint64_t rest = level.hits; rest != 0; rest &= rest - 1) {
+      far[count] = lead(level, static_cast<std::size_t>(std::countr_zero(rest)));
+      if (is_far(view_, far[count])) ++count;
+    }
+    load_ahead(view_, std::span<const Lead<View>>(far.data(), count));
   }
 
   // Of a leaf inside the window the header is read, and the values of as many blocks as most have.
@@ -252,6 +279,12 @@ class Scan {
       return true;
     }
     return false;
+  }
+
+  // Between two leaves, as LeafWalk's.
+  template <class F>
+  void renew(F&& let_go) {
+    walk_.renew(let_go);
   }
 
   // Whether the view could not follow a reference: the hits so far are not all.

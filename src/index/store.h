@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <span>
 
 #include "index/node.h"
 #include "index/node_access.h"
@@ -66,6 +67,21 @@ template <NodeView V>
 template <NodeView V>
 void prefetch_family(const V& view, Lead<V> node) noexcept {
   if constexpr (requires { view.prefetch_family(node); }) view.prefetch_family(node);
+}
+
+// A view whose nodes may be on disk tells of a lead whether it seems to be so, and loads several at
+// once, as far as it can.
+template <NodeView V>
+[[nodiscard]] bool is_far(const V& view, Lead<V> node) noexcept {
+  if constexpr (requires { view.is_far(node); }) {
+    return view.is_far(node);
+  } else {
+    return false;
+  }
+}
+template <NodeView V>
+void load_ahead(const V& view, std::span<const Lead<V>> far) noexcept {
+  if constexpr (requires { view.load_ahead(far); }) view.load_ahead(far);
 }
 
 // A view that can asks for one line of a node, at an offset that may lie behind its end.

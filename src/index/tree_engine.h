@@ -65,6 +65,9 @@ class TreeEngine final : public Engine<Store> {
   bool next_leaf(std::byte* place, detail::LeafHits& hits) const override {
     return in<ScanType>(place).next(hits);
   }
+  void renew_scan(std::byte* place, const std::function<void()>& let_go) const override {
+    in<ScanType>(place).renew(let_go);
+  }
   std::uint64_t count(View view, const Root& root, const void* window) const override {
     return count_hits<Scalar>(view, layout_, search_, root, window_in(window)).hits;
   }

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "persistence/links.h"
+#include "persistence/node_family.h"
 #include "persistence/node_id.h"
 #include "xtree/result.h"
 
@@ -22,8 +22,8 @@ class Applier {
   // earlier Applier made, or zero in a new database, where it makes one. Called within an epoch.
   virtual Result<void> attach(VersionStore& store, NodeId catalog) = 0;
   [[nodiscard]] virtual NodeId catalog() const noexcept = 0;
-  // For the loader of the store; any thread calls what it returns.
-  [[nodiscard]] virtual LinkCount link_count() const noexcept = 0;
+  // For the store.
+  [[nodiscard]] virtual NodeFamily node_family() const noexcept = 0;
 
   // Whether `apply` may be called with these operations now. An error has changed nothing.
   virtual Result<void> check(std::span<const std::byte> operations) = 0;

@@ -13,6 +13,11 @@ constexpr std::size_t kMostIdleLogFiles = 4;
 // A checkpoint may write every node. So that this costs no more than the log does, the log may grow
 // to one and a half times the nodes' bytes, if that is no more than so many thresholds.
 constexpr std::uint64_t kMostThresholds = 4;
+// With a limited cache a checkpoint also starts when changed nodes, which cannot be evicted, take
+// such a part of it, and while it runs writers may change as much again. It is not worth it for
+// less than so many bytes.
+constexpr std::size_t kCacheParts = 4;
+constexpr std::size_t kLeastChanges = std::size_t{1} << 20;
 
 }  // namespace
 
@@ -189,7 +194,7 @@ Result<void> Checkpointer::store_plan(Plan& plan, Compaction effort) {
       changes ? as_one_step([&] { return storage_.commit(plan.checkpoint, *changes); })
               : changes.error();
   if (result) {
-    tell_store(*changes);
+    tell_store(plan, *changes);
     plan.repeated = as_one_step([&] { return storage_.commit(plan.checkpoint, {}); });
   }
   if (result && plan.repeated) return result;
@@ -202,7 +207,8 @@ Result<void> Checkpointer::store_plan(Plan& plan, Compaction effort) {
 
 // Lets everybody know what is on disk now. Who is reading an image from its old place is waited
 // for.
-void Checkpointer::tell_store(const std::vector<TableEntry>& changes) noexcept {
+void Checkpointer::tell_store(const Plan& plan,
+                              const std::vector<TableEntry>& changes) noexcept {
   if (platform::planted(platform::Plant::readers_not_told)) return;
   for (const TableEntry& entry : changes) {
     if (entry.address) {
@@ -211,6 +217,7 @@ void Checkpointer::tell_store(const std::vector<TableEntry>& changes) noexcept {
       store_.forgotten(entry.id);
     }
   }
+  store_.checkpointed(plan.cut.epoch);
 }
 
 // Lets the log go that the checkpoint replaces, or takes the list of changes back for the next
@@ -227,6 +234,7 @@ Result<void> Checkpointer::finish_locked(Plan& plan, const Result<void>& stored)
   if (storage_.poisoned()) committer_.poison(plan.repeated.error());
   applier_.checkpointed();
   plan.cut = Cut();
+  store_.trim_cache();
   cut_bytes_.store(plan.cut_bytes, std::memory_order_release);
   generation_.store(storage_.checkpoint().generation, std::memory_order_relaxed);
   const Result<void> released = platform::without_throwing(
@@ -249,13 +257,25 @@ std::uint64_t Checkpointer::threshold() const noexcept {
   return std::clamp(nodes + nodes / 2, threshold_bytes_, kMostThresholds * threshold_bytes_);
 }
 
-// A checkpoint that fails is tried again when the log has grown by as much once more; what failed
-// is kept for those who write, by the poisoning, or is told to whoever calls `run`.
+std::size_t Checkpointer::changes_threshold() const noexcept {
+  const std::size_t cache = store_.cache_bytes();
+  return cache == 0 ? Committer::kNever : std::max(cache / kCacheParts, kLeastChanges);
+}
+
+// A checkpoint that fails is tried again when there is as much once more; what failed is kept for
+// those who write, by the poisoning, or is told to whoever calls `run`.
 void Checkpointer::watch() {
-  std::uint64_t target = log_bytes() >= threshold() ? 0 : threshold() - log_bytes();
-  while (committer_.wait_for_bytes(target)) {
-    static_cast<void>(platform::without_throwing("checkpoint", [this] { return run(); }));
-    target = committer_.appended_bytes() + threshold();
+  const std::size_t most_changes = changes_threshold();
+  std::uint64_t log_target = log_bytes() >= threshold() ? 0 : threshold() - log_bytes();
+  std::size_t changes_target = most_changes;
+  while (committer_.wait_for_bytes(log_target, changes_target)) {
+    committer_.begin_back_pressure(most_changes);
+    const Result<void> taken =
+        platform::without_throwing("checkpoint", [this] { return run(); });
+    committer_.end_back_pressure();
+    log_target = committer_.appended_bytes() + threshold();
+    changes_target = most_changes;
+    if (!taken && most_changes != Committer::kNever) changes_target += store_.changed_bytes();
   }
 }
 

@@ -84,9 +84,10 @@ class Checkpointer {
   template <class Step>
   auto as_one_step(Step&& step);
   Result<void> store_plan(Plan& plan, Compaction effort);
-  void tell_store(const std::vector<TableEntry>& changes) noexcept;
+  void tell_store(const Plan& plan, const std::vector<TableEntry>& changes) noexcept;
   Result<void> finish_locked(Plan& plan, const Result<void>& stored);
   [[nodiscard]] std::uint64_t threshold() const noexcept;
+  [[nodiscard]] std::size_t changes_threshold() const noexcept;
   void watch();
 
   Storage& storage_;

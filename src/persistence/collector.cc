@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "persistence/links.h"
 #include "persistence/version_chain.h"
 #include "platform/check.h"
 
@@ -38,6 +39,14 @@ bool Collector::retire(NodeId id, FrameHeader* frame, std::uint64_t epoch) noexc
 bool Collector::discard(FrameHeader* frame) noexcept {
   const std::uint64_t stamp = epochs_.clock() + 1;
   if (!platform::try_to([&] { waiting_.push_back({frame, stamp}); })) return false;
+  waiting_bytes_ += frame_bytes(*frame);
+  return true;
+}
+
+bool Collector::discard_evicted(FrameHeader* frame, const FrameHeader* parent,
+                                std::size_t link) noexcept {
+  const Waiting waiting{frame, epochs_.clock() + 1, parent, link};
+  if (!platform::try_to([&] { waiting_.push_back(waiting); })) return false;
   waiting_bytes_ += frame_bytes(*frame);
   return true;
 }
@@ -229,11 +238,19 @@ void Collector::examine_released(std::size_t budget) {
   }
 }
 
+// The parent was in its slot when the child was evicted. If it is no longer, its links are closed
+// for good; its memory is there, as it came to wait behind the child.
+void Collector::let_link_open(const Waiting& evicted) noexcept {
+  const ObjectTable::Lookup found = table_.look_up(NodeId{evicted.parent->node_id});
+  if (found.frame == evicted.parent && !found.ended) open_link(evicted.parent, evicted.link);
+}
+
 bool Collector::free_waiting(std::size_t budget) {
   for (std::size_t freed = 0; !waiting_.empty(); ++freed) {
     if (waiting_.front().stamp > std::min(oldest_stamp_, epochs_.clock())) return false;
     if (freed == budget) return true;
     FrameHeader* const frame = waiting_.front().frame;
+    if (waiting_.front().parent != nullptr) let_link_open(waiting_.front());
     waiting_bytes_ -= frame_bytes(*frame);
     waiting_.pop_front();
     frames_.release(frame);

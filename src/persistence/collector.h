@@ -43,6 +43,9 @@ class Collector {
   // Takes a frame that no slot and no other frame refers to any more. False when there was no
   // memory to note it.
   [[nodiscard]] bool discard(FrameHeader* frame) noexcept;
+  // The same for one that is about to be evicted, and opens the parent's link to it when it goes.
+  [[nodiscard]] bool discard_evicted(FrameHeader* frame, const FrameHeader* parent,
+                                     std::size_t link) noexcept;
 
   // Looks at what was retired since the last time, and at no more than `budget` versions that have
   // lost the pin that held them; gives back at most as many frames. True when there is more that
@@ -83,6 +86,8 @@ class Collector {
   struct Waiting {
     FrameHeader* frame;
     std::uint64_t stamp;  // readers that entered when the clock showed this cannot reach it
+    const FrameHeader* parent = nullptr;  // whose link to the frame was closed,
+    std::size_t link = 0;                 // at this place
   };
 
   [[nodiscard]] bool run(std::size_t budget, bool at_once) noexcept;
@@ -98,6 +103,7 @@ class Collector {
   void unlink(const Version& version);
   void examine_released(std::size_t budget);
   [[nodiscard]] bool free_waiting(std::size_t budget);
+  void let_link_open(const Waiting& evicted) noexcept;
 
   EpochRegistry& epochs_;
   ObjectTable& table_;

@@ -67,6 +67,14 @@ Result<void> Committer::admit_locked() const {
   return {};
 }
 
+Result<void> Committer::admit_locked(std::unique_lock<std::mutex>& lock) {
+  for (;;) {
+    XTREE_TRY(admit_locked());
+    if (store_.changed_bytes() < most_changes_) return {};
+    watch_locked(lock);
+  }
+}
+
 void Committer::enqueue_locked(CommitRequest& request) {
   // What finds no memory comes before anything is queued.
   if (request.durability == Durability::eventual) start_logger_locked();
@@ -77,7 +85,7 @@ void Committer::enqueue_locked(CommitRequest& request) {
 
 Result<void> Committer::commit(CommitRequest& request) {
   std::unique_lock lock(mutex_);
-  XTREE_TRY(admit_locked());
+  XTREE_TRY(admit_locked(lock));
   enqueue_locked(request);
   // Acquire pairs with the leader's release: the result before its use, and the leader's last touch
   // of the request before its end.
@@ -107,7 +115,7 @@ Result<std::uint64_t> Committer::commit_async(std::vector<std::byte> operations,
   owned->request.is_asynchronous = true;
   std::unique_lock lock(mutex_);
   for (;;) {
-    XTREE_TRY(admit_locked());
+    XTREE_TRY(admit_locked(lock));
     if (queue_.bytes() < kQueueBytes && queue_.size() < kQueueRequests) break;
     watch_locked(lock);
   }
@@ -165,7 +173,7 @@ void Committer::lead(std::unique_lock<std::mutex>& lock) {
   finish_group_locked(group, result);
   expected_requests_ = group.size() + queue_.size();
   give_way_locked();
-  if (wanted_bytes_ != 0 && appended_bytes() >= wanted_bytes_) grown_.notify_one();
+  if (has_grown_locked()) grown_.notify_one();
   // Sequentially consistent, as notifying begins with a look whether anybody sleeps.
   turn_of(number).fetch_add(1, std::memory_order_seq_cst);
   // Outside of the mutex, or those who wake would run into it.
@@ -308,12 +316,25 @@ void Committer::end_exclusive() {
   give_way_locked();
 }
 
-bool Committer::wait_for_bytes(std::uint64_t bytes) {
+bool Committer::wait_for_bytes(std::uint64_t log_bytes, std::size_t changed_bytes) {
   std::unique_lock lock(mutex_);
-  wanted_bytes_ = bytes;
-  grown_.wait(lock, [&] { return !watched_ || appended_bytes() >= bytes; });
-  wanted_bytes_ = 0;
+  wanted_bytes_ = log_bytes;
+  wanted_changes_ = changed_bytes;
+  grown_.wait(lock, [&] { return !watched_ || has_grown_locked(); });
+  wanted_bytes_ = kNever;
+  wanted_changes_ = kNever;
   return watched_;
+}
+
+void Committer::begin_back_pressure(std::size_t changed_bytes) {
+  const std::lock_guard lock(mutex_);
+  most_changes_ = changed_bytes;
+}
+
+void Committer::end_back_pressure() {
+  const std::lock_guard lock(mutex_);
+  most_changes_ = kNever;
+  changed_.notify_all();
 }
 
 void Committer::stop_waiting_for_bytes() {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -71,6 +72,7 @@ class CommitQueue {
 // every write from then on fails. design/concurrency.md, "The commit queue".
 class Committer {
  public:
+  static constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
   Committer(VersionStore& store, wal::LogWriter& log, Applier& applier, const Options& options);
   ~Committer();
   Committer(const Committer&) = delete;
@@ -112,9 +114,14 @@ class Committer {
   [[nodiscard]] std::uint64_t appended_bytes() const noexcept {
     return appended_bytes_.load(std::memory_order_relaxed);  // a figure that orders nothing
   }
-  // Waits until so many are, for the one thread that watches; false once it was told to stop.
-  bool wait_for_bytes(std::uint64_t bytes);
+  // Waits until so many are, or the store has so many bytes of changes, for the one thread that
+  // watches; false once it was told to stop.
+  bool wait_for_bytes(std::uint64_t log_bytes, std::size_t changed_bytes);
   void stop_waiting_for_bytes();
+  // Between these two calls of that thread new writes wait while the store has so many bytes of
+  // changes, so that they do not outrun the checkpoint that it takes.
+  void begin_back_pressure(std::size_t changed_bytes);
+  void end_back_pressure();
 
  private:
   struct AsyncRequest {
@@ -127,6 +134,7 @@ class Committer {
   void end_exclusive();
   Result<void> health_locked() const;
   Result<void> admit_locked() const;
+  Result<void> admit_locked(std::unique_lock<std::mutex>& lock);
   [[nodiscard]] bool may_lead_locked() const noexcept {
     return !leading_ && exclusive_waiting_ == 0;
   }
@@ -182,9 +190,15 @@ class Committer {
   std::optional<Error> poison_;
   std::thread logger_;
 
-  std::condition_variable grown_;  // the log has reached `wanted_bytes_`
-  std::uint64_t wanted_bytes_ = 0;  // guarded by mutex_; 0 when nobody waits
-  bool watched_ = true;             // guarded by mutex_
+  [[nodiscard]] bool has_grown_locked() const noexcept {
+    return appended_bytes() >= wanted_bytes_ || store_.changed_bytes() >= wanted_changes_;
+  }
+  std::condition_variable grown_;   // one of the two has been reached
+  // Guarded by mutex_.
+  std::uint64_t wanted_bytes_ = kNever;
+  std::size_t wanted_changes_ = kNever;
+  std::size_t most_changes_ = kNever;  // new writes wait while there are more
+  bool watched_ = true;
   std::atomic<std::uint64_t> appended_bytes_{0};
 
   // The leader's.

@@ -139,6 +139,10 @@ class EpochRegistry {
     return guard;
   }
 
+  // A reader that is inside, and gives up all that it has found, counts as one that entered now.
+  // Release, in `stamp`: what it read before happens before the scan that sees the new stamp.
+  void renew(ReadGuard& guard) noexcept { stamp(*guard.slot_); }
+
   // Changes whenever a snapshot pin was opened or closed; read it before `add_snapshots`.
   [[nodiscard]] std::uint64_t snapshot_changes() const noexcept {
     return snapshot_changes_.load(std::memory_order_seq_cst);

@@ -12,6 +12,20 @@ void set_link(const FrameHeader* frame, std::size_t index, const FrameHeader* ch
       .store(reinterpret_cast<std::uintptr_t>(child), std::memory_order_release);
 }
 
+void close_link(const FrameHeader* frame, std::size_t index) noexcept {
+  const bool left_open = platform::planted(platform::Plant::link_left_open);
+  std::atomic_ref(link_word(frame, index))
+      .store(left_open ? kUnknownLink : kClosedLink, std::memory_order_relaxed);
+}
+
+// Release: who finds the link unknown and looks the slot up does not find what stood there before.
+void open_link(const FrameHeader* frame, std::size_t index) noexcept {
+  std::uint64_t closed = kClosedLink;
+  std::atomic_ref(link_word(frame, index))
+      .compare_exchange_strong(closed, kUnknownLink, std::memory_order_release,
+                               std::memory_order_relaxed);
+}
+
 void close_links(FrameHeader* frame) noexcept {
   if (platform::planted(platform::Plant::link_not_closed)) return;
   for (std::size_t i = 0; i < frame->links; ++i) {
@@ -25,7 +39,7 @@ void close_links(FrameHeader* frame) noexcept {
 void take_links(FrameHeader* frame, FrameHeader* old) noexcept {
   const std::size_t kept = std::min(frame->links, old->links);
   for (std::size_t i = 0; i < frame->links; ++i) {
-    const std::uint64_t link = i < kept ? load_link(old, i) : kUnknownLink;
+    const std::uint64_t link = i < kept ? load_link(old, i) & ~kCoolLink : kUnknownLink;
     link_word(frame, i) = is_address(link) ? link : kUnknownLink;
   }
   close_links(old);

@@ -16,14 +16,12 @@ namespace xtree::persistence {
 //
 // Only the newest version of a node that has not ended has links that are not closed, and each is
 // unknown or leads to the newest version of its child. The writer keeps it so; readers fill in what
-// they have looked up. These are the only accesses to links that others may use.
-// design/concurrency.md, "Links".
+// they have looked up. An address with kCoolLink leads there too, and says that no reader has come
+// this way since it was set. These are the only accesses to links that others may use.
+// design/concurrency.md, "Links" and "Eviction".
 inline constexpr std::uint64_t kUnknownLink = 0;
 inline constexpr std::uint64_t kClosedLink = 1;
-
-// How many links the frame of an image from disk is to have, a multiple of 8. The image is whole
-// and of the size that it says; what it means is for the function to find out.
-using LinkCount = std::size_t (*)(const FrameHeader& image) noexcept;
+inline constexpr std::uint64_t kCoolLink = std::uint64_t{1} << 63;
 
 [[nodiscard]] inline std::uint64_t& link_word(const FrameHeader* frame,
                                               std::size_t index) noexcept {
@@ -31,7 +29,11 @@ using LinkCount = std::size_t (*)(const FrameHeader& image) noexcept;
   return *(reinterpret_cast<std::uint64_t*>(const_cast<FrameHeader*>(frame)) - 1 - index);
 }
 
-[[nodiscard]] inline bool is_address(std::uint64_t link) noexcept { return link > kClosedLink; }
+// Whether it leads somewhere and is not cool: one comparison, as a cool link is below 0.
+[[nodiscard]] inline bool is_address(std::uint64_t link) noexcept {
+  return static_cast<std::int64_t>(link) > static_cast<std::int64_t>(kClosedLink);
+}
+[[nodiscard]] inline bool is_cool(std::uint64_t link) noexcept { return (link & kCoolLink) != 0; }
 [[nodiscard]] inline FrameHeader* frame_at(std::uint64_t link) noexcept {
   return reinterpret_cast<FrameHeader*>(static_cast<std::uintptr_t>(link));
 }
@@ -55,6 +57,23 @@ inline void fill_link(const FrameHeader* frame, std::size_t index,
       .compare_exchange_strong(unknown, reinterpret_cast<std::uintptr_t>(child),
                                std::memory_order_release, std::memory_order_relaxed);
 }
+
+// A reader's, who has come by a cool link. Nothing is published, since the address stays: it does
+// nothing once the writer has changed the link.
+inline void warm_link(const FrameHeader* frame, std::size_t index, std::uint64_t link) noexcept {
+  std::atomic_ref(link_word(frame, index))
+      .compare_exchange_strong(link, link & ~kCoolLink, std::memory_order_relaxed,
+                               std::memory_order_relaxed);
+}
+// The writer's, for a link that is an address. Readers leave such a link alone.
+inline void cool_link(const FrameHeader* frame, std::size_t index, std::uint64_t link) noexcept {
+  std::atomic_ref(link_word(frame, index)).store(link | kCoolLink, std::memory_order_release);
+}
+// The writer's: nobody finds or fills in the child here, whose frame is about to go, until the link
+// is opened again. That is once no reader is left who may have had the frame's address from the
+// slot; it opens if the writer has not set it meanwhile.
+void close_link(const FrameHeader* frame, std::size_t index) noexcept;
+void open_link(const FrameHeader* frame, std::size_t index) noexcept;
 
 // The writer's: nobody finds anything by this frame's links from now on, and nobody fills one in.
 // Relaxed: it happens before the publication of the epoch that supersedes or ends the version, and

@@ -6,6 +6,7 @@
 
 #include "persistence/storage.h"
 #include "platform/check.h"
+#include "platform/plant.h"
 #include "platform/without_throwing.h"
 
 namespace xtree::persistence {
@@ -34,7 +35,53 @@ Result<FrameHeader*> NodeLoader::load(NodeId id) noexcept {
   // The node's children may live on without it.
   if (found.ended) close_links(*frame);
   table_.fill(id, *frame);
+  loaded_.fetch_add(1, std::memory_order_relaxed);
   return frame;
+}
+
+TableEntry NodeLoader::entry_if_cold(NodeId id) noexcept {
+  const std::lock_guard lock(lock_of(id));
+  const ObjectTable::Lookup found = table_.look_up(id);
+  if (found.state != ObjectTable::State::cold || found.ended) return {};
+  const TableEntry entry = table_.on_disk(id);
+  return entry.id == id ? entry : TableEntry();
+}
+
+// No lock is held while the images are read. So each is looked up again: if it still has the same
+// place on disk, that is what was read.
+void NodeLoader::load_ahead(std::span<const NodeId> ids) noexcept {
+  if (source_ == nullptr) return;
+  std::array<ImageRead, kMostAtOnce> reads;
+  std::size_t count = 0;
+  for (const NodeId id : ids.first(std::min(ids.size(), kMostAtOnce))) {
+    const TableEntry entry = entry_if_cold(id);
+    if (!entry.address) continue;
+    void* memory = frames_.allocate_beside_writer(entry.bytes);
+    if (memory == nullptr) break;
+    reads[count++] = {entry, static_cast<std::byte*>(memory)};
+  }
+  source_->read_many({reads.data(), count});
+  for (const ImageRead& read : std::span(reads).first(count)) {
+    if (!take_in(read)) frames_.release(read.image, read.entry.bytes);
+  }
+}
+
+// False when the image is not wanted any more, or cannot be believed.
+bool NodeLoader::take_in(const ImageRead& read) noexcept {
+  const TableEntry& entry = read.entry;
+  if (!read.done || !check(entry, {read.image, entry.bytes})) return false;
+  const std::lock_guard lock(lock_of(entry.id));
+  const ObjectTable::Lookup found = table_.look_up(entry.id);
+  const TableEntry now = table_.on_disk(entry.id);
+  if (found.state != ObjectTable::State::cold || found.ended || now.id != entry.id ||
+      now.address != entry.address || now.checksum != entry.checksum) {
+    return false;
+  }
+  const Result<FrameHeader*> frame = make_frame(read.image, entry.bytes);
+  if (!frame) return true;  // which has released the image
+  table_.fill(entry.id, *frame);
+  loaded_.fetch_add(1, std::memory_order_relaxed);
+  return true;
 }
 
 Result<FrameHeader*> NodeLoader::read(const TableEntry& entry) noexcept {
@@ -54,7 +101,7 @@ Result<FrameHeader*> NodeLoader::read(const TableEntry& entry) noexcept {
 // Makes a frame of an image that is believed, in its place unless it needs room for links.
 Result<FrameHeader*> NodeLoader::make_frame(void* image, std::size_t bytes) noexcept {
   auto* frame = static_cast<FrameHeader*>(image);
-  const std::size_t links = link_count_ == nullptr ? 0 : link_count_(*frame);
+  const std::size_t links = family_.link_count == nullptr ? 0 : family_.link_count(*frame);
   if (links != 0) {
     void* memory = frames_.allocate_beside_writer(frame_bytes(bytes, links));
     if (memory != nullptr) {
@@ -80,7 +127,8 @@ Result<void> NodeLoader::check(const TableEntry& entry,
   if (image_checksum(image) != entry.checksum) return damaged(entry.id, "wrong checksum");
   if (header.node_id != entry.id.bits) return damaged(entry.id, "the image is of another node");
   if (header.bytes != entry.bytes) return damaged(entry.id, "the image has another size");
-  if (header.birth > newest_birth_) return damaged(entry.id, "the image is from the future");
+  if (header.birth > checkpoint_epoch_.load(std::memory_order_acquire))
+    return damaged(entry.id, "the image is from the future");
   return {};
 }
 
@@ -97,6 +145,23 @@ FrameHeader* NodeLoader::free_slot(NodeId id) noexcept {
   XTREE_CHECK(found.ended);
   table_.free(id);
   return found.frame;
+}
+
+bool NodeLoader::is_on_disk(const FrameHeader& frame) noexcept {
+  const bool forgets_changes = platform::planted(platform::Plant::evicted_while_changed);
+  if (frame.birth > checkpoint_epoch_.load(std::memory_order_acquire) && !forgets_changes) {
+    return false;
+  }
+  const NodeId id{frame.node_id};
+  const std::lock_guard lock(lock_of(id));
+  const TableEntry entry = table_.on_disk(id);
+  return entry.id == id && entry.bytes == frame.bytes;
+}
+
+void NodeLoader::unload(const FrameHeader& frame) noexcept {
+  const NodeId id{frame.node_id};
+  const std::lock_guard lock(lock_of(id));
+  table_.unload(id);
 }
 
 void NodeLoader::set_on_disk(const TableEntry& entry) noexcept {

@@ -153,6 +153,9 @@ class ObjectTable {
   void free(NodeId id) noexcept;
   // Publishes what was read from disk, and keeps the mark of an ended node.
   void fill(NodeId id, FrameHeader* frame) noexcept;
+  // Forgets the frame of a node that has not ended and is on disk. The writer's, who holds the
+  // handle's load lock.
+  void unload(NodeId id) noexcept { store_word(id, id.tag()); }
 
   // What the last checkpoint holds for the id's handle, possibly of an earlier life; its `id` is
   // zero when there is nothing.
@@ -172,6 +175,14 @@ class ObjectTable {
   // Takes over a checkpoint's entry, before any other use; entries come by ascending handle.
   // `corruption` when the entry makes no sense.
   Result<void> restore(const TableEntry& entry);
+
+  // The newest version in a slot whose node is in memory and has not ended; null for other slots.
+  // The writer's, who asks for one slot after the other, up to `slots_end`.
+  [[nodiscard]] FrameHeader* newest_at(std::uint32_t index) const noexcept {
+    const std::uint64_t seen = word(name(0, index, 0));
+    return (seen & kEnded) != 0 ? nullptr : frame_of(seen);
+  }
+  [[nodiscard]] std::uint32_t slots_end() const noexcept { return chunks_end() * kChunkSlots; }
 
   // Nodes that have not been destroyed; exact when nobody allocates or frees meanwhile.
   [[nodiscard]] std::uint64_t live() const noexcept;

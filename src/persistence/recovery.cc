@@ -17,6 +17,7 @@ Result<void> apply_group(VersionStore& store, Applier& applier,
   XTREE_TRY(applier.finish_epoch());
   store.publish();
   store.collect();
+  if (store.is_crowded()) store.trim_cache();
   return {};
 }
 
@@ -29,7 +30,7 @@ Result<void> attach(VersionStore& store, Applier& applier, NodeId catalog) {
 
 // Brings the state into `recovered`, and returns where its log ends.
 Result<wal::LogEnd> load(FileSystem& files, const std::string& directory, bool writable,
-                         Applier& applier, Recovered& recovered) {
+                         std::size_t cache_bytes, Applier& applier, Recovered& recovered) {
   auto storage = Storage::open(files, directory, writable);
   if (!storage) return storage.error();
   recovered.storage = std::move(storage).value();
@@ -40,9 +41,10 @@ Result<wal::LogEnd> load(FileSystem& files, const std::string& directory, bool w
 
   const bool forgets_epoch = platform::planted(platform::Plant::epoch_forgotten);
   auto store = VersionStore::create(forgets_epoch ? 0 : checkpoint.epoch, recovered.storage.get(),
-                                    applier.link_count());
+                                    applier.node_family());
   if (!store) return store.error();
   recovered.store = std::move(store).value();
+  recovered.store->limit_cache(cache_bytes);
   for (const TableEntry& entry : recovered.storage->take_table()) {
     XTREE_TRY(recovered.store->restore(entry));
   }
@@ -72,7 +74,7 @@ std::string log_directory(const std::string& directory) { return directory + "/w
 Result<Recovered> recover(FileSystem& files, const std::string& directory, const Options& options,
                           Applier& applier) {
   Recovered recovered;
-  auto end = load(files, directory, true, applier, recovered);
+  auto end = load(files, directory, true, options.cache_bytes, applier, recovered);
   if (!end) return end.error();
   platform::Stopwatch watch;
   auto log = wal::LogWriter::create(files, log_directory(directory), *end, options.log_file_bytes);
@@ -85,7 +87,7 @@ Result<Recovered> recover(FileSystem& files, const std::string& directory, const
 Result<Recovered> recover_to_look(FileSystem& files, const std::string& directory,
                                   Applier& applier) {
   Recovered recovered;
-  auto end = load(files, directory, false, applier, recovered);
+  auto end = load(files, directory, false, 0, applier, recovered);
   if (!end) return end.error();
   return recovered;
 }

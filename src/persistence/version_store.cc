@@ -13,6 +13,9 @@ namespace xtree::persistence {
 namespace {
 
 constexpr std::uint64_t kNewest = std::numeric_limits<std::uint64_t>::max();
+constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+// The cache is emptied by such a part of it at a time.
+constexpr std::size_t kRoomParts = 16;
 
 // The part of a frame that belongs to its node.
 std::byte* body(FrameHeader* frame) noexcept { return reinterpret_cast<std::byte*>(frame + 1); }
@@ -30,22 +33,24 @@ void sort_changes(Cut& cut) {
 
 Result<std::unique_ptr<VersionStore>> VersionStore::create(std::uint64_t epoch,
                                                            const NodeSource* source,
-                                                           LinkCount link_count) {
+                                                           const NodeFamily& family) {
   auto epochs = EpochRegistry::create(epoch);
   if (!epochs) return epochs.error();
   auto table = ObjectTable::create();
   if (!table) return table.error();
   return std::make_unique<VersionStore>(Private(), std::move(*epochs), std::move(*table), epoch,
-                                        source, link_count);
+                                        source, family);
 }
 
 VersionStore::VersionStore(Private, std::unique_ptr<EpochRegistry> epochs, ObjectTable table,
                            std::uint64_t epoch, const NodeSource* source,
-                           LinkCount link_count)
+                           const NodeFamily& family)
     : epochs_(std::move(epochs)),
       table_(std::move(table)),
-      loader_(table_, frames_, source, epoch, link_count),
+      crowd_bytes_(kNoLimit),
+      loader_(table_, frames_, source, epoch, family),
       collector_(*epochs_, table_, frames_, loader_),
+      evictor_(table_, loader_, collector_, family),
       epoch_(epoch),
       cut_epoch_(epoch) {}
 
@@ -56,6 +61,7 @@ Result<const FrameHeader*> VersionStore::find(NodeId id, std::uint64_t epoch) co
   if (found.state == ObjectTable::State::resident) return version_for(found.frame, epoch);
   const Result<FrameHeader*> loaded = loader_.load(id);
   if (!loaded) return loaded.error();
+  note_load();
   return version_for(*loaded, epoch);
 }
 
@@ -76,13 +82,23 @@ const FrameHeader* VersionStore::find_slowly(NodeId id, std::uint64_t epoch,
 
 // What the slot of a node that has not ended names is its newest version, whether or not it is for
 // this reader: so the link may have it.
-Lead ReadView::look_up(const FrameHeader* parent, std::size_t child, NodeId id) const noexcept {
+Lead ReadView::look_up(const FrameHeader* parent, std::size_t child, std::uint64_t link,
+                       NodeId id) const noexcept {
+  if (is_cool(link)) {
+    warm_link(parent, child, link);
+    return Lead(frame_at(link & ~kCoolLink));
+  }
   const std::uint64_t word = store_->table_.word(id);
   if (!ObjectTable::is_plain(word, id)) return Lead(id);
   const FrameHeader* frame = ObjectTable::frame_of(word);
   if (frame == nullptr) return Lead(id);
-  if (child < parent->links) fill_link(parent, child, frame);
+  if (link == kUnknownLink) fill_link(parent, child, frame);
   return Lead(frame);
+}
+
+void ReadView::load_ahead(std::span<const NodeId> ids) const noexcept {
+  store_->loader_.load_ahead(ids);
+  store_->note_load();
 }
 
 // The newest version is not what this reader sees, or it is not known where it is.
@@ -115,6 +131,7 @@ FrameHeader* VersionStore::newest_frame(NodeId id) noexcept {
   XTREE_CHECK(found.state != ObjectTable::State::stale && !found.ended);
   if (found.state == ObjectTable::State::resident) return found.frame;
   const Result<FrameHeader*> loaded = loader_.load(id);
+  note_load();
   if (loaded) return *loaded;
   edit_failure_.set(loaded.error());
   return nullptr;
@@ -151,7 +168,7 @@ FrameHeader* VersionStore::create_unwritten(std::size_t bytes, std::size_t links
   }
   forget_links(frame);
   table_.set_frame(id, frame);
-  mark_changed(id, 0);
+  mark_changed(id, 0, bytes);
   return frame;
 }
 
@@ -183,7 +200,7 @@ FrameHeader* VersionStore::new_version(FrameHeader* old, std::size_t bytes,
     frame->previous = old;
     table_.set_frame(id, frame);
     note(collector_.retire(id, old, epoch_));
-    mark_changed(id, old->birth);
+    mark_changed(id, old->birth, bytes);
     return frame;
   }
   // No epoch will see `old`. When the node is as young as that, nobody has come by it either.
@@ -204,13 +221,13 @@ void VersionStore::destroy(NodeId id) noexcept {
   if (found.state == ObjectTable::State::cold) {
     if (loader_.end_if_cold(id, epoch_)) {
       note(collector_.retire(id, nullptr, epoch_));
-      mark_changed(id, 0);
+      mark_changed(id, 0, 0);
       return;
     }
     found = table_.look_up(id);  // a reader has just loaded it
   }
   FrameHeader* frame = found.frame;
-  mark_changed(id, frame->birth);
+  mark_changed(id, frame->birth, 0);
   close_links(frame);
   if (frame->birth < epoch_) {
     table_.end(id, frame, epoch_);
@@ -237,6 +254,39 @@ void VersionStore::collect_when_due() {
     }
   }
   collector_.collect_when_due(kCollectBudget);
+  if (cache_bytes_ != 0 && frames_.bytes_in_use() > crowd_bytes_.load(std::memory_order_relaxed)) {
+    trim_cache();
+  }
+}
+
+void VersionStore::limit_cache(std::size_t bytes) noexcept {
+  cache_bytes_ = bytes;
+  crowd_bytes_.store(bytes == 0 ? kNoLimit : bytes, std::memory_order_relaxed);
+}
+
+void VersionStore::checkpointed(std::uint64_t epoch) noexcept {
+  loader_.set_checkpoint_epoch(epoch);
+  if (cache_bytes_ != 0) crowd_bytes_.store(cache_bytes_, std::memory_order_relaxed);
+}
+
+void VersionStore::note_load() const noexcept {
+  if (frames_.bytes_in_use() <= crowd_bytes_.load(std::memory_order_relaxed)) return;
+  crowded_.store(true, std::memory_order_relaxed);
+}
+
+// When too little can go, it is not tried again before the frames have grown by as much once more,
+// or a checkpoint has come: a look at the whole table would find the same.
+void VersionStore::trim_cache() noexcept {
+  if (cache_bytes_ == 0) return;
+  const std::size_t part = cache_bytes_ / kRoomParts;
+  const auto in_use = [&] { return frames_.bytes_in_use() - collector_.waiting_bytes(); };
+  if (in_use() > crowd_bytes_.load(std::memory_order_relaxed)) {
+    const std::size_t wanted = in_use() - (cache_bytes_ - part);
+    evictor_.evict(wanted);
+    crowd_bytes_.store(std::max(cache_bytes_, in_use() + part), std::memory_order_relaxed);
+  }
+  static_cast<void>(collect());
+  crowded_.store(false, std::memory_order_relaxed);
 }
 
 VersionCounts VersionStore::counts() const {
@@ -247,6 +297,8 @@ VersionCounts VersionStore::counts() const {
   counts.waiting_bytes = collector_.waiting_bytes();
   counts.resident_bytes = frames_.bytes_in_use();
   counts.mapped_bytes = frames_.bytes_mapped();
+  counts.loaded_nodes = loader_.loaded();
+  counts.evicted_nodes = evictor_.evicted();
   counts.oldest_snapshot = published();
   std::vector<std::uint64_t> snapshots;
   epochs_->add_snapshots(snapshots);
@@ -268,6 +320,7 @@ Result<Cut> VersionStore::cut() {
   cut.epoch = epoch_;
   cut.former_epoch = cut_epoch_;
   cut.changes.swap(changes_);
+  cut.bytes = changed_bytes_.exchange(0, std::memory_order_relaxed);
   cut_epoch_ = epoch_;
   return cut;
 }
@@ -278,6 +331,7 @@ void VersionStore::restore_changes(Cut cut) {
   } else {
     changes_.insert(changes_.end(), cut.changes.begin(), cut.changes.end());
   }
+  add_changed_bytes(cut.bytes);
   cut_epoch_ = cut.former_epoch;
 }
 

@@ -1,6 +1,7 @@
 // VersionStore: nodes as versions behind NodeIDs, for one writer and any number of readers.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -9,9 +10,11 @@
 
 #include "persistence/collector.h"
 #include "persistence/epoch.h"
+#include "persistence/evictor.h"
 #include "persistence/frame.h"
 #include "persistence/frame_pool.h"
 #include "persistence/links.h"
+#include "persistence/node_family.h"
 #include "persistence/node_id.h"
 #include "persistence/node_loader.h"
 #include "persistence/object_table.h"
@@ -77,11 +80,12 @@ class ReadView {
   // asked for its NodeID when the parent's link does not lead to it.
   template <class Id>
   [[nodiscard]] Lead lead(const FrameHeader* parent, std::size_t child, Id&& id) const noexcept {
+    std::uint64_t link = kClosedLink;
     if (child < parent->links) [[likely]] {
-      const std::uint64_t link = load_link(parent, child);
+      link = load_link(parent, child);
       if (is_address(link)) [[likely]] return Lead(frame_at(link));
     }
-    return look_up(parent, child, id());
+    return look_up(parent, child, link, id());
   }
   // As for a NodeID.
   [[nodiscard]] const FrameHeader* version(Lead lead) const noexcept {
@@ -89,6 +93,10 @@ class ReadView {
     if (!lead.is_id() && frame->birth <= epoch_) [[likely]] return frame;
     return follow(lead);
   }
+  // Brings into memory what of these is only on disk, kMostAtOnce of them at most: faster than one
+  // after the other. Those that cannot be read stay where they are.
+  static constexpr std::size_t kMostAtOnce = NodeLoader::kMostAtOnce;
+  void load_ahead(std::span<const NodeId> ids) const noexcept;
   // Starts to bring a line of the frame near; the prefetch of what is no address does nothing.
   static void prefetch_at(Lead lead, std::size_t offset) noexcept {
     __builtin_prefetch(reinterpret_cast<const char*>(lead.frame()) + offset);
@@ -112,7 +120,7 @@ class ReadView {
         epoch_(epoch),
         failure_(&failure) {}
 
-  [[nodiscard]] Lead look_up(const FrameHeader* parent, std::size_t child,
+  [[nodiscard]] Lead look_up(const FrameHeader* parent, std::size_t child, std::uint64_t link,
                              NodeId id) const noexcept;
   [[nodiscard]] const FrameHeader* follow(Lead lead) const noexcept;
 
@@ -126,6 +134,7 @@ class ReadView {
 struct Cut {
   std::uint64_t epoch = 0;
   std::vector<NodeId> changes;  // what was made, changed or destroyed since the cut before
+  std::size_t bytes = 0;        // as VersionStore::changed_bytes
   SnapshotPin pin;
   std::uint64_t former_epoch = 0;  // of the cut before
 };
@@ -141,6 +150,8 @@ struct VersionCounts {
   std::uint64_t waiting_bytes = 0;   // unlinked, and waiting for readers to leave
   std::uint64_t resident_bytes = 0;  // of all frames
   std::uint64_t mapped_bytes = 0;    // taken from the operating system for frames
+  std::uint64_t loaded_nodes = 0;    // read from disk so far
+  std::uint64_t evicted_nodes = 0;   // taken out of memory so far
   std::uint64_t open_snapshots = 0;
   std::uint64_t oldest_snapshot = 0;  // its epoch; the published one when there is none
   std::uint64_t oldest_snapshot_age_ms = 0;
@@ -165,13 +176,13 @@ class VersionStore {
 
  public:
   // `epoch` is the newest checkpoint's and counts as published. `source`, which outlives the store,
-  // has the images of the restored nodes; a store that restores none needs no source. Frames of
-  // restored nodes have as many links as `link_count` says, or none.
+  // has the images of the restored nodes; a store that restores none needs no source. Without a
+  // family loaded frames have no links, and no node is evicted.
   [[nodiscard]] static Result<std::unique_ptr<VersionStore>> create(std::uint64_t epoch,
                                                                     const NodeSource* source,
-                                                                    LinkCount link_count = nullptr);
+                                                                    const NodeFamily& family = {});
   VersionStore(Private, std::unique_ptr<EpochRegistry> epochs, ObjectTable table,
-               std::uint64_t epoch, const NodeSource* source, LinkCount link_count);
+               std::uint64_t epoch, const NodeSource* source, const NodeFamily& family);
   VersionStore(const VersionStore&) = delete;
   VersionStore& operator=(const VersionStore&) = delete;
 
@@ -195,6 +206,14 @@ class VersionStore {
   // or does not exist any more; an error when it exists and cannot be read.
   Result<const FrameHeader*> find(NodeId id, std::uint64_t epoch) const noexcept;
   [[nodiscard]] std::uint64_t published() const noexcept { return epochs_->published(); }
+  // Lets a reader that has kept nothing but NodeIDs, or will look at nothing else that it has kept,
+  // count as one that has just entered, at its old epoch.
+  void renew(ReadGuard& guard) const noexcept { epochs_->renew(guard); }
+  // Whether frames take more memory than `limit_cache` allows, so that somebody should have the
+  // writer's part and call `trim_cache`.
+  [[nodiscard]] bool is_crowded() const noexcept {
+    return crowded_.load(std::memory_order_relaxed);  // a hint, which orders nothing
+  }
 
   // The writer.
 
@@ -253,6 +272,18 @@ class VersionStore {
   // From now on commits end snapshots of this age; 0 lets them be.
   void limit_snapshot_age(std::uint64_t age_ms) noexcept { max_snapshot_age_ms_ = age_ms; }
 
+  // From now on frames are to take no more than so many bytes; 0 is no limit. Nodes that the newest
+  // checkpoint has not got, and what snapshots hold, cannot be evicted.
+  void limit_cache(std::size_t bytes) noexcept;
+  [[nodiscard]] std::size_t cache_bytes() const noexcept { return cache_bytes_; }
+  // Evicts nodes when they take more than that. Between two epochs.
+  void trim_cache() noexcept;
+  // Roughly what must be written before it can be evicted: the nodes changed since the last cut.
+  // Any thread may ask.
+  [[nodiscard]] std::size_t changed_bytes() const noexcept {
+    return changed_bytes_.load(std::memory_order_relaxed);  // a figure, which orders nothing
+  }
+
   [[nodiscard]] VersionCounts counts() const;
   // Calls `visit(NodeId)` for every node that exists, in no order.
   template <class Visit>
@@ -286,6 +317,8 @@ class VersionStore {
   // Say what the newest checkpoint holds, once it is committed.
   void written(const TableEntry& entry) noexcept { loader_.set_on_disk(entry); }
   void forgotten(NodeId id) noexcept { loader_.clear_on_disk(id); }
+  // Behind those: it is of this epoch.
+  void checkpointed(std::uint64_t epoch) noexcept;
 
  private:
   friend class ReadView;
@@ -306,17 +339,26 @@ class VersionStore {
     return platform::make_room(changes_, notes) && collector_.make_room(notes);
   }
   void note(bool noted) noexcept { is_incomplete_ = is_incomplete_ || !noted; }
-  void mark_changed(NodeId id, std::uint64_t birth) noexcept {
-    if (birth <= cut_epoch_) note(platform::try_to([&] { changes_.push_back(id); }));
+  void mark_changed(NodeId id, std::uint64_t birth, std::size_t bytes) noexcept {
+    if (birth > cut_epoch_) return;
+    note(platform::try_to([&] { changes_.push_back(id); }));
+    add_changed_bytes(bytes);
   }
+  void add_changed_bytes(std::size_t bytes) noexcept {
+    changed_bytes_.store(changed_bytes() + bytes, std::memory_order_relaxed);
+  }
+  void note_load() const noexcept;
 
   // What readers read, and on other lines what writing changes.
   std::unique_ptr<EpochRegistry> epochs_;
   ObjectTable table_;
+  mutable std::atomic<bool> crowded_ = false;
+  std::atomic<std::size_t> crowd_bytes_;  // with more of them the memory is crowded
   alignas(64) FramePool frames_;
   // Loading changes where a version is, and not what a reader sees.
   mutable NodeLoader loader_;
   Collector collector_;
+  Evictor evictor_;
 
   // The writer's.
   std::uint64_t epoch_;             // the one that began last
@@ -325,8 +367,11 @@ class VersionStore {
   std::uint64_t max_snapshot_age_ms_ = 0;
   std::uint64_t next_look_ms_ = 0;  // for snapshots that are too old
   std::vector<NodeId> changes_;     // since the last cut
+  std::size_t cache_bytes_ = 0;
   ReadFailure edit_failure_;
   bool is_incomplete_ = false;  // something could not be noted
+
+  std::atomic<std::size_t> changed_bytes_ = 0;
 };
 
 inline const FrameHeader* ReadView::version(NodeId id) const noexcept {

@@ -52,6 +52,9 @@ constexpr std::string_view kNames[] = {"",
                                        "tag_not_bumped",
                                        "link_not_closed",
                                        "link_not_renewed",
+                                       "evicted_while_changed",
+                                       "evicted_beside_versions",
+                                       "link_left_open",
                                        "failed_sync_forgotten"};
 static_assert(std::size(kNames) == static_cast<std::size_t>(Plant::failed_sync_forgotten) + 1);
 

@@ -112,7 +112,9 @@ Driver::~Driver() {
 }
 
 Result<void> Driver::open() {
-  auto opened = Database::open(kDatabaseDirectory, driver_options(files_));
+  Options options = driver_options(files_);
+  options.cache_bytes = cache_bytes_;
+  auto opened = Database::open(kDatabaseDirectory, options);
   if (!opened) return opened.error();
   database_.emplace(std::move(opened).value());
   return {};
@@ -131,7 +133,8 @@ Result<void> Driver::run(const Step& step, const Content& content) {
       snapshots_.emplace_back(database_->snapshot(), content.fingerprint());
       return {};
     case StepKind::release: return release();
-    case StepKind::reopen: return reopen();
+    case StepKind::reopen: return reopen(0);
+    case StepKind::reopen_small: return reopen(1);
   }
   return {};
 }
@@ -210,7 +213,8 @@ Result<void> Driver::release() {
   return Error(ErrorCode::corruption, "snapshot", "it is not what it was when it was taken");
 }
 
-Result<void> Driver::reopen() {
+Result<void> Driver::reopen(std::uint64_t cache_bytes) {
+  cache_bytes_ = cache_bytes;
   while (!snapshots_.empty()) XTREE_TRY(release());
   const Result<void> closed = database_->close();
   database_.reset();

@@ -48,7 +48,7 @@ class Driver {
   Result<void> bulk_load(const Step& step);
   Result<void> create_index(std::size_t index);
   Result<void> release();
-  Result<void> reopen();
+  Result<void> reopen(std::uint64_t cache_bytes);
 
   template <class Index>
   Result<Index> index(std::size_t number) {
@@ -58,6 +58,7 @@ class Driver {
 
   SimulatedFileSystem& files_;
   const AtEnd at_end_;
+  std::uint64_t cache_bytes_ = 0;
   std::optional<Database> database_;
   std::deque<std::pair<Snapshot, Fingerprint>> snapshots_;
 };

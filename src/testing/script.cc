@@ -7,10 +7,10 @@
 namespace xtree::testing {
 namespace {
 
-constexpr std::array<const char*, 10> kSteps = {"write",      "batch",    "create-index",
+constexpr std::array<const char*, 11> kSteps = {"write",      "batch",    "create-index",
                                                "drop-index", "bulk-load", "checkpoint",
                                                "compact",    "snapshot", "release",
-                                               "reopen"};
+                                               "reopen",     "reopen-small"};
 constexpr std::array<const char*, 6> kActions = {"insert", "erase", "update",
                                                  "clear",  "put",   "remove"};
 constexpr std::array<const char*, 4> kLevels = {"strict", "balanced", "eventual", "none"};
@@ -41,7 +41,8 @@ bool Step::is_logged() const noexcept {
 
 bool Step::is_checkpoint() const noexcept {
   return kind == StepKind::bulk_load || kind == StepKind::checkpoint ||
-         kind == StepKind::compact || kind == StepKind::reopen;
+         kind == StepKind::compact || kind == StepKind::reopen ||
+         kind == StepKind::reopen_small;
 }
 
 bool Step::is_durable() const noexcept {

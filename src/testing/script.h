@@ -22,6 +22,7 @@ enum class StepKind : std::uint8_t {
   snapshot,      // taken, and kept open
   release,       // the oldest open snapshot is compared with what it was, and closed
   reopen,        // close, and open again
+  reopen_small,  // the same, and from then on all nodes are evicted that can be
 };
 
 struct Step {

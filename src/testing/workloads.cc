@@ -201,6 +201,31 @@ void write_compaction(Writer& writer) {
   }
 }
 
+// Every write reads nodes that went with the one before, and snapshots those of all ages.
+void write_eviction(Writer& writer) {
+  for (const std::size_t index : {0, 1}) {
+    writer.create(index);
+    writer.batch(writer.inserts(index, 40 + writer.random().below(160)));
+  }
+  writer.add(StepKind::reopen_small);
+  const std::size_t count = 4 + writer.random().below(8);
+  std::size_t open = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (writer.random().one_in(3)) {
+      writer.add(StepKind::snapshot);
+      ++open;
+    }
+    writer.batch(writer.mixture(writer.random().one_in(3) ? 40 : 3));
+    if (writer.random().one_in(2)) writer.add(StepKind::checkpoint);
+    if (writer.random().one_in(4)) writer.add(StepKind::compact);
+    if (open != 0 && writer.random().one_in(3)) {
+      writer.add(StepKind::release);
+      --open;
+    }
+  }
+  while (open-- > 0) writer.add(StepKind::release);
+}
+
 void write_snapshots(Writer& writer) {
   writer.create(0);
   writer.batch(writer.inserts(0, 30));
@@ -304,6 +329,7 @@ Script make_script(Workload workload, Random& random) {
     case Workload::bulk: write_bulk(writer); break;
     case Workload::checkpoints: write_checkpoints(writer); break;
     case Workload::compaction: write_compaction(writer); break;
+    case Workload::eviction: write_eviction(writer); break;
     case Workload::snapshots: write_snapshots(writer); break;
     case Workload::supernodes: write_supernodes(writer); break;
     case Workload::reopen: write_reopen(writer); break;
@@ -317,10 +343,11 @@ Script make_follow_up(const Content& content, std::uint64_t life, Random& random
   Writer writer(content, static_cast<std::uint32_t>(life) * kIdsPerLife, random);
   const std::size_t count = random.below(5);
   for (std::size_t i = 0; i < count; ++i) {
-    switch (random.below(6)) {
+    switch (random.below(7)) {
       case 0: writer.add(StepKind::compact); break;
       case 1: writer.add(StepKind::checkpoint); break;
       case 2: writer.add(StepKind::reopen); break;
+      case 3: writer.add(StepKind::reopen_small); break;
       default: writer.batch(writer.mixture(4));
     }
   }

@@ -18,16 +18,17 @@ enum class Workload : std::uint8_t {
   bulk,         // bulk loads among other writes
   checkpoints,  // many checkpoints
   compaction,   // segments emptied and removed, with nodes in memory and without
+  eviction,     // nodes that leave memory as soon as a checkpoint has them, and are read again
   snapshots,    // snapshots held over writes and checkpoints
   supernodes,   // a wide index that grows supernodes and shrinks
   reopen,       // close, open and append
   levels,       // all durability levels, mixed
   schema,       // indexes made and dropped
 };
-inline constexpr std::size_t kWorkloads = 11;
+inline constexpr std::size_t kWorkloads = 12;
 inline constexpr std::array<const char*, kWorkloads> kWorkloadNames = {
-    "inserts",   "batches",    "updates", "bulk",   "checkpoints", "compaction",
-    "snapshots", "supernodes", "reopen",  "levels", "schema"};
+    "inserts",  "batches",   "updates",    "bulk",   "checkpoints", "compaction",
+    "eviction", "snapshots", "supernodes", "reopen", "levels",      "schema"};
 
 // A script for an empty database.
 [[nodiscard]] Script make_script(Workload workload, Random& random);

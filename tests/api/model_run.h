@@ -47,6 +47,8 @@ class DurablePlace {
     options_.durability = durability;
     options_.checkpoint_log_bytes = 256 << 10;
     options_.log_file_bytes = 128 << 10;
+    // Half of the runs evict nodes: some of them, or all that they can.
+    if (random_.one_in(2)) options_.cache_bytes = random_.one_in(2) ? 1 : 256 << 10;
     open();
   }
 

@@ -31,11 +31,12 @@ std::uint64_t link_at(const FrameHeader* frame, std::size_t index = 0) {
 // A parent with one child, whose value is the epoch that wrote it.
 struct Family {
   Family() {
-    store = std::move(*VersionStore::create(0, &source, &links_of));
+    store = std::move(*VersionStore::create(0, &source, kFamily));
     begin();
     FrameHeader* frame = store->create(kBytes, kLinks);
     parent = NodeId{frame->node_id};
     child = make(1);
+    words(frame)[1] = child.bits;
     publish();
   }
 
@@ -43,6 +44,15 @@ struct Family {
   static std::size_t links_of(const FrameHeader& image) noexcept {
     return *reinterpret_cast<const std::uint64_t*>(&image + 1) == kParents ? kLinks : 0;
   }
+
+  // Parents name their child in their second word.
+  static NodeId child_of(const FrameHeader& frame, std::size_t index) noexcept {
+    return index == 0 ? NodeId{words(const_cast<FrameHeader*>(&frame))[1]} : NodeId();
+  }
+  static std::uint64_t* words(FrameHeader* frame) noexcept {
+    return reinterpret_cast<std::uint64_t*>(frame + 1);
+  }
+  static constexpr NodeFamily kFamily{.link_count = &links_of, .child = &child_of};
 
   void begin() { store->begin_epoch(); }
   void publish() { store->publish(); }
@@ -57,6 +67,16 @@ struct Family {
   void edit_child_without_link() {
     fill(store->edit(child), store->epoch());
     edits.push_back(store->epoch());
+  }
+  // The child is as a checkpoint has it.
+  void checkpoint_child() {
+    store->written(source.write(newest(child)));
+    store->checkpointed(store->epoch());
+  }
+  void evict_all() {
+    store->limit_cache(1);
+    store->trim_cache();
+    store->limit_cache(0);
   }
   void renew_link() { set_link(newest(parent), 0, newest(child)); }
   void supersede_parent() { ASSERT_NE(store->edit(parent), nullptr); }
@@ -179,7 +199,7 @@ TEST(Links, ComeWithANodeFromDiskAndAreClosedIfItHasEnded) {
     entries.push_back(family.source.write(family.newest(id)));
   }
   for (const bool ends : {false, true}) {
-    family.store = std::move(*VersionStore::create(2, &family.source, &Family::links_of));
+    family.store = std::move(*VersionStore::create(2, &family.source, Family::kFamily));
     for (const TableEntry& entry : entries) ASSERT_TRUE(family.store->restore(entry));
     const ReadGuard guard = family.store->enter();
     const ReadView view = family.view(guard);
@@ -354,6 +374,35 @@ TEST(LinkOrders, AFillThatMeetsTheEndOfParentAndChildDoesNoHarm) {
          [&] { family.publish(); }, [&] { family.store->collect(); },
          [&] {
            family.create_another();
+           family.create_another();
+         }}};
+  });
+  EXPECT_EQ(orders, 6300u);
+}
+
+// The child goes, comes back for others, and its first frame's memory is used again.
+TEST(LinkOrders, AFillThatMeetsAnEvictionDoesNoHarm) {
+  const std::size_t orders = play_every_order([](Play& play) {
+    Family& family = play.family;
+    return std::vector<Steps>{
+        slow_filler(play), quick_reader(play, 0), quick_reader(play, 1),
+        {[&] {
+           family.checkpoint_child();
+           family.evict_all();
+         },
+         [&] {
+           family.create_another();
+           family.create_another();
+         },
+         [&] {
+           family.evict_all();
+           family.create_another();
+         },
+         [&] {
+           family.begin();
+           family.edit_child_without_link();
+           family.renew_link();
+           family.publish();
            family.create_another();
          }}};
   });

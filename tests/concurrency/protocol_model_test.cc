@@ -172,6 +172,7 @@ enum LinkWord : std::size_t {
 };
 constexpr std::uint64_t kUnknown = 0;
 constexpr std::uint64_t kClosed = 9;
+constexpr std::uint64_t kCold = 0;  // in the slot: on disk, from where a reader brings it as B
 
 struct LinkFlaws {
   bool not_renewed = false;   // the link keeps what it had
@@ -190,7 +191,7 @@ Machine::Program reader_by_link(LinkFlaws flaws) {
       case 3:
         seen = cpu.load(kLinkWord);
         return cpu.go(seen == kUnknown ? 4 : seen == kClosed ? 6 : 7);
-      case 4: seen = cpu.load(kLinkSlot); return cpu.go(5);
+      case 4: seen = cpu.load(kLinkSlot); return cpu.go(seen == kCold ? 8 : 5);
       case 5:
         if (flaws.plain_fill) {
           cpu.store(kLinkWord, seen);
@@ -198,10 +199,11 @@ Machine::Program reader_by_link(LinkFlaws flaws) {
           cpu.compare_exchange(kLinkWord, kUnknown, seen);
         }
         return cpu.go(7);
-      case 6: seen = cpu.load(kLinkSlot); return cpu.go(7);
+      case 6: seen = cpu.load(kLinkSlot); return cpu.go(seen == kCold ? 8 : 7);
       case 7:
         if (seen == kVersionA && cpu.load(kLinkFreed) != 0) return cpu.wrong("it was freed");
-        return cpu.go(8);
+        return cpu.go(9);
+      case 8: cpu.compare_exchange(kLinkSlot, kCold, kVersionB); return cpu.go(9);
       default:
         cpu.store(kLinkPinned, 0);
         seen = 0;
@@ -267,6 +269,71 @@ TEST(LinkProtocol, MustNotBeFilledOnceTheWriterHasSetThem) {
   const std::vector<std::string> wrong = try_links({.plain_fill = true});
   EXPECT_NE(wrong[0], "");
   EXPECT_NE(wrong[2], "");
+}
+
+// The child's frame A is evicted (evictor.h): its slot becomes cold, the link is closed, and opened
+// again when the frame is freed.
+struct EvictionFlaws {
+  bool left_open = false;      // the link becomes unknown at once
+  bool opened_early = false;   // the link is opened before the readers have left
+  bool unloaded_late = false;  // the slot keeps the frame until it is freed
+};
+
+Machine::Program evictor(EvictionFlaws flaws) {
+  return [=](Cpu& cpu) {
+    std::uint64_t& unlinked_at = cpu.reg(0);
+    std::uint64_t& pinned = cpu.reg(1);
+    std::uint64_t& scans = cpu.reg(2);
+    switch (cpu.step()) {
+      case 0: unlinked_at = cpu.load(kLinkClock) + 1; return cpu.go(1);
+      case 1:
+        if (!flaws.unloaded_late) cpu.store(kLinkSlot, kCold);
+        return cpu.go(2);
+      case 2:
+        cpu.store(kLinkWord, flaws.left_open ? kUnknown : kClosed);
+        return cpu.go(3);
+      case 3: cpu.add(kLinkClock, 1); return cpu.go(4);
+      case 4:
+        cpu.interrupt(kWriter);
+        cpu.interrupt(kReader);
+        return cpu.go(5);
+      case 5:
+        if (flaws.opened_early) cpu.compare_exchange(kLinkWord, kClosed, kUnknown);
+        return cpu.go(6);
+      case 6: pinned = cpu.load(kLinkPinned); return cpu.go(7);
+      case 7:
+        if (pinned == 0 || cpu.load(kLinkStamp) >= unlinked_at) return cpu.go(8);
+        return ++scans == 3 ? cpu.done() : cpu.go(4);
+      case 8:
+        if (flaws.unloaded_late) cpu.store(kLinkSlot, kCold);
+        return cpu.go(9);
+      case 9: cpu.compare_exchange(kLinkWord, kClosed, kUnknown); return cpu.go(10);
+      default: cpu.store(kLinkFreed, 1); return cpu.done();
+    }
+  };
+}
+
+// For a link that is unknown when the child goes, and for one that leads to it.
+std::vector<std::string> try_evictions(EvictionFlaws flaws) {
+  std::vector<std::string> wrong;
+  for (const std::uint64_t was : {kUnknown, kVersionA}) {
+    Machine::State start;
+    start.memory[kLinkSlot] = kVersionA;
+    start.memory[kLinkWord] = was;
+    wrong.push_back(try_all({reader_by_link({}), evictor(flaws)}, start));
+  }
+  return wrong;
+}
+
+TEST(EvictionProtocol, LeavesNoLinkToWhatWasFreed) {
+  for (const std::string& wrong : try_evictions({})) EXPECT_EQ(wrong, "");
+}
+TEST(EvictionProtocol, NeedsTheLinkToBeClosedMeanwhile) {
+  EXPECT_NE(try_evictions({.left_open = true})[0], "");
+  EXPECT_NE(try_evictions({.opened_early = true})[0], "");
+}
+TEST(EvictionProtocol, NeedsTheSlotToBeColdBeforeTheClockMoves) {
+  for (const std::string& wrong : try_evictions({.unloaded_late = true})) EXPECT_NE(wrong, "");
 }
 
 // A snapshot pins by compare-and-swap and counts; the collector trusts its last scan when the

@@ -57,7 +57,7 @@ class Scene {
     std::vector<TableEntry> entries;
     store_->for_each_live(
         [&](NodeId id) { entries.push_back(source_.write(*store_->find(id, 1))); });
-    made = VersionStore::create(1, &source_, &links_of);
+    made = VersionStore::create(1, &source_, {.link_count = &links_of});
     EXPECT_TRUE(made);
     store_ = std::move(*made);
     for (const TableEntry& entry : entries) EXPECT_TRUE(store_->restore(entry));

@@ -11,7 +11,7 @@ cmake --build "$2" --target planted link_test -j 2 > /dev/null
 
 test_links() { "$2/tests/concurrency/link_test" --gtest_filter='LinkOrders.*' > /dev/null 2>&1; }
 test_links "$@"
-for plant in link_not_closed link_not_renewed; do
+for plant in link_not_closed link_not_renewed link_left_open; do
   if XTREE_PLANT=$plant test_links "$@"; then
     echo "$plant: nothing was caught"
     exit 1

@@ -39,7 +39,7 @@ class NumberList final : public persistence::Applier {
 
   Result<void> attach(persistence::VersionStore&, persistence::NodeId) override { return {}; }
   [[nodiscard]] persistence::NodeId catalog() const noexcept override { return {}; }
-  [[nodiscard]] persistence::LinkCount link_count() const noexcept override { return nullptr; }
+  [[nodiscard]] persistence::NodeFamily node_family() const noexcept override { return {}; }
   Result<void> check(std::span<const std::byte> operations) override {
     if (decoded(operations).front() != kRefused) return {};
     return Error(ErrorCode::invalid_argument, "number", "it is refused");
