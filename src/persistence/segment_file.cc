@@ -7,6 +7,7 @@
 #include "persistence/committed_file.h"
 #include "platform/check.h"
 #include "platform/plant.h"
+#include "platform/without_throwing.h"
 
 namespace xtree::persistence {
 namespace {
@@ -43,7 +44,7 @@ Result<void> SegmentFiles::read(DiskAddress address, std::span<std::byte> image)
   return read_committed(**file, path(address.segment), address.offset(), image);
 }
 
-void SegmentFiles::read_many(std::span<ImageRead> reads) const {
+void SegmentFiles::read_many(std::span<ImageRead> reads) const noexcept {
   while (!reads.empty()) {
     const auto turn = reads.first(std::min(reads.size(), kReadsAtOnce));
     read_turn(turn);
@@ -51,16 +52,17 @@ void SegmentFiles::read_many(std::span<ImageRead> reads) const {
   }
 }
 
-void SegmentFiles::read_turn(std::span<ImageRead> turn) const {
+void SegmentFiles::read_turn(std::span<ImageRead> turn) const noexcept {
   std::array<std::shared_ptr<File>, kReadsAtOnce> files;
   std::array<ReadRequest, kReadsAtOnce> requests;
   std::array<ImageRead*, kReadsAtOnce> reads;
   std::size_t count = 0;
   for (ImageRead& read : turn) {
     read.done = false;
-    auto file = open(read.entry.address.segment);
+    const auto file = platform::without_throwing(
+        "segment", [&] { return open(read.entry.address.segment); });
     if (!file) continue;
-    files[count] = *std::move(file);
+    files[count] = *file;
     requests[count] = {files[count].get(), read.entry.address.offset(), read.bytes()};
     reads[count++] = &read;
   }

@@ -29,7 +29,7 @@ class SegmentFiles {
 
   Result<void> read(DiskAddress address, std::span<std::byte> image) const;
   // Reads many images at once: `done` are those of which all bytes have been read.
-  void read_many(std::span<ImageRead> reads) const;
+  void read_many(std::span<ImageRead> reads) const noexcept;
   // Makes the file when it is not there. `bytes` are whole sectors.
   Result<void> write(std::uint32_t number, std::uint64_t offset, std::span<const std::byte> bytes);
   // Syncs the files written since the last success. When this fails nothing is known about them.
@@ -42,7 +42,7 @@ class SegmentFiles {
 
  private:
   Result<std::shared_ptr<File>> open(std::uint32_t number) const;
-  void read_turn(std::span<ImageRead> turn) const;
+  void read_turn(std::span<ImageRead> turn) const noexcept;
 
   FileSystem& files_;
   std::string directory_;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "platform/batch_reader.h"
+#include "platform/without_throwing.h"
 
 namespace xtree::platform {
 
@@ -21,20 +22,20 @@ void ReaderPool::read(std::span<ReadRequest> requests) noexcept {
 std::unique_ptr<BatchReader> ReaderPool::take() noexcept {
   {
     const std::lock_guard lock(mutex_);
-    if (!idle_.empty()) {
-      auto reader = std::move(idle_.back());
-      idle_.pop_back();
-      return reader;
-    }
+    if (idle_count_ != 0) return std::move(idle_[--idle_count_]);
     if (made_ == kMost) return nullptr;
     ++made_;
   }
-  return files_.batch_reader();
+  std::unique_ptr<BatchReader> reader;
+  if (try_to([&] { reader = files_.batch_reader(); })) return reader;
+  const std::lock_guard lock(mutex_);
+  --made_;
+  return nullptr;
 }
 
 void ReaderPool::give_back(std::unique_ptr<BatchReader> reader) noexcept {
   const std::lock_guard lock(mutex_);
-  idle_.push_back(std::move(reader));
+  idle_[idle_count_++] = std::move(reader);
 }
 
 }  // namespace xtree::platform

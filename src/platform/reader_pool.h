@@ -1,18 +1,19 @@
 // ReaderPool: batch readers for threads that need one now and then.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <mutex>
 #include <span>
-#include <vector>
 
 #include "xtree/platform.h"
 
 namespace xtree::platform {
 
 // Any thread reads. Readers are made when all that exist are taken, and kept; a thread that comes
-// while the most of them are taken reads alone, one piece after the other.
+// while the most of them are taken, or when there is no memory for another, reads alone, one piece
+// after the other.
 class ReaderPool {
  public:
   // Each reader may hold a ring, which is a descriptor and some memory of the kernel.
@@ -29,8 +30,9 @@ class ReaderPool {
 
   FileSystem& files_;
   std::mutex mutex_;  // not held while files are read
-  std::size_t made_ = 0;
-  std::vector<std::unique_ptr<BatchReader>> idle_;
+  std::size_t made_ = 0;  // guarded by mutex_, as is what follows
+  std::size_t idle_count_ = 0;
+  std::array<std::unique_ptr<BatchReader>, kMost> idle_;
 };
 
 }  // namespace xtree::platform

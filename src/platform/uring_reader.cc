@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <optional>
 
 #include "platform/batch_reader.h"
 
@@ -101,7 +102,7 @@ class UringReader final : public BatchReader {
   void read_turn(std::span<ReadRequest> turn) noexcept {
     std::array<std::size_t, kDepth> counts{};
     if (turn.size() > 1) {
-      if (ring_ == nullptr) ring_ = std::make_unique<Ring>();
+      if (!ring_) ring_.emplace();
       if (ring_->usable()) {
         for (std::size_t i = 0; i < turn.size(); ++i) {
           ring_->prepare(descriptor_of_(*turn[i].file), turn[i].offset, turn[i].bytes, counts[i]);
@@ -113,7 +114,7 @@ class UringReader final : public BatchReader {
   }
 
   const DescriptorOf descriptor_of_;
-  std::unique_ptr<Ring> ring_;
+  std::optional<Ring> ring_;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <latch>
 #include <memory>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -23,6 +24,7 @@ class CountingFiles final : public MemoryFileSystem {
  public:
   std::unique_ptr<BatchReader> batch_reader() override;
 
+  bool out_of_memory = false;
   std::atomic<std::size_t> made{0};
   std::atomic<std::size_t> batches{0};
   std::latch* reading = nullptr;  // counted down by each batch, which goes on after `go`
@@ -50,6 +52,7 @@ class CountingReader final : public BatchReader {
 };
 
 std::unique_ptr<BatchReader> CountingFiles::batch_reader() {
+  if (out_of_memory) throw std::bad_alloc();
   ++made;
   return std::make_unique<CountingReader>(*this, FileSystem::batch_reader());
 }
@@ -108,6 +111,15 @@ TEST_F(ReaderPoolTest, WhoFindsAllReadersTakenReadsAlone) {
   read();
   EXPECT_EQ(files_.made, ReaderPool::kMost);
   EXPECT_EQ(files_.batches, ReaderPool::kMost + 1);
+}
+
+TEST_F(ReaderPoolTest, ReadsWithoutAReaderWhileThereIsNoMemoryForOne) {
+  files_.out_of_memory = true;
+  for (std::size_t i = 0; i <= ReaderPool::kMost; ++i) read();
+  files_.out_of_memory = false;
+  read();
+  EXPECT_EQ(files_.made, 1u);
+  EXPECT_EQ(files_.batches, 1u);
 }
 
 TEST_F(ReaderPoolTest, ThreadsNeverShareAReader) {
