@@ -1,5 +1,5 @@
-// Random reads of 4 KiB: one after the other by pread, and in batches as the operating system's
-// file system reads them, which is by io_uring where there is one.
+// Random reads of 4 KiB: one after the other, announced to the system and then one after the other,
+// and as the operating system's file system reads batches, by io_uring where there is one.
 //
 //   --directory=PATH     where the file goes ("read-bench.data" below the current directory)
 //   --bytes=N            of the file (1 GiB)
@@ -47,13 +47,35 @@ std::vector<std::uint64_t> random_places(std::size_t bytes) {
   return places;
 }
 
+enum class Way : std::uint8_t { plain, announced, system };
+
+constexpr const char* name_of(Way way) {
+  return way == Way::plain ? "pread" : way == Way::announced ? "announced" : "system";
+}
+
+class PlainReader final : public xtree::BatchReader {
+ public:
+  void read(std::span<xtree::ReadRequest> requests) noexcept override {
+    for (xtree::ReadRequest& request : requests) {
+      const auto count = request.file->read_at(request.offset, request.bytes);
+      request.done = count && *count == request.bytes.size();
+    }
+  }
+};
+
+std::unique_ptr<xtree::BatchReader> make_reader(Way way) {
+  if (way == Way::plain) return std::make_unique<PlainReader>();
+  xtree::FileSystem& files = xtree::posix_file_system();
+  return way == Way::announced ? files.FileSystem::batch_reader() : files.batch_reader();
+}
+
 class Reading {
  public:
   Reading(std::string path, xtree::File& file, const std::vector<std::uint64_t>& places)
       : path_(std::move(path)), file_(file), places_(places) {}
 
-  void run(benchmark::State& state, xtree::BatchReader& reader, std::size_t batch,
-           bool cold) const {
+  void run(benchmark::State& state, Way way, std::size_t batch, bool cold) const {
+    const auto reader = make_reader(way);
     std::vector<std::byte> room(batch * kBlock);
     std::vector<xtree::ReadRequest> requests(batch);
     std::size_t next = places_.size();
@@ -69,7 +91,7 @@ class Reading {
         requests[i] = {&file_, places_[next++] * kBlock,
                        std::span(room).subspan(i * kBlock, kBlock)};
       }
-      reader.read(requests);
+      reader->read(requests);
       for (const xtree::ReadRequest& request : requests) done += request.done ? 1 : 0;
     }
     if (done != static_cast<std::size_t>(state.iterations()) * batch) {
@@ -90,19 +112,14 @@ class Reading {
   const std::vector<std::uint64_t>& places_;
 };
 
-std::unique_ptr<xtree::BatchReader> make_reader(bool one_by_one) {
-  xtree::FileSystem& files = xtree::posix_file_system();
-  return one_by_one ? files.FileSystem::batch_reader() : files.batch_reader();
-}
-
 void register_all(const Reading& reading) {
   for (const bool cold : {true, false}) {
     for (const std::size_t batch : {1, 8, 16, 64}) {
-      for (const bool one_by_one : {true, false}) {
+      for (const Way way : {Way::plain, Way::announced, Way::system}) {
         const std::string name = std::string(cold ? "cold" : "cached") + "/batch of " +
-                                 std::to_string(batch) + (one_by_one ? "/pread" : "/system");
+                                 std::to_string(batch) + "/" + name_of(way);
         benchmark::RegisterBenchmark(name.c_str(), [=, &reading](benchmark::State& state) {
-          reading.run(state, *make_reader(one_by_one), batch, cold);
+          reading.run(state, way, batch, cold);
         })->UseRealTime();
       }
     }

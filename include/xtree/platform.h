@@ -25,6 +25,9 @@ class XTREE_EXPORT File {
 
   // Fills `bytes` from `offset`; returns how many bytes there were before the end of the file.
   virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> bytes) = 0;
+  // Says that this piece will be read soon. A file system may begin to bring it in, and does not
+  // wait for it.
+  virtual void will_read(std::uint64_t offset, std::size_t bytes) noexcept;
   // Writes all of `bytes` at `offset`, past the end if it comes to that, or fails.
   virtual Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes) = 0;
   // The same for a few bytes at a place that was written since the file was opened and has not
@@ -92,9 +95,9 @@ class XTREE_EXPORT FileSystem {
   virtual Result<void> rename(std::string_view from, std::string_view to) = 0;
   virtual Result<void> sync_directory(std::string_view path) = 0;
   // A new reader of batches for one of several threads, which ends before the file system does. A
-  // file system may have a quicker way for many reads than one after the other, which is what a
-  // reader does by default. One that passes calls on to another has to leave it at that, unless
-  // its files are the other's own.
+  // file system may have a quicker way for many reads than to announce them all and make one after
+  // the other, which is what a reader does by default. One that passes calls on to another has to
+  // leave it at that, unless its files are the other's own.
   virtual std::unique_ptr<BatchReader> batch_reader();
 };
 

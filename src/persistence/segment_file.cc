@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "persistence/committed_file.h"
+#include "platform/batch_reader.h"
 #include "platform/check.h"
 #include "platform/plant.h"
 #include "platform/without_throwing.h"
@@ -12,8 +13,7 @@
 namespace xtree::persistence {
 namespace {
 
-// What a batch reader has in flight at most.
-constexpr std::size_t kReadsAtOnce = 64;
+constexpr std::size_t kReadsAtOnce = platform::kDepth;
 
 }  // namespace
 

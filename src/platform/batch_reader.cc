@@ -1,5 +1,7 @@
 #include "platform/batch_reader.h"
 
+#include <algorithm>
+
 namespace xtree {
 
 BatchReader::~BatchReader() = default;
@@ -14,13 +16,24 @@ void finish(ReadRequest& request, std::size_t present) noexcept {
   request.done = count && *count == rest.size();
 }
 
+void read_one_by_one(std::span<ReadRequest> requests) noexcept {
+  while (!requests.empty()) {
+    const auto turn = requests.first(std::min(requests.size(), kDepth));
+    if (turn.size() > 1) {
+      for (const ReadRequest& request : turn) {
+        request.file->will_read(request.offset, request.bytes.size());
+      }
+    }
+    for (ReadRequest& request : turn) finish(request);
+    requests = requests.subspan(turn.size());
+  }
+}
+
 namespace {
 
 class OneByOneReader final : public BatchReader {
  public:
-  void read(std::span<ReadRequest> requests) noexcept override {
-    for (ReadRequest& request : requests) finish(request);
-  }
+  void read(std::span<ReadRequest> requests) noexcept override { read_one_by_one(requests); }
 };
 
 }  // namespace

@@ -19,6 +19,7 @@
 namespace xtree {
 
 File::~File() = default;
+void File::will_read(std::uint64_t, std::size_t) noexcept {}
 Result<void> File::store_at(std::uint64_t offset, std::span<const std::byte> bytes) {
   return write_at(offset, bytes);
 }
@@ -152,6 +153,12 @@ class PosixFile final : public File {
       done += static_cast<std::size_t>(count);
     }
     return done;
+  }
+
+  // A hint that the system does not take costs nothing but the call.
+  void will_read(std::uint64_t offset, std::size_t bytes) noexcept override {
+    ::posix_fadvise(descriptor_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
+                    POSIX_FADV_WILLNEED);
   }
 
   Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {

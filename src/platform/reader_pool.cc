@@ -10,10 +10,7 @@ namespace xtree::platform {
 void ReaderPool::read(std::span<ReadRequest> requests) noexcept {
   std::unique_ptr<BatchReader> reader;
   if (requests.size() > 1) reader = take();
-  if (reader == nullptr) {
-    for (ReadRequest& request : requests) finish(request);
-    return;
-  }
+  if (reader == nullptr) return read_one_by_one(requests);
   reader->read(requests);
   give_back(std::move(reader));
 }

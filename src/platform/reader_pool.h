@@ -12,8 +12,7 @@
 namespace xtree::platform {
 
 // Any thread reads. Readers are made when all that exist are taken, and kept; a thread that comes
-// while the most of them are taken, or when there is no memory for another, reads alone, one piece
-// after the other.
+// while the most of them are taken, or when there is no memory for another, reads one by one.
 class ReaderPool {
  public:
   // Each reader may hold a ring, which is a descriptor and some memory of the kernel.

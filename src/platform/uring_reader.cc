@@ -14,9 +14,6 @@
 namespace xtree::platform {
 namespace {
 
-// Reads in flight at a time. Virtual disks gain up to here, and little behind it.
-constexpr std::size_t kDepth = 64;
-
 // The kernel reads 2 GiB at most by one request; the rest is read behind it.
 constexpr std::size_t kMaxReadBytes = std::size_t{1} << 30;
 
@@ -100,16 +97,14 @@ class UringReader final : public BatchReader {
   // reason, is read by the file itself: that repeats what a signal or a lack of memory ended, and
   // finds the end of the file.
   void read_turn(std::span<ReadRequest> turn) noexcept {
+    if (turn.size() == 1) return finish(turn.front());
+    if (!ring_) ring_.emplace();
+    if (!ring_->usable()) return read_one_by_one(turn);
     std::array<std::size_t, kDepth> counts{};
-    if (turn.size() > 1) {
-      if (!ring_) ring_.emplace();
-      if (ring_->usable()) {
-        for (std::size_t i = 0; i < turn.size(); ++i) {
-          ring_->prepare(descriptor_of_(*turn[i].file), turn[i].offset, turn[i].bytes, counts[i]);
-        }
-        ring_->run();
-      }
+    for (std::size_t i = 0; i < turn.size(); ++i) {
+      ring_->prepare(descriptor_of_(*turn[i].file), turn[i].offset, turn[i].bytes, counts[i]);
     }
+    ring_->run();
     for (std::size_t i = 0; i < turn.size(); ++i) finish(turn[i], counts[i]);
   }
 

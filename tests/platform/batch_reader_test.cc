@@ -152,6 +152,43 @@ TEST_P(BatchReaderTest, AFileThatCannotBeReadSpoilsNothingElse) {
   }
 }
 
+// A file that notes what it is told and asked: a piece is announced as its offset, and read as the
+// number below zero.
+class NotingFile final : public File {
+ public:
+  void will_read(std::uint64_t offset, std::size_t) noexcept override {
+    notes.push_back(static_cast<std::int64_t>(offset));
+  }
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> bytes) override {
+    notes.push_back(-static_cast<std::int64_t>(offset));
+    return bytes.size();
+  }
+  Result<void> write_at(std::uint64_t, std::span<const std::byte>) override { return {}; }
+  Result<void> sync() override { return {}; }
+  Result<void> truncate(std::uint64_t) override { return {}; }
+  Result<std::uint64_t> size() override { return std::uint64_t{0}; }
+  Result<void> lock() override { return {}; }
+
+  std::vector<std::int64_t> notes;
+};
+
+TEST(BatchReader, ByDefaultAnnouncesPiecesInTurnsBeforeItReadsThem) {
+  NotingFile file;
+  std::byte room{};
+  std::vector<ReadRequest> requests;
+  for (std::uint64_t i = 1; i <= 66; ++i) requests.push_back({&file, i, {&room, 1}});
+  const auto reader = make_reader(Kind::by_default);
+  reader->read(requests);
+  std::vector<std::int64_t> expected;
+  for (std::int64_t i = 1; i <= 64; ++i) expected.push_back(i);
+  for (std::int64_t i = 1; i <= 64; ++i) expected.push_back(-i);
+  expected.insert(expected.end(), {65, 66, -65, -66});
+  EXPECT_EQ(file.notes, expected);
+  file.notes.clear();
+  reader->read(std::span(requests).first(1));
+  EXPECT_EQ(file.notes, (std::vector<std::int64_t>{-1}));
+}
+
 void nothing(int) {}
 
 TEST_P(BatchReaderTest, SignalsDoNotEndABatch) {
