@@ -93,8 +93,10 @@ class ObjectTable {
     // prefetch of any address at all is harmless; so nothing waits for the slot but the prefetch.
     template <std::size_t lines = 1>
     void prefetch_frame(NodeId id) const noexcept {
-      const auto* frame = reinterpret_cast<const char*>(load(id) >> kTagBits);
-      for (std::size_t i = 0; i < lines; ++i) __builtin_prefetch(frame + 64 * i);
+      const std::uintptr_t frame = load(id) >> kTagBits;  // a number: it may be no address at all
+      for (std::size_t i = 0; i < lines; ++i) {
+        __builtin_prefetch(reinterpret_cast<const void*>(frame + 64 * i));
+      }
     }
 
    private:
