@@ -48,7 +48,7 @@ class SimulatedFile final : public File {
   Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
     const std::lock_guard lock(owner_.mutex_);
     XTREE_TRY(require_writable());
-    const Result<void> arrived = owner_.arrive_locked(Call::write);
+    const Result<void> arrived = owner_.arrive_locked(Call::write, true);
     if (!arrived && !owner_.has_power_) return arrived;
     if (!arrived) bytes = bytes.first(bytes.size() / 2);
     if (bytes.empty()) return arrived;
@@ -64,7 +64,7 @@ class SimulatedFile final : public File {
 
   Result<void> sync() override {
     const std::lock_guard lock(owner_.mutex_);
-    const Result<void> arrived = owner_.arrive_locked(Call::sync);
+    const Result<void> arrived = owner_.arrive_locked(Call::sync, true);
     if (owner_.has_power_) {
       owner_.record_locked(arrived ? EventKind::sync : EventKind::failed_sync, node_->number);
     }
@@ -74,7 +74,7 @@ class SimulatedFile final : public File {
   Result<void> truncate(std::uint64_t bytes) override {
     const std::lock_guard lock(owner_.mutex_);
     XTREE_TRY(require_writable());
-    XTREE_TRY(owner_.arrive_locked(Call::truncate));
+    XTREE_TRY(owner_.arrive_locked(Call::truncate, true));
     if (node_->read().size == bytes) return {};
     node_->write().resize(bytes);
     if (Event* event = owner_.record_locked(EventKind::truncate, node_->number)) {
@@ -178,6 +178,16 @@ void SimulatedFileSystem::cut_power() {
   has_power_ = false;
 }
 
+void SimulatedFileSystem::cut_after(std::uint64_t events) {
+  const std::lock_guard lock(mutex_);
+  events_left_ = events;
+}
+
+bool SimulatedFileSystem::has_power() const {
+  const std::lock_guard lock(mutex_);
+  return has_power_;
+}
+
 std::uint64_t SimulatedFileSystem::count(Call kind) const {
   const std::lock_guard lock(mutex_);
   return plans_[static_cast<std::size_t>(kind)].calls;
@@ -193,8 +203,10 @@ std::size_t SimulatedFileSystem::held_locks() const {
   return held_locks_;
 }
 
-Result<void> SimulatedFileSystem::arrive_locked(Call kind) {
+Result<void> SimulatedFileSystem::arrive_locked(Call kind, bool changes) {
+  if (changes && events_left_ == 0) has_power_ = false;
   if (!has_power_) return Error(ErrorCode::io_error, EIO, "disk", "the power is gone");
+  if (changes) --events_left_;
   Plan& plan = plans_[static_cast<std::size_t>(kind)];
   ++plan.calls;
   if (plan.failing_call == 0 || plan.calls < plan.failing_call) return {};
@@ -237,8 +249,8 @@ Event* SimulatedFileSystem::record_locked(EventKind kind, std::uint32_t node) {
 Result<std::unique_ptr<File>> SimulatedFileSystem::open(std::string_view path, OpenMode mode) {
   const std::lock_guard lock(mutex_);
   path = plain(path);
-  XTREE_TRY(arrive_locked(Call::open));
   Entry* entry = find_locked(path);
+  XTREE_TRY(arrive_locked(Call::open, entry == nullptr && mode == OpenMode::create));
   if (entry == nullptr) {
     if (mode != OpenMode::create) return absent(path);
     XTREE_TRY(require_parent_locked(path));
@@ -286,7 +298,7 @@ Result<std::vector<std::string>> SimulatedFileSystem::list(std::string_view dire
 Result<void> SimulatedFileSystem::make_directory(std::string_view path) {
   const std::lock_guard lock(mutex_);
   path = plain(path);
-  XTREE_TRY(arrive_locked(Call::make_directory));
+  XTREE_TRY(arrive_locked(Call::make_directory, true));
   if (is_directory_locked(path)) return {};
   XTREE_TRY(require_parent_locked(path));
   if (find_locked(path) != nullptr) {
@@ -305,7 +317,7 @@ Result<void> SimulatedFileSystem::make_directory(std::string_view path) {
 Result<void> SimulatedFileSystem::remove(std::string_view path) {
   const std::lock_guard lock(mutex_);
   path = plain(path);
-  XTREE_TRY(arrive_locked(Call::remove));
+  XTREE_TRY(arrive_locked(Call::remove, true));
   Entry* entry = find_locked(path);
   if (entry == nullptr) return absent(path);
   if (is_directory_locked(path)) {
@@ -320,7 +332,7 @@ Result<void> SimulatedFileSystem::rename(std::string_view from, std::string_view
   const std::lock_guard lock(mutex_);
   from = plain(from);
   to = plain(to);
-  XTREE_TRY(arrive_locked(Call::rename));
+  XTREE_TRY(arrive_locked(Call::rename, true));
   Entry* entry = find_locked(from);
   if (entry == nullptr) return absent(from);
   if (parent_of(from) != parent_of(to) || is_directory_locked(from) || is_directory_locked(to)) {
@@ -342,7 +354,7 @@ Result<void> SimulatedFileSystem::rename(std::string_view from, std::string_view
 Result<void> SimulatedFileSystem::sync_directory(std::string_view path) {
   const std::lock_guard lock(mutex_);
   path = plain(path);
-  XTREE_TRY(arrive_locked(Call::sync_directory));
+  XTREE_TRY(arrive_locked(Call::sync_directory, true));
   if (!is_directory_locked(path)) return absent(path);
   if (Event* event = record_locked(EventKind::sync_directory, 0)) {
     event->path = std::make_shared<const std::string>(path);

@@ -127,5 +127,24 @@ TEST(SimulatedFileSystem, ContinuesWithAnImageWithoutTouchingIt) {
   EXPECT_NE(copy.image().hash(), hash);
 }
 
+TEST(SimulatedFileSystem, LosesItsPowerBehindAsManyChangesAsWereAllowed) {
+  SimulatedFileSystem files;
+  files.make_directory("d").value();
+  files.cut_after(3);
+  auto file = files.open("d/a", OpenMode::create).value();
+  static_cast<void>(files.open("d/a", OpenMode::create).value());  // changes nothing
+  EXPECT_EQ(read(*file, 0, 1), "");
+  file->write_at(0, bytes_of("one")).value();
+  EXPECT_EQ(read(*file, 0, 3), "one");
+  file->sync().value();
+  EXPECT_TRUE(files.has_power());
+  EXPECT_FALSE(file->write_at(0, bytes_of("two")));
+  EXPECT_FALSE(files.has_power());
+  EXPECT_FALSE(files.exists("d/a"));
+  const testing::DiskImage left = files.image();
+  SimulatedFileSystem again(left);
+  EXPECT_EQ(read(*again.open("d/a", OpenMode::read).value(), 0, 3), "one");
+}
+
 }  // namespace
 }  // namespace xtree::test

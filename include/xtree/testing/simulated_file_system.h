@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -96,6 +97,10 @@ class XTREE_EXPORT SimulatedFileSystem final : public FileSystem {
   void heal();
   // Every call fails from now on, for good: what is using it can only be taken down.
   void cut_power();
+  // The same once so many more calls have been made that change something or promise that changes
+  // will last.
+  void cut_after(std::uint64_t events);
+  [[nodiscard]] bool has_power() const;
   [[nodiscard]] std::uint64_t count(Call kind) const;
 
   // File objects that are alive, and the locks that they hold.
@@ -129,7 +134,7 @@ class XTREE_EXPORT SimulatedFileSystem final : public FileSystem {
     std::optional<Error> error;
   };
 
-  Result<void> arrive_locked(Call kind);
+  Result<void> arrive_locked(Call kind, bool changes = false);
   Entry* find_locked(std::string_view path) noexcept;
   [[nodiscard]] bool is_directory_locked(std::string_view path) noexcept;
   Entry& put_locked(Entry entry);
@@ -142,6 +147,7 @@ class XTREE_EXPORT SimulatedFileSystem final : public FileSystem {
   std::array<Plan, kCallKinds> plans_;
   Trace* trace_ = nullptr;
   std::uint32_t next_node_ = 0;
+  std::uint64_t events_left_ = std::numeric_limits<std::uint64_t>::max();
   bool has_power_ = true;
   std::size_t open_files_ = 0;
   std::size_t held_locks_ = 0;
