@@ -7,16 +7,16 @@
 #include <thread>
 
 #include "platform/bytes.h"
-#include "support/faulty_file_system.h"
-#include "support/memory_file_system.h"
 #include "support/random.h"
 #include "wal/reader.h"
+#include "xtree/testing/simulated_file_system.h"
 
 namespace xtree::test {
 namespace {
 
-using persistence::Committer;
 using persistence::CommitRequest;
+using persistence::Committer;
+using testing::Call;
 
 constexpr const char* kDirectory = "wal";
 
@@ -64,7 +64,7 @@ class NumberList final : public persistence::Applier {
   std::vector<std::uint64_t> logged_;
 };
 
-class CommitterTest : public testing::Test {
+class CommitterTest : public ::testing::Test {
  protected:
   void start(const Options& options = {}) {
     committer_.emplace(*store_, *log_, list_, options);
@@ -88,12 +88,11 @@ class CommitterTest : public testing::Test {
       numbers.insert(numbers.end(), some.begin(), some.end());
       return Result<void>();
     };
-    EXPECT_TRUE(wal::replay_log(memory_, kDirectory, {}, 0, 1, visit));
+    EXPECT_TRUE(wal::replay_log(files_, kDirectory, {}, 0, 1, visit));
     return numbers;
   }
 
-  MemoryFileSystem memory_;
-  FaultyFileSystem files_{memory_};
+  testing::SimulatedFileSystem files_;
   NumberList list_;
   std::unique_ptr<persistence::VersionStore> store_ =
       persistence::VersionStore::create(0, nullptr).value();

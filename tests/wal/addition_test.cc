@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "support/faulty_file_system.h"
 #include "wal/log_testing.h"
 
 namespace xtree::test {
@@ -25,7 +24,7 @@ constexpr std::uint64_t kSecond = wal::addition_place(sizeof(wal::GroupHeader) +
 constexpr std::uint64_t kAddition = wal::addition_place(sizeof(wal::AdditionHeader) + 100);
 
 TEST(LogAddition, AdditionsShareTheBlockOfTheGroupBefore) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_many(*writer, 1, 100);
   add_many(*writer, 20, 100);
@@ -36,7 +35,7 @@ TEST(LogAddition, AdditionsShareTheBlockOfTheGroupBefore) {
 
 TEST(LogAddition, AdditionThatTheBlockHasNoRoomForBeginsAnother) {
   for (std::size_t bytes = 60; bytes < 90; ++bytes) {
-    CrashingFileSystem files;
+    SimulatedFileSystem files;
     auto writer = create_writer(files);
     add_many(*writer, 200, bytes);
     expect_groups(replay(files), 1, 200, bytes);
@@ -47,21 +46,22 @@ TEST(LogAddition, AdditionThatTheBlockHasNoRoomForBeginsAnother) {
 
 // A sector that was synced is never written again, so a torn write cannot reach it.
 TEST(LogAddition, BlockTakesNoAdditionsOnceItIsSynced) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   ASSERT_TRUE(add(*writer, make_payload(1, 100)));
   ASSERT_TRUE(add(*writer, make_payload(2, 100)));
   ASSERT_TRUE(writer->sync());
-  const auto synced = files.content(path_of(1));
+  const auto synced = read_file(files, path_of(1));
   ASSERT_TRUE(add(*writer, make_payload(3, 100)));
   EXPECT_EQ(writer->position().offset, kFirstGroupOffset + 2 * kBlockBytes);
+  const Bytes content = read_file(files, path_of(1));
   EXPECT_TRUE(std::equal(synced.begin(), synced.begin() + kFirstGroupOffset + kBlockBytes,
-                         files.content(path_of(1)).begin()));
+                         content.begin()));
   expect_groups(replay(files), 1, 3, 100);
 }
 
 TEST(LogAddition, AdditionFarFromItsGroupInTimeBeginsABlock) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   const auto put = [&](std::uint64_t epoch, std::uint64_t time_us) {
     const std::uint64_t lsn = writer->next_lsn();
@@ -80,33 +80,32 @@ TEST(LogAddition, AdditionFarFromItsGroupInTimeBeginsABlock) {
 }
 
 TEST(LogAddition, FailedAdditionPoisonsIt) {
-  CrashingFileSystem base;
-  FaultyFileSystem files(base);
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_many(*writer, 3, 100);
-  files.fail(Call::write, 1, Error(ErrorCode::io_error, 5, "disk", "planted"));
+  files.fail(Call::write, 1, kPlanted);
   ASSERT_FALSE(add(*writer, make_payload(4, 100)));
   EXPECT_EQ(add(*writer, make_payload(4, 100)).error().code(), ErrorCode::poisoned);
-  expect_groups(replay(base), 1, 3, 100);
+  expect_groups(replay(files), 1, 3, 100);
 }
 
 // The last of some additions is cut at every byte, with zeros or with rubbish behind the cut.
 TEST(LogAddition, StopsAtATornAdditionWhereverItIsTorn) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_synced(*writer, 1, 100);
   const std::uint64_t block = writer->position().offset;
   add_many(*writer, 3, 100);
   ASSERT_EQ(replay(files).end.value().next_lsn, 5u);
   const std::uint64_t last = block + kSecond + kAddition;
-  auto& content = files.content(path_of(1));
-  const CrashingFileSystem::Bytes whole = content;
+  const Bytes whole = read_file(files, path_of(1));
   for (std::size_t cut = 0; cut < sizeof(wal::AdditionHeader) + 100; ++cut) {
-    content = whole;
+    Bytes content = whole;
     for (std::size_t i = last + cut; i < block + kBlockBytes; ++i) {
       content[i] = cut % 2 == 0 ? std::byte{0} : ~whole[i];
     }
     if (content == whole) continue;  // what was cut off had been zeros
+    write_file(files, path_of(1), content);
     const Replayed replayed = replay(files);
     ASSERT_TRUE(replayed.end) << "cut at " << cut << ": " << replayed.end.error().message();
     ASSERT_EQ(replayed.end->next_lsn, 4u) << "cut at " << cut;
@@ -116,12 +115,12 @@ TEST(LogAddition, StopsAtATornAdditionWhereverItIsTorn) {
 
 // Of blocks that were not synced, a later one may be whole and an earlier one have lost additions.
 TEST(LogAddition, LostAdditionsCutWhatWasNotSyncedBehindThem) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   const std::uint64_t block = writer->position().offset;
   add_many(*writer, 3, 100);
   ASSERT_TRUE(append(*writer, make_payload(4, 100)));
-  files.content(path_of(1))[block + kSecond + 30] ^= std::byte{1};
+  flip(files, path_of(1), block + kSecond + 30);
   const Replayed replayed = replay(files);
   ASSERT_TRUE(replayed.end) << replayed.end.error().message();
   EXPECT_EQ(replayed.end->next_lsn, 2u);
@@ -129,41 +128,41 @@ TEST(LogAddition, LostAdditionsCutWhatWasNotSyncedBehindThem) {
 }
 
 TEST(LogAddition, DamagedAdditionBeforeSyncedGroupsIsCorruption) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   const std::uint64_t block = writer->position().offset;
   add_many(*writer, 3, 100);
   ASSERT_TRUE(writer->sync());
   append_synced(*writer, 1, 100);
   for (std::uint64_t i = 0; i < 2 * kAddition; ++i) {
-    std::byte& value = files.content(path_of(1))[block + kSecond + i];
     if (i % kAddition >= sizeof(wal::AdditionHeader) + 100) continue;  // padding
-    value ^= std::byte{0x10};
+    flip(files, path_of(1), block + kSecond + i);
     expect_corruption(replay(files), at(1, block + kBlockBytes));
-    value ^= std::byte{0x10};
+    flip(files, path_of(1), block + kSecond + i);
     ASSERT_FALSE(HasFailure()) << "byte " << i;
   }
 }
 
 // A block of a former life lies where the log goes on, with other additions at the same places.
 TEST(LogAddition, AdditionsOfAnotherLifeOfTheBlockAreNotBelieved) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   const std::uint64_t block = writer->position().offset;
   add_many(*writer, 3, 100);
-  const CrashingFileSystem::Bytes former = files.content(path_of(1));
-  CrashingFileSystem others;
+  const Bytes former = read_file(files, path_of(1));
+  SimulatedFileSystem others;
   writer = create_writer(others);
   ASSERT_TRUE(append(*writer, make_payload(7, 100)));  // another group, and nothing behind it
-  auto& content = others.content(path_of(1));
+  Bytes content = read_file(others, path_of(1));
   const auto second = static_cast<std::ptrdiff_t>(block + kSecond);
   const auto end = static_cast<std::ptrdiff_t>(block + kBlockBytes);
   std::copy(former.begin() + second, former.begin() + end, content.begin() + second);
+  write_file(others, path_of(1), content);
   EXPECT_EQ(replay(others).end.value().next_lsn, 2u);
 }
 
 TEST(LogAddition, CarriedGroupAndItsAdditionsAreOneGroup) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_synced(*writer, 1, 100);
   Payload together;

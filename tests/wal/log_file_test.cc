@@ -11,17 +11,14 @@ namespace {
 
 using wal::LogFileReader;
 
-void put_file(CrashingFileSystem& files, const std::string& path, const Payload& bytes) {
-  auto file = files.open(path, OpenMode::create).value();
-  file->write_at(0, bytes).value();
-}
-
-// Changes a header on disk and makes its checksum right again.
-void forge(CrashingFileSystem::Bytes& content, std::size_t header, std::size_t field,
-           std::size_t crc, std::uint64_t value) {
+// Changes a header in file 1 and makes its checksum right again.
+void forge(SimulatedFileSystem& files, std::size_t header, std::size_t field, std::size_t crc,
+           std::uint64_t value) {
+  Bytes content = read_file(files, path_of(1));
   platform::store_u64(&content[header + field], value);
   platform::store_u32(&content[header + crc],
                       platform::crc32c(std::span(content).subspan(header, crc)));
+  write_file(files, path_of(1), content);
 }
 
 TEST(LogFile, NamesAreSixteenHexadecimalDigits) {
@@ -29,18 +26,19 @@ TEST(LogFile, NamesAreSixteenHexadecimalDigits) {
 }
 
 TEST(LogFile, ListIsSortedAndIgnoresOtherNames) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
+  files.make_directory(kLogDirectory).value();
   for (const char* name :
        {"000000000000000b.log", "0000000000000002.log", "0000000000000001.tmp", "1.log",
         "000000000000000G.log", "000000000000000B.log", "00000000000000001.log", "lost+found"}) {
-    put_file(files, std::string(kLogDirectory) + "/" + name, Payload(1));
+    write_file(files, std::string(kLogDirectory) + "/" + name, Payload(1));
   }
   EXPECT_EQ(wal::list_log_files(files, kLogDirectory).value(),
             (std::vector<std::uint64_t>{0x2, 0xB}));
 }
 
 TEST(LogFile, HeaderOfAnotherFileIsNone) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   create_writer(files);
   ASSERT_TRUE(files.rename(path_of(1), path_of(2)));
   auto reader = LogFileReader::open(files, kLogDirectory, 2).value();
@@ -48,11 +46,10 @@ TEST(LogFile, HeaderOfAnotherFileIsNone) {
 }
 
 TEST(LogFile, NewerFormatIsRefusedByItsName) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   create_writer(files);
-  auto& content = files.content(path_of(1));
-  forge(content, 0, offsetof(wal::FileHeader, format_version),
-        offsetof(wal::FileHeader, header_crc), wal::kLogFormatVersion + 1);
+  forge(files, 0, offsetof(wal::FileHeader, format_version), offsetof(wal::FileHeader, header_crc),
+        wal::kLogFormatVersion + 1);
   auto reader = LogFileReader::open(files, kLogDirectory, 1).value();
   EXPECT_EQ(reader.read_header().error().code(), ErrorCode::newer_format);
 }
@@ -60,12 +57,11 @@ TEST(LogFile, NewerFormatIsRefusedByItsName) {
 TEST(LogFile, AbsurdLengthWithAValidChecksumIsRefused) {
   for (const std::uint64_t length :
        {kTestFileBytes, std::uint64_t{1} << 40, UINT64_MAX - 95, UINT64_MAX}) {
-    CrashingFileSystem files;
+    SimulatedFileSystem files;
     auto writer = create_writer(files);
     ASSERT_TRUE(append(*writer, make_payload(1, 100)));
-    forge(files.content(path_of(1)), wal::kFirstGroupOffset,
-          offsetof(wal::GroupHeader, payload_bytes), offsetof(wal::GroupHeader, header_crc),
-          length);
+    forge(files, wal::kFirstGroupOffset, offsetof(wal::GroupHeader, payload_bytes),
+          offsetof(wal::GroupHeader, header_crc), length);
     auto reader = LogFileReader::open(files, kLogDirectory, 1).value();
     EXPECT_TRUE(reader.read_group_header(wal::kFirstGroupOffset).value());
     EXPECT_FALSE(reader.read_group(wal::kFirstGroupOffset).value());
@@ -74,12 +70,13 @@ TEST(LogFile, AbsurdLengthWithAValidChecksumIsRefused) {
 }
 
 TEST(LogFile, GroupAtAnotherOffsetIsNone) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   ASSERT_TRUE(append(*writer, make_payload(1, 100)));
-  auto& content = files.content(path_of(1));
+  Bytes content = read_file(files, path_of(1));
   const auto group = content.begin() + wal::kFirstGroupOffset;
   std::copy_n(group, wal::kBlockBytes, group + wal::kBlockBytes);
+  write_file(files, path_of(1), content);
   auto reader = LogFileReader::open(files, kLogDirectory, 1).value();
   EXPECT_TRUE(reader.read_group(wal::kFirstGroupOffset).value());
   EXPECT_FALSE(reader.read_group(wal::kFirstGroupOffset + wal::kBlockBytes).value());

@@ -25,10 +25,13 @@ struct ModelGroup {
 
 class Life {
  public:
-  explicit Life(std::uint64_t seed) : random_(seed) {}
+  explicit Life(std::uint64_t seed) : random_(seed) {
+    disk_.files().make_directory(kLogDirectory).value();
+    disk_.files().sync_directory(".").value();
+  }
 
   void run(int steps) {
-    for (int i = 0; i < steps && !testing::Test::HasFailure(); ++i) {
+    for (int i = 0; i < steps && !::testing::Test::HasFailure(); ++i) {
       if (writer_ == nullptr) {
         restart();
       } else {
@@ -41,7 +44,7 @@ class Life {
   [[nodiscard]] std::uint64_t groups_lost() const { return groups_lost_; }
 
  private:
-  std::uint64_t pick(std::uint64_t below) { return random_() % below; }
+  std::uint64_t pick(std::uint64_t below) { return random_.below(below); }
 
   void step() {
     switch (pick(24)) {
@@ -51,14 +54,12 @@ class Life {
       case 1:
         checkpoint();
         break;
-      case 2:
-        files_.lose_power_after(pick(40));
-        break;
+      case 2: disk_.files().cut_after(pick(40)); break;
       case 3:
         stop(pick(2) == 0);
         break;
       case 4:
-        if (pick(4) == 0) files_.fail_next_sync();
+        if (pick(4) == 0) disk_.files().fail(Call::sync, 1, kPlanted);
         break;
       case 5:
       case 6:
@@ -76,7 +77,7 @@ class Life {
       durable_ = writer_->next_lsn();
     } else {
       // The writer is poisoned. A process may go on with the same system, or lose its power.
-      stop(!files_.has_power() || pick(2) == 0);
+      stop(!disk_.files().has_power() || pick(2) == 0);
     }
   }
 
@@ -91,7 +92,7 @@ class Life {
     model_.push_back(group);
     const Payload payload = make_payload(group.lsn, group.bytes);
     if (!(is_small ? add : append)(*writer_, payload, group.operations)) {
-      stop(!files_.has_power() || pick(2) == 0);
+      stop(!disk_.files().has_power() || pick(2) == 0);
     }
   }
 
@@ -103,30 +104,30 @@ class Life {
     if (!position) return;
     older_ = newer_;
     newer_ = {*position, writer_->generation(), writer_->next_lsn()};
-    if (!writer_->release_before(older_.position.file)) stop(!files_.has_power());
+    if (!writer_->release_before(older_.position.file)) stop(!disk_.files().has_power());
   }
 
   void stop(bool power_goes) {
     writer_.reset();
-    if (power_goes) files_.crash(random_);
+    if (power_goes) disk_.crash(random_);
   }
 
   void restart() {
     // The newest checkpoint may turn out to be damaged; then it is as if it had never been.
     if (pick(4) == 0) newer_ = older_;
     const Replayed replayed = replay_from(newer_);
-    if (testing::Test::HasFailure()) return;
+    if (::testing::Test::HasFailure()) return;
     const std::uint64_t end = replayed.end->next_lsn;
     ASSERT_GE(end, durable_) << "a group that was synced is lost";
     const std::size_t before = model_.size();
     while (!model_.empty() && model_.back().lsn >= end) model_.pop_back();
     groups_lost_ += before - model_.size();
 
-    if (pick(4) == 0) files_.lose_power_after(pick(12));
-    if (pick(8) == 0) files_.fail_next_sync();
-    auto writer = LogWriter::create(files_, kLogDirectory, *replayed.end, kTestFileBytes);
+    if (pick(4) == 0) disk_.files().cut_after(pick(12));
+    if (pick(8) == 0) disk_.files().fail(Call::sync, 1, kPlanted);
+    auto writer = LogWriter::create(disk_.files(), kLogDirectory, *replayed.end, kTestFileBytes);
     if (!writer) {
-      stop(!files_.has_power() || pick(2) == 0);
+      stop(!disk_.files().has_power() || pick(2) == 0);
       return;
     }
     writer_ = *std::move(writer);
@@ -136,7 +137,7 @@ class Life {
   }
 
   Replayed replay_from(const Start& start) {
-    Replayed replayed = replay(files_, start.position, start.generation, start.lsn);
+    Replayed replayed = replay(disk_.files(), start.position, start.generation, start.lsn);
     compare(replayed, start);
     return replayed;
   }
@@ -162,8 +163,8 @@ class Life {
     }
   }
 
-  std::mt19937_64 random_;
-  CrashingFileSystem files_;
+  Random random_;
+  CrashingDisk disk_;
   std::unique_ptr<LogWriter> writer_;
   std::vector<ModelGroup> model_;
   std::uint64_t durable_ = 1;  // operations below it must never be lost again
@@ -177,7 +178,7 @@ TEST(Log, KeepsWhatWasSyncedAndInventsNothing) {
   std::uint64_t groups_replayed = 0;
   std::uint64_t groups_lost = 0;
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
-    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    SCOPED_TRACE(::testing::Message() << "seed " << seed);
     Life life(seed);
     life.run(400);
     groups_replayed += life.groups_replayed();

@@ -10,15 +10,20 @@
 #include <utility>
 #include <vector>
 
-#include "wal/crashing_file_system.h"
+#include "support/crashing_disk.h"
 #include "wal/log_file.h"
 #include "wal/reader.h"
 #include "wal/writer.h"
 
 namespace xtree::test {
 
-inline constexpr const char* kLogDirectory = "db/wal";
+inline constexpr const char* kLogDirectory = "wal";
 inline constexpr std::uint64_t kTestFileBytes = 16 * wal::kBlockBytes;
+
+using testing::Call;
+using testing::SimulatedFileSystem;
+
+inline const Error kPlanted(ErrorCode::io_error, 5, "disk", "planted");
 
 using Payload = std::vector<std::byte>;
 

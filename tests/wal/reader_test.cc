@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "platform/crc32c.h"
-#include "support/faulty_file_system.h"
 #include "wal/log_testing.h"
 
 namespace xtree::test {
@@ -17,7 +16,8 @@ using wal::LogPosition;
 using wal::LogWriter;
 
 TEST(WalReader, EmptyDirectoryIsAnEmptyLog) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
+  files.make_directory(kLogDirectory).value();
   const Replayed replayed = replay(files, {}, 0, 42);
   ASSERT_TRUE(replayed.end);
   EXPECT_EQ(replayed.end->next_lsn, 42u);
@@ -25,7 +25,7 @@ TEST(WalReader, EmptyDirectoryIsAnEmptyLog) {
 }
 
 TEST(WalReader, FileWithoutGroupsIsAnEmptyLog) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   create_writer(files);
   const Replayed replayed = replay(files);
   ASSERT_TRUE(replayed.end);
@@ -34,7 +34,7 @@ TEST(WalReader, FileWithoutGroupsIsAnEmptyLog) {
 }
 
 TEST(WalReader, VisitorsErrorStopsTheReplay) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   append_synced(*create_writer(files), 3, 100);
   int visits = 0;
   const auto end = wal::replay_log(files, kLogDirectory, {}, 0, 1,
@@ -50,19 +50,18 @@ TEST(WalReader, VisitorsErrorStopsTheReplay) {
 // The last group is cut at every byte, with zeros or with rubbish behind the cut.
 TEST(WalReader, StopsAtATornTailWhereverItIsTorn) {
   const std::size_t payload = 5000;
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_synced(*writer, 3, payload);
   const std::uint64_t tail = writer->position().offset;
   append_synced(*writer, 1, payload);
-  auto& content = files.content(path_of(1));
-  const CrashingFileSystem::Bytes whole = content;
-  std::mt19937_64 random(7);
+  const Bytes whole = read_file(files, path_of(1));
   for (std::size_t cut = 0; cut < sizeof(wal::GroupHeader) + payload; ++cut) {
-    content = whole;
+    Bytes content = whole;
     for (std::size_t i = tail + cut; i < tail + wal::group_bytes(payload); ++i) {
       content[i] = cut % 2 == 0 ? std::byte{0} : ~whole[i];
     }
+    write_file(files, path_of(1), content);
     const Replayed replayed = replay(files);
     ASSERT_TRUE(replayed.end) << "cut at " << cut << ": " << replayed.end.error().message();
     ASSERT_EQ(replayed.end->next_lsn, 4u) << "cut at " << cut;
@@ -72,13 +71,13 @@ TEST(WalReader, StopsAtATornTailWhereverItIsTorn) {
 
 // Two groups that were not synced may survive in any combination.
 TEST(WalReader, UnsyncedGroupBehindATornOneIsCutWithIt) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_synced(*writer, 2, 100);
   const std::uint64_t torn = writer->position().offset;
   ASSERT_TRUE(append(*writer, make_payload(3, 100)));
   ASSERT_TRUE(append(*writer, make_payload(4, 100)));
-  files.content(path_of(1))[torn + 120] ^= std::byte{1};
+  flip(files, path_of(1), torn + 120);
   const Replayed replayed = replay(files);
   ASSERT_TRUE(replayed.end) << replayed.end.error().message();
   EXPECT_EQ(replayed.end->next_lsn, 3u);
@@ -86,7 +85,7 @@ TEST(WalReader, UnsyncedGroupBehindATornOneIsCutWithIt) {
 
 // Every byte of every header, and a sample of the payloads, in a log of two generations.
 TEST(WalReader, DamageBeforeSyncedGroupsIsCorruptionWithItsPlace) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_synced(*writer, 4, 6000);
   const LogPosition first_end = writer->position();
@@ -95,11 +94,10 @@ TEST(WalReader, DamageBeforeSyncedGroupsIsCorruptionWithItsPlace) {
   const std::uint64_t last = writer->position().offset - kBlockBytes;
 
   const auto check = [&](std::uint64_t file, std::uint64_t begin, std::uint64_t offset) {
-    std::byte& value = files.content(path_of(file))[offset];
-    value ^= std::byte{0x10};
+    flip(files, path_of(file), offset);
     expect_corruption(replay(files), at(file, begin));
-    value ^= std::byte{0x10};
-    return !testing::Test::HasFailure();
+    flip(files, path_of(file), offset);
+    return !::testing::Test::HasFailure();
   };
   // The fourth group of file 1 was not yet proven to be durable, so file 2 has it.
   for (std::uint64_t group = kFirstGroupOffset; group + 2 * kBlockBytes < first_end.offset;
@@ -122,46 +120,44 @@ TEST(WalReader, DamageBeforeSyncedGroupsIsCorruptionWithItsPlace) {
 }
 
 TEST(WalReader, DamagedGroupIsCorruptionWhenOnlyALaterHeaderSurvives) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_synced(*writer, 3, 3000);
-  auto& content = files.content(path_of(1));
-  content[kFirstGroupOffset] ^= std::byte{1};
-  content[kFirstGroupOffset + kBlockBytes + 200] ^= std::byte{1};
-  content[kFirstGroupOffset + 2 * kBlockBytes + 200] ^= std::byte{1};
+  flip(files, path_of(1), kFirstGroupOffset);
+  flip(files, path_of(1), kFirstGroupOffset + kBlockBytes + 200);
+  flip(files, path_of(1), kFirstGroupOffset + 2 * kBlockBytes + 200);
   expect_corruption(replay(files), at(1, kFirstGroupOffset));
 }
 
 TEST(WalReader, MissingFileIsCorruption) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_synced(*writer, 50, 3000);
   ASSERT_EQ(writer->position().file, 4u);
   for (const std::uint64_t missing : {1, 2, 3}) {
-    const CrashingFileSystem::Bytes kept = files.content(path_of(missing));
+    const Bytes kept = read_file(files, path_of(missing));
     ASSERT_TRUE(files.remove(path_of(missing)));
     expect_corruption(replay(files), path_of(missing));
-    auto file = files.open(path_of(missing), OpenMode::create).value();
-    ASSERT_TRUE(file->write_at(0, kept));
+    write_file(files, path_of(missing), kept);
   }
   ASSERT_TRUE(files.remove(path_of(4)));
   expect_corruption(replay(files, {4, kFirstGroupOffset}, 1, 46), path_of(4));
 }
 
 TEST(WalReader, FileThatWasCutOffIsCorruption) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_synced(*writer, 20, 3000);
-  files.content(path_of(1)).resize(10 * kBlockBytes);
+  cut_file(files, path_of(1), 10 * kBlockBytes);
   expect_corruption(replay(files), at(1, 10 * kBlockBytes));
   EXPECT_FALSE(replay(files, {1, kFirstGroupOffset}, 1, 1).end);
 }
 
 // A file that holds no group yet has a size to keep, too.
 TEST(WalReader, FileThatLostItsZerosIsCorruption) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   append_synced(*create_writer(files), 1, 100);
-  files.content(path_of(1)).resize(10 * kBlockBytes);
+  cut_file(files, path_of(1), 10 * kBlockBytes);
   expect_corruption(replay(files), at(1, 10 * kBlockBytes));
 }
 
@@ -177,16 +173,18 @@ wal::GroupHeader next_group(const LogWriter& writer, std::span<const std::byte> 
           .payload_crc = platform::crc32c(payload)};
 }
 
-void plant(CrashingFileSystem& files, const wal::GroupHeader& header, const Payload& payload) {
-  const auto group = std::span(files.content(path_of(header.file))).subspan(header.offset);
+void plant(SimulatedFileSystem& files, const wal::GroupHeader& header, const Payload& payload) {
+  Bytes content = read_file(files, path_of(header.file));
+  const auto group = std::span(content).subspan(header.offset);
   wal::encode(header, group);
   std::copy(payload.begin(), payload.end(), group.begin() + sizeof header);
+  write_file(files, path_of(header.file), content);
 }
 
 // What can be left of another life of the file: a carried group of a creation that was cut short,
 // or a group of another generation.
 TEST(WalReader, GroupsOfAnotherLifeOfTheFileAreNotBelieved) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   const auto writer = create_writer(files);
   append_synced(*writer, 2, 100);
   const Payload payload = make_payload(3, 100);
@@ -206,7 +204,7 @@ TEST(WalReader, GroupsOfAnotherLifeOfTheFileAreNotBelieved) {
 }
 
 TEST(WalReader, GapInTheSequenceNumbersIsCorruption) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   const auto writer = create_writer(files);
   append_synced(*writer, 2, 100);
   const Payload payload = make_payload(3, 100);
@@ -218,7 +216,7 @@ TEST(WalReader, GapInTheSequenceNumbersIsCorruption) {
 
 // Inside of a torn group whose header is whole, nothing is taken for a header.
 TEST(WalReader, PayloadThatLooksLikeAGroupProvesNothing) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   const auto writer = create_writer(files);
   append_synced(*writer, 2, 100);
   const std::uint64_t offset = writer->position().offset;
@@ -230,14 +228,14 @@ TEST(WalReader, PayloadThatLooksLikeAGroupProvesNothing) {
   ASSERT_TRUE(append(*writer, payload));
   auto reader = wal::LogFileReader::open(files, kLogDirectory, 1).value();
   ASSERT_TRUE(reader.read_group_header(offset + kBlockBytes).value());
-  files.content(path_of(1))[offset + 200] ^= std::byte{1};
+  flip(files, path_of(1), offset + 200);
   const Replayed replayed = replay(files);
   ASSERT_TRUE(replayed.end) << replayed.end.error().message();
   EXPECT_EQ(replayed.end->next_lsn, 3u);
 }
 
 TEST(WalReader, PositionThatTheLogDoesNotHaveIsCorruption) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_synced(*writer, 3, 100);
   const std::uint64_t second = kFirstGroupOffset + kBlockBytes;
@@ -252,7 +250,7 @@ TEST(WalReader, PositionThatTheLogDoesNotHaveIsCorruption) {
 }
 
 TEST(WalReader, OldGroupsInARecycledFileAreNotBelieved) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_synced(*writer, 15, 3000);
   append_synced(*writer, 1, 3000);
@@ -262,14 +260,14 @@ TEST(WalReader, OldGroupsInARecycledFileAreNotBelieved) {
   ASSERT_TRUE(writer->roll());
   append_synced(*writer, 2, 3000);
   ASSERT_EQ(writer->position().file, 4u);
-  EXPECT_FALSE(files.has(path_of(2)));
+  EXPECT_FALSE(files.exists(path_of(2)).value());
   const Replayed replayed = replay(files, from, 1, 17);
   ASSERT_TRUE(replayed.end) << replayed.end.error().message();
   EXPECT_EQ(replayed.end->next_lsn, 20u);
 }
 
 TEST(WalReader, FollowsTheChainThroughManyGenerations) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   std::vector<std::pair<LogPosition, std::uint64_t>> starts;
   std::vector<std::uint64_t> lsns;
@@ -279,8 +277,7 @@ TEST(WalReader, FollowsTheChainThroughManyGenerations) {
     append_synced(*writer, 5, 9000);
     // A group that never became whole.
     ASSERT_TRUE(append(*writer, make_payload(999, 9000)));
-    files.content(path_of(writer->position().file))[writer->position().offset - kBlockBytes] ^=
-        std::byte{1};
+    flip(files, path_of(writer->position().file), writer->position().offset - kBlockBytes);
     writer = reopen(files);
   }
   for (std::size_t i = 0; i < starts.size(); ++i) {
@@ -295,7 +292,7 @@ TEST(WalReader, FollowsTheChainThroughManyGenerations) {
 }
 
 TEST(WalReader, GroupsWithoutProofAreCarriedIntoTheNextFile) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_synced(*writer, 2, 100);
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(append(*writer, make_payload(writer->next_lsn(), 100)));
@@ -308,9 +305,9 @@ TEST(WalReader, GroupsWithoutProofAreCarriedIntoTheNextFile) {
   EXPECT_EQ(writer->durable_lsn(), 6u);
 
   // Damage to the originals does no harm any more, damage to the copies does.
-  files.content(path_of(1))[kFirstGroupOffset + 2 * kBlockBytes] ^= std::byte{1};
+  flip(files, path_of(1), kFirstGroupOffset + 2 * kBlockBytes);
   EXPECT_EQ(replay(files).end.value().next_lsn, 6u);
-  files.content(path_of(2))[kFirstGroupOffset + 2 * kBlockBytes] ^= std::byte{1};
+  flip(files, path_of(2), kFirstGroupOffset + 2 * kBlockBytes);
   expect_corruption(replay(files), at(2, kFirstGroupOffset + 2 * kBlockBytes));
 }
 
@@ -318,19 +315,20 @@ TEST(WalReader, GroupsWithoutProofAreCarriedIntoTheNextFile) {
 // and then the power goes: what the second life has acknowledged must be there.
 TEST(WalReader, GroupThatASyncLostSurvivesOnceItWasCarried) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-    SCOPED_TRACE(testing::Message() << "seed " << seed);
-    std::mt19937_64 random(seed);
-    CrashingFileSystem files;
-    auto writer = create_writer(files);
+    SCOPED_TRACE(::testing::Message() << "seed " << seed);
+    Random random(seed);
+    CrashingDisk disk;
+    auto writer = create_writer(disk.files());
     append_synced(*writer, 2, 100);
     ASSERT_TRUE(append(*writer, make_payload(3, 100)));
-    files.fail_next_sync();
+    disk.files().fail(Call::sync, 1, kPlanted);
     ASSERT_FALSE(writer->sync());
-    writer = reopen(files);
+    writer = reopen(disk.files());
     ASSERT_EQ(writer->next_lsn(), 4u);
     append_synced(*writer, 1, 100);
-    files.crash(random);
-    const Replayed replayed = replay(files);
+    writer.reset();
+    disk.crash(random);
+    const Replayed replayed = replay(disk.files());
     ASSERT_TRUE(replayed.end) << replayed.end.error().message();
     EXPECT_EQ(replayed.end->next_lsn, 5u);
   }
@@ -339,47 +337,43 @@ TEST(WalReader, GroupThatASyncLostSurvivesOnceItWasCarried) {
 // The same for the header of a file: no later file may depend on it.
 TEST(WalReader, HeaderThatASyncLostIsNotBuiltUpon) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-    SCOPED_TRACE(testing::Message() << "seed " << seed);
-    std::mt19937_64 random(seed);
-    CrashingFileSystem files;
-    auto writer = create_writer(files);
+    SCOPED_TRACE(::testing::Message() << "seed " << seed);
+    Random random(seed);
+    CrashingDisk disk;
+    auto writer = create_writer(disk.files());
     append_synced(*writer, 2, 100);
-    const auto end = replay(files).end.value();
+    const auto end = replay(disk.files()).end.value();
     // The header is the last of file 2's writes; the sync behind it fails.
-    files.lose_power_after(5);
-    ASSERT_FALSE(LogWriter::create(files, kLogDirectory, end, kTestFileBytes));
-    files.lose_power_after(UINT64_MAX);
-    auto file = files.open(path_of(2), OpenMode::read_write).value();
-    files.fail_next_sync();
-    ASSERT_FALSE(file->sync());
+    disk.files().fail(Call::sync, 2, kPlanted);
+    ASSERT_FALSE(LogWriter::create(disk.files(), kLogDirectory, end, kTestFileBytes));
 
-    const auto again = replay(files).end.value();
+    const auto again = replay(disk.files()).end.value();
     ASSERT_EQ(again.end.file, 2u);
     EXPECT_EQ(again.proven.file, 1u);
-    writer = create_writer(files, again);
+    writer = create_writer(disk.files(), again);
     append_synced(*writer, 1, 100);
-    files.crash(random);
-    const Replayed replayed = replay(files);
+    writer.reset();
+    disk.crash(random);
+    const Replayed replayed = replay(disk.files());
     ASSERT_TRUE(replayed.end) << replayed.end.error().message();
     EXPECT_EQ(replayed.end->next_lsn, 4u);
   }
 }
 
 TEST(WalReader, TornHeaderOfANewFileIsIgnored) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_synced(*writer, 3, 100);
   ASSERT_TRUE(writer->roll());
-  auto& header = files.content(path_of(2));
   for (const std::size_t kept : {std::size_t{0}, std::size_t{40}, sizeof(wal::FileHeader) - 1}) {
-    header.resize(kept);
-    header.resize(kTestFileBytes);
+    cut_file(files, path_of(2), kept);
+    cut_file(files, path_of(2), kTestFileBytes);
     const auto end = replay(files).end.value();
     EXPECT_EQ(end.end.file, 1u);
     EXPECT_EQ(end.next_lsn, 4u);
     EXPECT_EQ(end.highest_file, 2u);
   }
-  header.clear();
+  cut_file(files, path_of(2), 0);
   writer = reopen(files);
   EXPECT_EQ(writer->position().file, 3u);
   append_synced(*writer, 1, 100);
@@ -387,13 +381,12 @@ TEST(WalReader, TornHeaderOfANewFileIsIgnored) {
 }
 
 TEST(WalReader, ReadErrorIsReportedAndNotTakenForTheEnd) {
-  CrashingFileSystem base;
-  FaultyFileSystem files(base);
+  SimulatedFileSystem files;
   append_synced(*create_writer(files), 3, 100);
   replay(files).end.value();
   const std::uint64_t reads = files.count(Call::read) / 2;
   for (std::uint64_t nth = 1; nth <= reads; ++nth) {
-    files.fail(Call::read, nth, Error(ErrorCode::io_error, 5, "disk", "planted"));
+    files.fail(Call::read, nth, kPlanted);
     const Replayed replayed = replay(files);
     ASSERT_FALSE(replayed.end);
     EXPECT_EQ(replayed.end.error().code(), ErrorCode::io_error);

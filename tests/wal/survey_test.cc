@@ -36,20 +36,12 @@ void append_synced(LogWriter& writer, int count) {
   }
 }
 
-void flip(FileSystem& files, std::uint64_t file, std::uint64_t offset) {
-  auto opened = files.open(path_of(file), OpenMode::read_write).value();
-  std::byte byte{};
-  ASSERT_EQ(opened->read_at(offset, std::span(&byte, 1)).value(), 1u);
-  byte ^= std::byte{4};
-  ASSERT_TRUE(opened->write_at(offset, std::span(&byte, 1)));
-}
-
 std::uint64_t group_at(std::uint64_t index) { return kFirstGroupOffset + index * kBlockBytes; }
 
 using Lsns = std::vector<std::uint64_t>;
 
 TEST(LogSurvey, VisitsWhatAReplayVisitsWhenAllIsWhole) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   append_synced(*create_writer(files), 3);
   append_synced(*reopen(files), 2);
   const Surveyed seen = survey(files);
@@ -69,7 +61,7 @@ TEST(LogSurvey, VisitsAdditionsAndDoubtsTheLastOnesAlone) {
   constexpr std::uint64_t kGroup = wal::addition_place(sizeof(wal::GroupHeader) + 300);
   constexpr std::uint64_t kAddition = wal::addition_place(sizeof(wal::AdditionHeader) + 300);
   for (const bool synced : {false, true}) {
-    CrashingFileSystem files;
+    SimulatedFileSystem files;
     auto writer = create_writer(files);
     ASSERT_TRUE(append(*writer, make_payload(1, 300)));
     for (int i = 0; i < 4; ++i) ASSERT_TRUE(add(*writer, make_payload(writer->next_lsn(), 300)));
@@ -80,7 +72,7 @@ TEST(LogSurvey, VisitsAdditionsAndDoubtsTheLastOnesAlone) {
     const Surveyed whole = survey(files);
     EXPECT_TRUE(whole.survey.faults.empty());
     EXPECT_EQ(whole.lsns.size(), synced ? 6u : 5u);
-    flip(files, 1, group_at(0) + kGroup + 2 * kAddition + 40);
+    flip(files, path_of(1), group_at(0) + kGroup + 2 * kAddition + 40);
     const Surveyed seen = survey(files);
     EXPECT_EQ(seen.lsns, (Lsns{1, 2, 3}));
     ASSERT_EQ(seen.survey.faults.size(), synced ? 2u : 1u);
@@ -91,10 +83,10 @@ TEST(LogSurvey, VisitsAdditionsAndDoubtsTheLastOnesAlone) {
 }
 
 TEST(LogSurvey, StopsVisitingAtDamageAndReportsWhatIsBehind) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   append_synced(*create_writer(files), 7);
-  flip(files, 1, group_at(2) + 200);
-  flip(files, 1, group_at(4) + 20);
+  flip(files, path_of(1), group_at(2) + 200);
+  flip(files, path_of(1), group_at(4) + 20);
   const Surveyed seen = survey(files);
   EXPECT_EQ(seen.lsns, (Lsns{1, 2}));
   EXPECT_EQ(seen.survey.lost_operations, 5u);
@@ -106,9 +98,9 @@ TEST(LogSurvey, StopsVisitingAtDamageAndReportsWhatIsBehind) {
 
 TEST(LogSurvey, DoubtsTheLastGroupAlone) {
   for (const std::uint64_t offset : {0, 20, 40, 92, 96, 300}) {
-    CrashingFileSystem files;
+    SimulatedFileSystem files;
     append_synced(*create_writer(files), 3);
-    flip(files, 1, group_at(2) + offset);
+    flip(files, path_of(1), group_at(2) + offset);
     const Surveyed seen = survey(files);
     EXPECT_EQ(seen.lsns, (Lsns{1, 2}));
     ASSERT_EQ(seen.survey.faults.size(), 1u) << offset;
@@ -118,14 +110,14 @@ TEST(LogSurvey, DoubtsTheLastGroupAlone) {
 }
 
 TEST(LogSurvey, GoesOnBehindADamagedHeaderOfAFile) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_synced(*writer, 2);
   ASSERT_TRUE(writer->roll());
   append_synced(*writer, 2);
   ASSERT_TRUE(writer->roll());
   append_synced(*writer, 2);
-  flip(files, 2, 40);
+  flip(files, path_of(2), 40);
   const Surveyed seen = survey(files);
   EXPECT_EQ(seen.lsns, (Lsns{1, 2, 3, 4, 5, 6}));
   ASSERT_EQ(seen.survey.faults.size(), 1u);
@@ -134,7 +126,7 @@ TEST(LogSurvey, GoesOnBehindADamagedHeaderOfAFile) {
 }
 
 TEST(LogSurvey, CountsTheOperationsOfAMissingFile) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_synced(*writer, 2);
   ASSERT_TRUE(writer->roll());
@@ -150,12 +142,12 @@ TEST(LogSurvey, CountsTheOperationsOfAMissingFile) {
 
 // What a life wrote behind the place where the next one went on is dead, whole as it may be.
 TEST(LogSurvey, LeavesOutWhatALaterLifeCutOff) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto first = create_writer(files);
   append_synced(*first, 3);
-  flip(files, 1, group_at(2) + 200);  // a torn end
+  flip(files, path_of(1), group_at(2) + 200);  // a torn end
   auto second = reopen(files);
-  flip(files, 1, group_at(2) + 200);  // whole again, and too late
+  flip(files, path_of(1), group_at(2) + 200);  // whole again, and too late
   append_synced(*second, 1);
   const Surveyed seen = survey(files);
   EXPECT_TRUE(seen.survey.faults.empty());

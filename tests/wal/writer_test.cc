@@ -5,7 +5,6 @@
 
 #include <filesystem>
 
-#include "support/faulty_file_system.h"
 #include "wal/log_testing.h"
 
 namespace xtree::test {
@@ -16,10 +15,8 @@ using wal::kFirstGroupOffset;
 using wal::LogPosition;
 using wal::LogWriter;
 
-const Error kPlanted(ErrorCode::io_error, 5, "disk", "planted");
-
 TEST(LogWriter, WhatIsAppendedComesBackInOrder) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_many(*writer, 5, 300);
   ASSERT_TRUE(writer->sync());
@@ -29,7 +26,7 @@ TEST(LogWriter, WhatIsAppendedComesBackInOrder) {
 }
 
 TEST(LogWriter, WorksOnTheOperatingSystemsFiles) {
-  std::string root = testing::TempDir() + "xtree-log-XXXXXX";
+  std::string root = ::testing::TempDir() + "xtree-log-XXXXXX";
   ASSERT_NE(::mkdtemp(root.data()), nullptr);
   const std::string directory = root + "/wal";
   FileSystem& files = posix_file_system();
@@ -58,16 +55,16 @@ TEST(LogWriter, WorksOnTheOperatingSystemsFiles) {
 }
 
 TEST(LogWriter, StartsTheNextFileWhenAGroupDoesNotFit) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_many(*writer, 40, 3000);
   EXPECT_EQ(writer->position().file, 3u);
   expect_groups(replay(files), 1, 40, 3000);
-  EXPECT_LE(files.content(path_of(1)).size(), kTestFileBytes);
+  EXPECT_LE(read_file(files, path_of(1)).size(), kTestFileBytes);
 }
 
 TEST(LogWriter, GroupLargerThanAFileGetsALargerFile) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_many(*writer, 1, 10);
   ASSERT_TRUE(append(*writer, make_payload(2, 3 * kTestFileBytes)));
@@ -78,14 +75,14 @@ TEST(LogWriter, GroupLargerThanAFileGetsALargerFile) {
   ASSERT_EQ(replayed.groups.size(), 3u);
   EXPECT_EQ(replayed.groups[1].payload, make_payload(2, 3 * kTestFileBytes));
   // A file that is still empty takes such a group itself.
-  CrashingFileSystem others;
+  SimulatedFileSystem others;
   auto other = create_writer(others);
   ASSERT_TRUE(append(*other, make_payload(1, 2 * kTestFileBytes)));
   EXPECT_EQ(other->position().file, 1u);
 }
 
 TEST(LogWriter, EmptyPayloadIsAGroupToo) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   ASSERT_TRUE(append(*writer, {}, 7));
   const Replayed replayed = replay(files);
@@ -95,9 +92,9 @@ TEST(LogWriter, EmptyPayloadIsAGroupToo) {
 }
 
 TEST(LogWriter, FilesAreZeroWrittenBeforeTheyAreUsed) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
-  const auto& content = files.content(path_of(1));
+  const Bytes content = read_file(files, path_of(1));
   EXPECT_EQ(content.size(), kTestFileBytes);
   for (std::size_t i = kFirstGroupOffset; i < content.size(); ++i) {
     ASSERT_EQ(content[i], std::byte{0});
@@ -105,20 +102,20 @@ TEST(LogWriter, FilesAreZeroWrittenBeforeTheyAreUsed) {
 }
 
 TEST(LogWriter, LargeGroupsAreWrittenOnceWithoutZerosBeforeThem) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = LogWriter::create(files, kLogDirectory, {}, std::uint64_t{4} << 20).value();
   append_many(*writer, 8, 200000);
-  const auto& content = files.content(path_of(1));
-  EXPECT_EQ(content.size(), writer->position().offset);
+  const auto bytes = [&] { return read_file(files, path_of(1)).size(); };
+  EXPECT_EQ(bytes(), writer->position().offset);
   // A small group gets its zeros again.
   append_many(*writer, 1, 200);
-  EXPECT_GT(content.size(), writer->position().offset);
+  EXPECT_GT(bytes(), writer->position().offset);
   ASSERT_TRUE(writer->sync());
   EXPECT_EQ(replay(files).groups.size(), 9u);
 }
 
 TEST(LogWriter, RollReturnsWhereTheNextGroupBegins) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   EXPECT_EQ(writer->roll().value(), (LogPosition{1, kFirstGroupOffset}));
   append_many(*writer, 3, 100);
@@ -129,7 +126,7 @@ TEST(LogWriter, RollReturnsWhereTheNextGroupBegins) {
 }
 
 TEST(LogWriter, ReplayCanBeginAtAnyPositionOfTheWriter) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   std::vector<LogPosition> positions;
   for (int i = 0; i < 40; ++i) {
@@ -142,7 +139,7 @@ TEST(LogWriter, ReplayCanBeginAtAnyPositionOfTheWriter) {
 }
 
 TEST(LogWriter, RecyclesTwoReleasedFilesAndRemovesTheOthers) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_many(*writer, 70, 3000);
   const LogPosition from = writer->roll().value();
@@ -157,32 +154,31 @@ TEST(LogWriter, RecyclesTwoReleasedFilesAndRemovesTheOthers) {
   // The end of the recycled file still holds groups of its former life.
   auto reader = wal::LogFileReader::open(files, kLogDirectory, 8).value();
   EXPECT_FALSE(reader.read_group_header(writer->position().offset).value());
-  const auto& content = files.content(path_of(8));
+  const Bytes content = read_file(files, path_of(8));
   EXPECT_TRUE(wal::decode_group_header(std::span(content).subspan(writer->position().offset)));
 }
 
 TEST(LogWriter, RecycledFileThatHadGrownIsCutToItsSize) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_many(*writer, 1, 5 * kTestFileBytes);
   ASSERT_TRUE(writer->release_before(writer->roll().value().file));
   append_many(*writer, 1, 100);
   ASSERT_TRUE(writer->roll());
-  EXPECT_EQ(files.content(path_of(3)).size(), kTestFileBytes);
+  EXPECT_EQ(read_file(files, path_of(3)).size(), kTestFileBytes);
 }
 
 TEST(LogWriter, OwnFileIsNeverReleased) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_many(*writer, 2, 100);
   ASSERT_TRUE(writer->release_before(1000));
   append_many(*writer, 40, 3000);
-  EXPECT_TRUE(files.has(path_of(1)));
+  EXPECT_TRUE(files.exists(path_of(1)).value());
 }
 
 TEST(LogWriter, ReleaseThatFailsCanBeRepeated) {
-  CrashingFileSystem base;
-  FaultyFileSystem files(base);
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_many(*writer, 70, 3000);
   files.fail(Call::remove, 2, kPlanted);
@@ -194,7 +190,7 @@ TEST(LogWriter, ReleaseThatFailsCanBeRepeated) {
 }
 
 TEST(LogWriter, RefusesADirectoryThatTheReplayDidNotSee) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   append_many(*create_writer(files), 1, 100);
   const auto second = LogWriter::create(files, kLogDirectory, {}, kTestFileBytes);
   ASSERT_FALSE(second);
@@ -203,7 +199,7 @@ TEST(LogWriter, RefusesADirectoryThatTheReplayDidNotSee) {
 }
 
 TEST(LogWriter, RefusesSizesThatAreNone) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   for (const std::uint64_t bytes : {std::uint64_t{0}, kBlockBytes, UINT64_MAX}) {
     EXPECT_EQ(LogWriter::create(files, kLogDirectory, {}, bytes).error().code(),
               ErrorCode::invalid_argument);
@@ -211,8 +207,7 @@ TEST(LogWriter, RefusesSizesThatAreNone) {
 }
 
 TEST(LogWriter, SyncWithoutNewGroupsDoesNothing) {
-  CrashingFileSystem base;
-  FaultyFileSystem files(base);
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_many(*writer, 1, 100);
   ASSERT_TRUE(writer->sync());
@@ -231,8 +226,7 @@ void expect_poisoned(LogWriter& writer) {
 }
 
 TEST(LogWriter, FailedWritePoisonsIt) {
-  CrashingFileSystem base;
-  FaultyFileSystem files(base);
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_many(*writer, 3, 100);
   files.fail(Call::write, 1, kPlanted);
@@ -240,12 +234,11 @@ TEST(LogWriter, FailedWritePoisonsIt) {
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code(), ErrorCode::io_error);
   expect_poisoned(*writer);
-  expect_groups(replay(base), 1, 3, 100);
+  expect_groups(replay(files), 1, 3, 100);
 }
 
 TEST(LogWriter, FailedSyncPoisonsItAndIsNotTriedAgain) {
-  CrashingFileSystem base;
-  FaultyFileSystem files(base);
+  SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_many(*writer, 3, 100);
   files.fail(Call::sync, 1, kPlanted);
@@ -261,9 +254,8 @@ TEST(LogWriter, EveryFailureWhileAFileIsStartedPoisonsIt) {
   for (const Call kind : {Call::open, Call::write, Call::sync, Call::rename, Call::size,
                           Call::sync_directory}) {
     for (std::uint64_t nth = 1; nth <= 3; ++nth) {
-      SCOPED_TRACE(testing::Message() << "call " << static_cast<int>(kind) << ", the " << nth);
-      CrashingFileSystem base;
-      FaultyFileSystem files(base);
+      SCOPED_TRACE(::testing::Message() << "call " << static_cast<int>(kind) << ", the " << nth);
+      SimulatedFileSystem files;
       auto writer = create_writer(files);
       append_many(*writer, 15, 100);
       const LogPosition from = writer->roll().value();
@@ -276,10 +268,10 @@ TEST(LogWriter, EveryFailureWhileAFileIsStartedPoisonsIt) {
         continue;
       }
       expect_poisoned(*writer);
-      expect_groups(replay(base, from, 1, 16), 16, 2, 100);
-      auto next = create_writer(base, replay(base, from, 1, 16).end.value());
+      expect_groups(replay(files, from, 1, 16), 16, 2, 100);
+      auto next = create_writer(files, replay(files, from, 1, 16).end.value());
       append_many(*next, 1, 100);
-      expect_groups(replay(base, from, 1, 16), 16, 3, 100);
+      expect_groups(replay(files, from, 1, 16), 16, 3, 100);
     }
   }
 }
