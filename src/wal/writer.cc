@@ -55,11 +55,12 @@ Result<void> LogWriter::begin(const LogEnd& after) {
     return Error(ErrorCode::already_exists, path.c_str(), "the log goes on in this file");
   }
   older_ = *std::move(files);
+  first_own_ = after.highest_file + 1;
   generation_ = after.generation + 1;
   const bool keeps_tail = platform::planted(platform::Plant::torn_tail_kept);
   next_lsn_ = after.proven_lsn;
   durable_lsn_ = after.proven_lsn;
-  XTREE_TRY(open_file(after.highest_file + 1));
+  XTREE_TRY(open_file(first_own_));
   XTREE_TRY(carry_over(after));
   XTREE_TRY(commit_header({.first_lsn = after.proven_lsn,
                            .predecessor_file = after.proven.file,
@@ -171,7 +172,10 @@ Result<void> LogWriter::release_before(std::uint64_t file) {
   if (failure_) return poisoned();
   // The writer's own file is not among the older ones, so it stays whatever the caller says.
   while (!older_.empty() && older_.front() < file) {
-    if (spares_.size() < kMostSpares) {
+    // Of a file of a former life a sync may have failed: then it reads as if it were whole, and
+    // neither its zeros nor its size are on the disk, nor will a sync bring them there.
+    const bool is_own = older_.front() >= first_own_;
+    if (is_own && spares_.size() < kMostSpares) {
       spares_.push_back(older_.front());
     } else {
       const auto removed = file_system_.remove(log_file_path(directory_, older_.front()));

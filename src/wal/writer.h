@@ -57,9 +57,9 @@ class LogWriter {
   // begin. All that stands before lies in files with lower numbers.
   Result<LogPosition> roll();
 
-  // Nobody needs the files before `file` any more. A few are kept to be written again, which
-  // spares the file system the search for blocks; the others are removed. Does not poison the
-  // writer when it fails.
+  // Nobody needs the files before `file` any more. A few that this writer began are kept to be
+  // written again, which spares the file system the search for blocks; the others are removed. Does
+  // not poison the writer when it fails.
   Result<void> release_before(std::uint64_t file);
 
   // The end of the log. A replay may begin here, also when the next group goes to another file.
@@ -102,6 +102,7 @@ class LogWriter {
   std::uint64_t generation_ = 0;
 
   std::unique_ptr<File> file_;
+  std::uint64_t first_own_ = 0;  // the first file that this writer began
   std::uint64_t number_ = 0;
   std::uint64_t offset_ = 0;         // where the next group goes
   std::uint64_t written_bytes_ = 0;  // the size of the file: zeros lie behind `offset_`
