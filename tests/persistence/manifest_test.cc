@@ -5,8 +5,8 @@
 #include <cstring>
 
 #include "persistence/committed_file.h"
-#include "persistence/simulated_files.h"
 #include "platform/crc32c.h"
+#include "xtree/testing/simulated_file_system.h"
 
 namespace xtree::persistence {
 namespace {
@@ -101,7 +101,7 @@ TEST(Manifest, IsRefusedWhenItsNumbersAreImpossible) {
 }
 
 TEST(Manifest, IsReadOnlyWhenTheFileHasTheSizeThatTheSuperblockSays) {
-  test::SimulatedFiles files;
+  testing::SimulatedFileSystem files;
   ASSERT_TRUE(files.make_directory("db"));
   Superblock superblock;
   const auto bytes = encode_manifest(example(), superblock);

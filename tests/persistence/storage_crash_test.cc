@@ -1,13 +1,16 @@
 #include <gtest/gtest.h>
 
-#include "persistence/simulated_files.h"
 #include "persistence/storage.h"
 #include "persistence/storage_model.h"
+#include "support/crashing_disk.h"
 
 namespace xtree::test {
 namespace {
 
+using testing::Call;
+
 constexpr const char* kDirectory = "db";
+const Error kPlanted(ErrorCode::io_error, 5, "disk", "planted");
 
 TEST(StorageCrash, WhileCreatingLeavesNoDatabaseOrAllOfIt) {
   const std::uint64_t seed = test_seed("Storage create crash");
@@ -15,13 +18,13 @@ TEST(StorageCrash, WhileCreatingLeavesNoDatabaseOrAllOfIt) {
   for (std::uint64_t run = 0; run < 400; ++run) {
     SCOPED_TRACE(seed + run);
     Random random(seed + run);
-    SimulatedFiles files;
+    CrashingDisk disk;
     bool created = false;
     for (int attempt = 0; attempt < 3 && !created; ++attempt) {
-      files.fail_from(random.below(20));
-      created = Storage::create(files, kDirectory).has_value();
-      files.cut_power(random);
-      auto storage = Storage::open(files, kDirectory, true);
+      disk.files().cut_after(random.below(20));
+      created = Storage::create(disk.files(), kDirectory).has_value();
+      disk.crash(random);
+      auto storage = Storage::open(disk.files(), kDirectory, true);
       if (!storage) {
         ASSERT_FALSE(created);
         ASSERT_EQ(storage.error().code(), ErrorCode::not_found) << storage.error().message();
@@ -43,15 +46,15 @@ TEST(StorageCrash, WhileCreatingLeavesNoDatabaseOrAllOfIt) {
 class Life {
  public:
   Life(std::uint64_t seed, bool syncs_fail) : random_(seed), syncs_fail_(syncs_fail) {
-    storage_ = Storage::create(files_, kDirectory).value();
+    storage_ = Storage::create(disk_.files(), kDirectory).value();
   }
 
   void live() {
     for (int crash = 0; crash < 8; ++crash) {
       run_until_failure();
-      if (testing::Test::HasFatalFailure()) return;
+      if (::testing::Test::HasFatalFailure()) return;
       reopen();
-      if (testing::Test::HasFatalFailure()) return;
+      if (::testing::Test::HasFatalFailure()) return;
     }
   }
 
@@ -60,10 +63,11 @@ class Life {
     const std::uint64_t calm = random_.below(4);
     for (std::uint64_t n = 0;; ++n) {
       if (n == calm) {
-        files_.fail_from(random_.below(30));
         if (syncs_fail_) {
-          files_.stop_failing();
-          files_.fail_once(SimulatedFiles::Kind::sync, random_.below(10));
+          const Call kind = random_.one_in(3) ? Call::sync_directory : Call::sync;
+          disk_.files().fail(kind, 1 + random_.below(6), kPlanted);
+        } else {
+          disk_.files().cut_after(random_.below(30));
         }
       }
       next_ = newest_;
@@ -82,10 +86,10 @@ class Life {
   void reopen() {
     const std::uint64_t generation = storage_->checkpoint().generation;
     storage_.reset();
-    files_.stop_failing();
+    disk_.files().heal();
     const bool cut = !syncs_fail_ || random_.one_in(2);
-    if (cut) files_.cut_power(random_);
-    auto storage = Storage::open(files_, kDirectory, true);
+    if (cut) disk_.crash(random_);
+    auto storage = Storage::open(disk_.files(), kDirectory, true);
     ASSERT_TRUE(storage) << storage.error().message();
     storage_ = std::move(*storage);
     const std::uint64_t found = storage_->checkpoint().generation;
@@ -106,7 +110,7 @@ class Life {
 
   Random random_;
   const bool syncs_fail_;
-  SimulatedFiles files_;
+  CrashingDisk disk_;
   std::unique_ptr<Storage> storage_;
   Contents older_;
   Contents newest_;
@@ -120,7 +124,7 @@ TEST(StorageCrash, LosesNoCheckpointWhenThePowerFails) {
   for (std::uint64_t run = 0; run < (kSanitized ? 60 : 400); ++run) {
     SCOPED_TRACE(seed + run);
     Life(seed + run, false).live();
-    ASSERT_FALSE(testing::Test::HasFatalFailure());
+    ASSERT_FALSE(::testing::Test::HasFatalFailure());
   }
 }
 
@@ -131,7 +135,7 @@ TEST(StorageCrash, LosesNoCheckpointWhenASyncFailsBefore) {
   for (std::uint64_t run = 0; run < (kSanitized ? 60 : 400); ++run) {
     SCOPED_TRACE(seed + run);
     Life(seed + run, true).live();
-    ASSERT_FALSE(testing::Test::HasFatalFailure());
+    ASSERT_FALSE(::testing::Test::HasFatalFailure());
   }
 }
 

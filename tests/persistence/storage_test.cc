@@ -3,23 +3,25 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
 #include <set>
 #include <thread>
 
 #include "persistence/committed_file.h"
 #include "persistence/compactor.h"
-#include "persistence/simulated_files.h"
 #include "persistence/storage_model.h"
-#include "support/temporary_directory.h"
+#include "support/crashing_disk.h"
 
 namespace xtree::test {
 namespace {
 
 using persistence::Checkpoint;
 using persistence::kSectorBytes;
-using Kind = SimulatedFiles::Kind;
+using testing::Call;
+using testing::SimulatedFileSystem;
 
 constexpr const char* kDirectory = "db";
+const Error kPlanted(ErrorCode::io_error, 5, "disk", "planted");
 
 // One node with a given image, committed.
 TableEntry commit_node(Storage& storage, NodeId id, std::span<const std::byte> image,
@@ -62,7 +64,7 @@ TEST(Storage, KeepsNodesOnTheOperatingSystemsFiles) {
 }
 
 TEST(Storage, SaysWhatIsThereAndWhatIsNot) {
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   EXPECT_EQ(Storage::open(files, kDirectory, true).error().code(), ErrorCode::not_found);
   Storage::create(files, kDirectory).value();
   EXPECT_EQ(Storage::create(files, kDirectory).error().code(), ErrorCode::already_exists);
@@ -76,35 +78,20 @@ TEST(Storage, SaysWhatIsThereAndWhatIsNot) {
 // Watches that nothing is written over or removed that one of the two newest checkpoints needs.
 class Guard {
  public:
-  explicit Guard(SimulatedFiles& files) {
-    files.on_write = [this](const std::string& path, std::uint64_t offset, std::size_t bytes) {
-      if (path == "db/superblock") flip();
-      for (const auto& checkpoint : {newest_, older_}) {
-        for (const TableEntry& entry : checkpoint) {
-          if (path != persistence::segment_path(kDirectory, entry.address.segment)) continue;
-          const std::uint64_t begin = entry.address.offset() / kSectorBytes * kSectorBytes;
-          const std::uint64_t end =
-              persistence::round_up_to_sector(entry.address.offset() + entry.bytes);
-          EXPECT_EQ(offset % kSectorBytes, 0u) << path;
-          EXPECT_FALSE(offset < end && begin < offset + bytes) << path << " at " << offset;
-        }
-      }
-      if (path.find("/table/") != std::string::npos || path.find("MANIFEST") != std::string::npos) {
-        EXPECT_FALSE(needed_.contains(path)) << path;
-      }
-    };
-    files.on_remove = [this](const std::string& path) {
-      EXPECT_FALSE(needed_.contains(path)) << path;
-      for (const auto& checkpoint : {newest_, older_}) {
-        for (const TableEntry& entry : checkpoint) {
-          EXPECT_NE(path, persistence::segment_path(kDirectory, entry.address.segment));
-        }
-      }
-    };
-    watched_ = &files;
-  }
+  explicit Guard(SimulatedFileSystem& files) : files_(files) { files_.record(&trace_); }
+  ~Guard() { files_.record(nullptr); }
 
-  ~Guard() { watched_->on_write = nullptr, watched_->on_remove = nullptr; }
+  // Looks at what was done since the last look.
+  void look() {
+    for (; seen_ < trace_.events.size(); ++seen_) {
+      const testing::Event& event = trace_.events[seen_];
+      if (event.path != nullptr) paths_[event.node] = *event.path;
+      const std::string& path = paths_[event.node];
+      if (event.kind == testing::EventKind::write)
+        look_at_write(path, event.bytes.offset, event.bytes.end());
+      if (event.kind == testing::EventKind::remove) look_at_removal(path);
+    }
+  }
 
   // What the next flip of the superblock makes the newest checkpoint.
   void expect(const Contents& contents) {
@@ -117,6 +104,30 @@ class Guard {
   [[nodiscard]] std::uint64_t generation() const { return generation_; }
 
  private:
+  void look_at_write(const std::string& path, std::uint64_t begin, std::uint64_t end) {
+    if (path == "db/superblock") flip();
+    for (const auto& checkpoint : {newest_, older_}) {
+      for (const TableEntry& entry : checkpoint) {
+        if (path != persistence::segment_path(kDirectory, entry.address.segment)) continue;
+        const std::uint64_t from = entry.address.offset() / kSectorBytes * kSectorBytes;
+        const std::uint64_t to =
+            persistence::round_up_to_sector(entry.address.offset() + entry.bytes);
+        EXPECT_EQ(begin % kSectorBytes, 0u) << path;
+        EXPECT_FALSE(begin < to && from < end) << path << " at " << begin;
+      }
+    }
+    if (path.find("/table/") != std::string::npos || path.find("MANIFEST") != std::string::npos) {
+      EXPECT_FALSE(needed_.contains(path)) << path;
+    }
+  }
+  void look_at_removal(const std::string& path) {
+    EXPECT_FALSE(needed_.contains(path)) << path;
+    for (const auto& checkpoint : {newest_, older_}) {
+      for (const TableEntry& entry : checkpoint) {
+        EXPECT_NE(path, persistence::segment_path(kDirectory, entry.address.segment));
+      }
+    }
+  }
   void flip() {
     older_ = std::move(newest_);
     newest_ = next_;
@@ -125,7 +136,10 @@ class Guard {
     ++generation_;
   }
 
-  SimulatedFiles* watched_;
+  SimulatedFileSystem& files_;
+  testing::Trace trace_;
+  std::size_t seen_ = 0;
+  std::map<std::uint32_t, std::string> paths_;  // by number of the file
   std::uint64_t generation_ = 1;
   std::vector<TableEntry> next_;
   std::vector<TableEntry> newest_;
@@ -138,7 +152,7 @@ TEST(Storage, MatchesAModelAndKeepsWhatTwoCheckpointsNeed) {
   for (std::uint64_t run = 0; run < (kSanitized ? 6 : 30); ++run) {
     SCOPED_TRACE(seed + run);
     Random random(seed + run);
-    SimulatedFiles files;
+    SimulatedFileSystem files;
     Guard guard(files);
     auto storage = Storage::create(files, kDirectory).value();
     Contents contents;
@@ -149,8 +163,10 @@ TEST(Storage, MatchesAModelAndKeepsWhatTwoCheckpointsNeed) {
       if (random.one_in(5)) {
         storage->abandon();
       } else {
+        guard.look();
         guard.expect(changed);
         storage->commit(some_checkpoint(storage->checkpoint().generation + 1), changes).value();
+        guard.look();
         ASSERT_EQ(storage->checkpoint().generation, guard.generation());
         contents = std::move(changed);
       }
@@ -164,14 +180,15 @@ TEST(Storage, MatchesAModelAndKeepsWhatTwoCheckpointsNeed) {
         ASSERT_EQ(storage->live_segment_bytes(), live);
         ASSERT_EQ(difference(*storage, contents), "");
       }
-      ASSERT_FALSE(testing::Test::HasFailure());
+      ASSERT_FALSE(::testing::Test::HasFailure());
     }
+    guard.look();
     storage->verify().value();
   }
 }
 
 TEST(Storage, FallsBackToTheCheckpointBeforeADamagedNewestSlot) {
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   Random random(test_seed("Storage fallback"));
   Contents older, newest;
   std::vector<TableEntry> changes;
@@ -184,16 +201,15 @@ TEST(Storage, FallsBackToTheCheckpointBeforeADamagedNewestSlot) {
     }
     EXPECT_EQ(storage->oldest_needed_log_file(), 8u);
   }
-  auto& superblock = files.contents("db/superblock");
   for (std::size_t i = 0; i < persistence::kSuperblockBytes; ++i) {
     if (i >= 64 && i + 64 < persistence::kSuperblockBytes && i % 97 != 0) continue;
-    superblock[65536 + i] ^= std::byte{0x10};  // generation 9 is odd
+    flip(files, "db/superblock", 65536 + i);  // generation 9 is odd
     auto storage = Storage::open(files, kDirectory, false).value();
     ASSERT_EQ(storage->checkpoint().generation, 8u);
     ASSERT_EQ(difference(*storage, older), "");
-    superblock[65536 + i] ^= std::byte{0x10};
+    flip(files, "db/superblock", 65536 + i);
   }
-  superblock[65536 + 20] ^= std::byte{1};
+  flip(files, "db/superblock", 65536 + 20);
   {
     // The next checkpoint takes the damaged slot's place, and the two are in order again.
     auto storage = Storage::open(files, kDirectory, true).value();
@@ -209,7 +225,7 @@ TEST(Storage, FallsBackToTheCheckpointBeforeADamagedNewestSlot) {
 }
 
 TEST(Storage, NeverBelievesAFlippedByte) {
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   Random random(test_seed("Storage flips"));
   Contents older, newest;
   {
@@ -222,13 +238,13 @@ TEST(Storage, NeverBelievesAFlippedByte) {
     }
   }
   std::size_t refused = 0;
-  for (const std::string& path : files.paths()) {
+  for (const std::string& path : all_files(files)) {
     const bool is_segment = path.find("/segments/") != std::string::npos;
-    auto& bytes = files.contents(path);
-    for (std::size_t i = 0; i < bytes.size(); i += is_segment ? 509 : 1) {
+    const std::size_t bytes = read_file(files, path).size();
+    for (std::size_t i = 0; i < bytes; i += is_segment ? 509 : 1) {
       if (path == "db/superblock" && i > 4096 && i < 65536) continue;
-      const std::byte right = bytes[i];
-      bytes[i] ^= std::byte{1} << random.below(8);
+      const std::byte bits = std::byte{1} << random.below(8);
+      flip(files, path, i, bits);
       auto storage = Storage::open(files, kDirectory, false);
       const auto verified = storage ? (*storage)->verify() : Result<void>(storage.error());
       if (!verified) {
@@ -239,14 +255,14 @@ TEST(Storage, NeverBelievesAFlippedByte) {
         const bool fell_back = (*storage)->checkpoint().generation == 5;
         ASSERT_EQ(difference(**storage, fell_back ? older : newest), "") << path << " at " << i;
       }
-      bytes[i] = right;
+      flip(files, path, i, bits);
     }
   }
   EXPECT_GT(refused, 100u);
 }
 
 TEST(Storage, FindsALostWriteOfANode) {
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   Random random(3);
   auto storage = Storage::create(files, kDirectory).value();
   const NodeId id = NodeId::make(0, 1);
@@ -254,8 +270,8 @@ TEST(Storage, FindsALostWriteOfANode) {
   const TableEntry second = commit_node(*storage, id, random_image(id, 4096, random), first);
   ASSERT_EQ(first.address, (persistence::DiskAddress{1, 0}));
   ASSERT_EQ(second.address, (persistence::DiskAddress{2, 0}));
-  files.contents(persistence::segment_path(kDirectory, 2)) =
-      files.contents(persistence::segment_path(kDirectory, 1));
+  write_file(files, persistence::segment_path(kDirectory, 2),
+             read_file(files, persistence::segment_path(kDirectory, 1)));
   const auto verified = storage->verify();
   ASSERT_FALSE(verified);
   EXPECT_EQ(verified.error().code(), ErrorCode::corruption);
@@ -264,19 +280,19 @@ TEST(Storage, FindsALostWriteOfANode) {
 
 TEST(Storage, GoesOnAfterAWriteThatFailed) {
   for (std::uint64_t n = 0;; ++n) {
-    SimulatedFiles files;
+    SimulatedFileSystem files;
     Random random(n);
     auto storage = Storage::create(files, kDirectory).value();
     storage = Storage::open(files, kDirectory, true).value();
     Contents contents;
     std::vector<TableEntry> changes;
-    files.fail_once(Kind::write, n);
+    files.fail(Call::write, n + 1, kPlanted);
     const NodeId id = NodeId::make(0, 1);
     const auto image = random_image(id, 256, random);
     auto entry = storage->write(id, image);
     bool failed = !entry;
     if (entry) failed = !storage->commit(some_checkpoint(2), std::span(&*entry, 1));
-    files.stop_failing();
+    files.heal();
     if (!failed) {
       EXPECT_GT(n, 4u);
       return;
@@ -296,10 +312,10 @@ TEST(Storage, GoesOnAfterAWriteThatFailed) {
   }
 }
 
-TEST(Storage, IsPoisonedByASyncThatFailed) {
-  bool committed = false;
-  for (std::uint64_t n = 0; !committed; ++n) {
-    SimulatedFiles files;
+// How many syncs of this kind a commit makes; when any of them fails the storage is poisoned.
+std::uint64_t count_poisonous_syncs(Call kind) {
+  for (std::uint64_t n = 0;; ++n) {
+    SimulatedFileSystem files;
     Random random(n);
     auto storage = Storage::create(files, kDirectory).value();
     const NodeId id = NodeId::make(0, 1);
@@ -308,13 +324,9 @@ TEST(Storage, IsPoisonedByASyncThatFailed) {
     storage = Storage::open(files, kDirectory, true).value();
     storage->release(first);
     const auto entry = storage->write(id, random_image(id, 512, random));
-    files.fail_once(Kind::sync, n);
-    committed = storage->commit(some_checkpoint(3), std::span(&*entry, 1)).has_value();
-    files.stop_failing();
-    if (committed) {
-      EXPECT_GE(n, 6u);  // segment, directory, table, directory, manifest, directory, superblocks
-      continue;
-    }
+    files.fail(kind, n + 1, kPlanted);
+    if (storage->commit(some_checkpoint(3), std::span(&*entry, 1))) return n;
+    files.heal();
     storage->abandon();
     EXPECT_EQ(storage->write(id, image).error().code(), ErrorCode::poisoned);
     EXPECT_EQ(storage->commit({}, {}).error().code(), ErrorCode::poisoned);
@@ -323,6 +335,11 @@ TEST(Storage, IsPoisonedByASyncThatFailed) {
     storage->read(first, read).value();
     EXPECT_EQ(without_checksum(read), image);
   }
+}
+
+TEST(Storage, IsPoisonedByASyncThatFailed) {
+  EXPECT_GE(count_poisonous_syncs(Call::sync), 4u);  // segment, table, manifest, superblock
+  EXPECT_GE(count_poisonous_syncs(Call::sync_directory), 3u);  // of each of the first three
 }
 
 // Moves what is left in the segments that hold too much garbage, as the Compactor does.
@@ -345,7 +362,7 @@ void empty_segments(Storage& storage, Contents& contents, std::vector<TableEntry
 }
 
 TEST(Storage, StaysSmallWhenSegmentsAreEmptied) {
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   Random random(test_seed("Storage stays small"));
   auto storage = Storage::create(files, kDirectory).value();
   Contents contents;
@@ -365,9 +382,9 @@ TEST(Storage, StaysSmallWhenSegmentsAreEmptied) {
   storage->commit(some_checkpoint(300), {}).value();
   std::uint64_t bytes = 0;
   std::size_t count = 0;
-  for (const std::string& path : files.paths()) {
+  for (const std::string& path : all_files(files)) {
     if (path.find("/segments/") == std::string::npos) continue;
-    bytes += files.contents(path).size();
+    bytes += read_file(files, path).size();
     ++count;
   }
   EXPECT_EQ(bytes, storage->segment_bytes());
@@ -376,14 +393,14 @@ TEST(Storage, StaysSmallWhenSegmentsAreEmptied) {
 }
 
 TEST(Storage, LeavesAnImageWhereItIsThatCannotBeRead) {
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   Random random(4);
   auto storage = Storage::create(files, kDirectory).value();
   const NodeId id = NodeId::make(0, 1);
   const TableEntry entry = commit_node(*storage, id, random_image(id, 4096, random));
-  files.contents(persistence::segment_path(kDirectory, 1))[99] ^= std::byte{1};
+  flip(files, persistence::segment_path(kDirectory, 1), 99);
   EXPECT_EQ(storage->move(entry).value(), entry);
-  files.contents(persistence::segment_path(kDirectory, 1))[99] ^= std::byte{1};
+  flip(files, persistence::segment_path(kDirectory, 1), 99);
   const TableEntry moved = storage->move(entry).value();
   EXPECT_NE(moved.address, entry.address);
   EXPECT_EQ(moved.checksum, entry.checksum);
@@ -394,7 +411,7 @@ TEST(Storage, LeavesAnImageWhereItIsThatCannotBeRead) {
 }
 
 TEST(Storage, FreesWhatAnAbandonedCheckpointWrote) {
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   Random random(8);
   auto storage = Storage::create(files, kDirectory).value();
   const NodeId id = NodeId::make(0, 1);
@@ -413,7 +430,7 @@ TEST(Storage, FreesWhatAnAbandonedCheckpointWrote) {
 }
 
 TEST(Storage, GivesSegmentsBackThatAreEmpty) {
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   Random random(9);
   auto storage = Storage::create(files, kDirectory).value();
   const NodeId id = NodeId::make(0, 1);
@@ -430,12 +447,12 @@ TEST(Storage, GivesSegmentsBackThatAreEmpty) {
 }
 
 TEST(Storage, RemovesFilesThatNoCheckpointRefersTo) {
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   Random random(6);
   auto storage = Storage::create(files, kDirectory).value();
   const NodeId id = NodeId::make(0, 1);
   commit_node(*storage, id, random_image(id, 4096, random));
-  const auto before = files.paths();
+  const std::size_t before = all_files(files).size();
   for (const char* name : {"db/segments/00000000000000ff", "db/table/0000000000000020",
                            "db/MANIFEST-0000000000000003"}) {
     files.open(name, OpenMode::create).value();
@@ -443,9 +460,9 @@ TEST(Storage, RemovesFilesThatNoCheckpointRefersTo) {
   const char* foreign = "db/segments/notes";
   files.open(foreign, OpenMode::create).value();
   Storage::open(files, kDirectory, false).value();
-  EXPECT_EQ(files.paths().size(), before.size() + 4);
+  EXPECT_EQ(all_files(files).size(), before + 4);
   Storage::open(files, kDirectory, true).value();
-  EXPECT_EQ(files.paths().size(), before.size() + 1);
+  EXPECT_EQ(all_files(files).size(), before + 1);
   EXPECT_TRUE(files.exists(foreign).value());
 }
 

@@ -2,20 +2,19 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
-
-#include "persistence/simulated_files.h"
 #include "platform/crc32c.h"
+#include "support/crashing_disk.h"
 
 namespace xtree::persistence {
 namespace {
 
-using test::SimulatedFiles;
+using test::flip;
+using testing::SimulatedFileSystem;
 
 constexpr const char* kPath = "db/superblock";
 
 // A directory with a superblock of generations 4 and 5.
-void make(SimulatedFiles& files) {
+void make(SimulatedFileSystem& files) {
   ASSERT_TRUE(files.make_directory("db"));
   auto copy = write_superblock_copy(files, "db", {4, 400, 44});
   ASSERT_TRUE(copy);
@@ -25,18 +24,19 @@ void make(SimulatedFiles& files) {
   ASSERT_TRUE(flip_superblock(files, "db", {5, 500, 55}));
 }
 
-void store_u32(SimulatedFiles& files, std::size_t offset, std::uint32_t value) {
-  std::memcpy(&files.contents(kPath)[offset], &value, sizeof value);
+void store_u32(SimulatedFileSystem& files, std::size_t offset, std::uint32_t value) {
+  const auto file = files.open(kPath, OpenMode::read_write).value();
+  file->write_at(offset, std::as_bytes(std::span(&value, 1))).value();
 }
 
 // Makes the checksum of the slot at `offset` right again.
-void seal(SimulatedFiles& files, std::size_t offset) {
-  const auto block = std::span(files.contents(kPath)).subspan(offset, kSuperblockBytes);
-  store_u32(files, offset + 4092, platform::crc32c(block.first(4092)));
+void seal(SimulatedFileSystem& files, std::size_t offset) {
+  const test::Bytes bytes = test::read_file(files, kPath);
+  store_u32(files, offset + 4092, platform::crc32c(std::span(bytes).subspan(offset, 4092)));
 }
 
 TEST(Superblock, IsNewestFirst) {
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   make(files);
   auto found = read_superblocks(files, "db").value();
   EXPECT_EQ(found.newest.generation, 5u);
@@ -52,38 +52,37 @@ TEST(Superblock, IsNewestFirst) {
 }
 
 TEST(Superblock, IsReadFromTheOtherSlotWhenAnyByteOfOneIsWrong) {
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   make(files);
-  auto& bytes = files.contents(kPath);
   for (std::size_t slot = 0; slot < 2; ++slot) {
     for (std::size_t i = 0; i < kSuperblockBytes; ++i) {
       const std::size_t at = kSuperblockOffsets[slot] + i;
-      bytes[at] ^= std::byte{0x40};
+      flip(files, kPath, at);
       const auto found = read_superblocks(files, "db").value();
       ASSERT_EQ(found.newest.generation, slot == 0 ? 5u : 4u);
       ASSERT_FALSE(found.older.has_value());
-      bytes[at] ^= std::byte{0x40};
+      flip(files, kPath, at);
     }
   }
 }
 
 TEST(Superblock, IsCorruptWhenNeitherSlotIsValid) {
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   make(files);
-  files.contents(kPath)[100] ^= std::byte{1};
-  files.contents(kPath)[65536 + 100] ^= std::byte{1};
+  flip(files, kPath, 100);
+  flip(files, kPath, 65536 + 100);
   const auto found = read_superblocks(files, "db");
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code(), ErrorCode::corruption);
   EXPECT_STREQ(found.error().place(), "db/superblock at byte 0");
-  files.contents(kPath).clear();
+  test::cut_file(files, kPath, 0);
   EXPECT_EQ(read_superblocks(files, "db").error().code(), ErrorCode::corruption);
   ASSERT_TRUE(files.remove(kPath));
   EXPECT_EQ(read_superblocks(files, "db").error().code(), ErrorCode::not_found);
 }
 
 TEST(Superblock, SaysWhenANewerLibraryWroteIt) {
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   make(files);
   store_u32(files, 8, kFormatVersion + 1);
   EXPECT_FALSE(read_superblocks(files, "db")->older.has_value());
@@ -95,17 +94,18 @@ TEST(Superblock, SaysWhenANewerLibraryWroteIt) {
 }
 
 TEST(Superblock, IsNotBelievedInTheOtherSlotsPlace) {
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   make(files);
-  auto& bytes = files.contents(kPath);
+  test::Bytes bytes = test::read_file(files, kPath);
   std::copy_n(bytes.begin() + 65536, kSuperblockBytes, bytes.begin());
+  test::write_file(files, kPath, bytes);
   const auto found = read_superblocks(files, "db").value();
   EXPECT_EQ(found.newest.generation, 5u);
   EXPECT_FALSE(found.older.has_value());
 }
 
 TEST(Superblock, HasNoOlderOneWhenAGenerationIsMissing) {
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   make(files);
   ASSERT_TRUE(flip_superblock(files, "db", {8, 800, 88}));
   const auto found = read_superblocks(files, "db").value();

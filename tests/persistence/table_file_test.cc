@@ -5,15 +5,15 @@
 #include <cstring>
 #include <map>
 
-#include "persistence/simulated_files.h"
 #include "persistence/superblock.h"
 #include "platform/crc32c.h"
+#include "support/crashing_disk.h"
 #include "support/random.h"
 
 namespace xtree::persistence {
 namespace {
 
-using test::SimulatedFiles;
+using testing::SimulatedFileSystem;
 
 constexpr const char* kPath = "table";
 
@@ -38,13 +38,13 @@ std::vector<TableEntry> random_entries(std::size_t count, test::Random& random) 
   return entries;
 }
 
-TableFileInfo write(SimulatedFiles& files, std::span<const TableEntry> entries) {
+TableFileInfo write(SimulatedFileSystem& files, std::span<const TableEntry> entries) {
   auto file = files.open(kPath, OpenMode::create).value();
   file->truncate(0).value();
   return write_table_file(*file, 9, entries).value();
 }
 
-void expect_corrupt(SimulatedFiles& files, const TableFileInfo& info, const char* place) {
+void expect_corrupt(SimulatedFileSystem& files, const TableFileInfo& info, const char* place) {
   std::vector<TableEntry> entries;
   const auto read = read_table_file(files, kPath, info, entries);
   ASSERT_FALSE(read);
@@ -55,12 +55,12 @@ void expect_corrupt(SimulatedFiles& files, const TableFileInfo& info, const char
 TEST(TableFile, ComesBackAsItWas) {
   test::Random random(test::test_seed("TableFile"));
   for (const std::size_t count : {1u, 2u, 2729u, 2730u, 2731u, 5460u, 9000u}) {
-    SimulatedFiles files;
+    SimulatedFileSystem files;
     const auto entries = random_entries(count, random);
     const TableFileInfo info = write(files, entries);
     EXPECT_EQ(info.number, 9u);
     EXPECT_EQ(info.entries, count);
-    EXPECT_EQ(info.bytes, files.contents(kPath).size());
+    EXPECT_EQ(info.bytes, test::read_file(files, kPath).size());
     std::vector<TableEntry> found(3);
     read_table_file(files, kPath, info, found).value();
     EXPECT_EQ(found, entries);
@@ -69,22 +69,21 @@ TEST(TableFile, ComesBackAsItWas) {
 
 TEST(TableFile, IsRefusedWhenAnyByteIsWrong) {
   test::Random random(1);
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   const TableFileInfo info = write(files, random_entries(2800, random));
-  auto& bytes = files.contents(kPath);
-  for (std::size_t i = 0; i < bytes.size(); i += i > 200 && i < 65400 ? 101 : 1) {
-    bytes[i] ^= std::byte{0x80};
+  for (std::size_t i = 0; i<info.bytes; i += i> 200 && i < 65400 ? 101 : 1) {
+    test::flip(files, kPath, i);
     expect_corrupt(files, info,
                    i < 32           ? "table at byte 0"
                    : i < 32 + 65536 ? "table at byte 32"
                                     : "table at byte 65568");
-    bytes[i] ^= std::byte{0x80};
+    test::flip(files, kPath, i);
   }
 }
 
 TEST(TableFile, IsRefusedWhenItIsNotTheOneThatTheManifestNames) {
   test::Random random(2);
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   const TableFileInfo info = write(files, random_entries(10, random));
   TableFileInfo other = info;
   ++other.number;
@@ -99,7 +98,7 @@ TEST(TableFile, IsRefusedWhenItIsNotTheOneThatTheManifestNames) {
   other.entries = ~std::uint64_t{0} / 24;
   other.bytes = table_file_bytes(other.entries);
   expect_corrupt(files, other, "table at byte 288");
-  files.contents(kPath).resize(287);
+  test::cut_file(files, kPath, 287);
   expect_corrupt(files, info, "table at byte 287");
   std::vector<TableEntry> entries;
   const auto read = read_table_file(files, "missing", info, entries);
@@ -129,11 +128,19 @@ class Hole final : public File {
   std::uint64_t& most_read_;
 };
 
-class HoleFiles final : public SimulatedFiles {
+class HoleFiles final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open(std::string_view, OpenMode) override {
     return std::unique_ptr<File>(std::make_unique<Hole>(header, bytes, most_read));
   }
+  Result<bool> exists(std::string_view) override { return true; }
+  Result<std::vector<std::string>> list(std::string_view) override {
+    return std::vector<std::string>();
+  }
+  Result<void> make_directory(std::string_view) override { return {}; }
+  Result<void> remove(std::string_view) override { return {}; }
+  Result<void> rename(std::string_view, std::string_view) override { return {}; }
+  Result<void> sync_directory(std::string_view) override { return {}; }
   std::vector<std::byte> header;
   std::uint64_t bytes = 0;
   std::uint64_t most_read = 0;
@@ -150,9 +157,9 @@ void seal_header(std::span<std::byte> bytes) {
 
 TEST(TableFile, IsRefusedAtItsFirstBadBlockHoweverLargeItSaysItIs) {
   test::Random random(3);
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   write(files, random_entries(1, random));
-  auto& bytes = files.contents(kPath);
+  test::Bytes bytes = test::read_file(files, kPath);
   std::memcpy(&bytes[24], &kMaxTableEntries, 8);
   seal_header(bytes);
   HoleFiles holes;
@@ -171,7 +178,7 @@ TEST(TableFile, RefusesEntriesThatCannotBeThoughTheChecksumsAreRight) {
   test::Random random(4);
   const auto good = random_entries(3, random);
   const auto refuse = [&](TableEntry entry) {
-    SimulatedFiles files;
+    SimulatedFileSystem files;
     auto entries = good;
     entry.id = entry.id.bits == 0 ? entry.id : good[1].id;
     entries[1] = entry;
@@ -193,7 +200,7 @@ TEST(TableFile, RefusesEntriesThatCannotBeThoughTheChecksumsAreRight) {
   with([](TableEntry& e) { e.bytes = kMaxFrameBytes + 64; });
   with([](TableEntry& e) { e.address.segment = 0; });
   with([](TableEntry& e) { e.address = {}, e.bytes = 0, e.checksum = 1; });
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   auto entries = good;
   entries[1].id = NodeId::make(good[0].id.handle(), 1);  // the same handle twice
   expect_corrupt(files, write(files, entries), "table at byte 56");
@@ -201,11 +208,12 @@ TEST(TableFile, RefusesEntriesThatCannotBeThoughTheChecksumsAreRight) {
 
 TEST(TableFile, SaysWhenANewerLibraryWroteIt) {
   test::Random random(5);
-  SimulatedFiles files;
+  SimulatedFileSystem files;
   const TableFileInfo info = write(files, random_entries(3, random));
-  auto& bytes = files.contents(kPath);
+  test::Bytes bytes = test::read_file(files, kPath);
   put_u32(bytes, 8, kFormatVersion + 1);
   seal_header(bytes);
+  test::write_file(files, kPath, bytes);
   std::vector<TableEntry> entries;
   EXPECT_EQ(read_table_file(files, kPath, info, entries).error().code(), ErrorCode::newer_format);
 }
