@@ -10,33 +10,26 @@
 
 #include <chrono>
 #include <csignal>
-#include <cstring>
 #include <deque>
+#include <iostream>
 #include <thread>
 
-#include "crash/lane.h"
+#include "crash/cycles.h"
 #include "support/child_process.h"
 #include "support/temporary_directory.h"
 
 namespace xtree::test {
 namespace {
 
-constexpr std::uint64_t kLanes = 3;
-std::uint64_t cycles = kSanitized ? 40 : 220;
-
 enum class Ending { kill_after_acknowledgements, kill_after_time, exit, close };
 
-struct Plan {
-  std::uint64_t seed = 0;
-  Options options;
+struct Plan : CyclePlan {
   Ending ending = Ending::close;
   std::uint64_t first_lane = 0;  // lanes from this one on write, each in a thread of its own
   std::uint64_t lanes = 1;
-  std::uint64_t window = 0;  // asynchronous writes under way at most, per lane
   std::uint64_t steps = 0;
   std::uint64_t acknowledgements = 0;
   std::uint64_t microseconds = 0;
-  LaneMix mix;
 
   [[nodiscard]] bool writes(std::uint64_t lane) const {
     return lane >= first_lane && lane < first_lane + lanes;
@@ -56,22 +49,9 @@ std::ostream& operator<<(std::ostream& out, const Plan& plan) {
 
 Plan random_plan(Random& random) {
   Plan plan;
-  plan.seed = random.next();
-  plan.options.log_file_bytes = std::uint64_t{16 << 10} << random.below(5);
-  plan.options.checkpoint_log_bytes = std::uint64_t{32 << 10} << random.below(6);
-  plan.options.background_checkpoints = !random.one_in(5);
-  plan.options.sync_interval_ms = 5;
-  const std::uint64_t level = random.below(10);
-  plan.options.durability = level < 6   ? Durability::strict
-                            : level < 7 ? Durability::balanced
-                            : level < 9 ? Durability::eventual
-                                        : Durability::none;
-  // Without a log nothing says in which order the steps were lost and the indexes made, which are
-  // logged all the same.
-  plan.mix.structure = plan.options.durability != Durability::none;
+  static_cast<CyclePlan&>(plan) = random_cycle(random);
   plan.lanes = random.one_in(3) ? kLanes : 1;
   plan.first_lane = random.below(kLanes - plan.lanes + 1);
-  plan.window = random.one_in(3) ? random.between(1, 16) : 0;
   const std::uint64_t ending = random.below(10);
   plan.ending = ending < 5   ? Ending::kill_after_acknowledgements
                 : ending < 8 ? Ending::kill_after_time
@@ -83,9 +63,6 @@ Plan random_plan(Random& random) {
   plan.microseconds = random.below(random.one_in(2) ? 60'000 : 15'000);
   return plan;
 }
-
-// States of one lane that the directory may hold, in the order in which they were reached.
-using Candidates = std::deque<LaneState>;
 
 struct Message {
   enum Kind : std::uint32_t { matched, acknowledged } kind;
@@ -303,39 +280,22 @@ TEST(Kill, LosesNothingAcknowledgedAndInventsNothing) {
   TemporaryDirectory directory;
   const std::string path = directory / "db";
   std::vector<Candidates> candidates(kLanes, Candidates(1));
-  std::uint64_t acknowledged = 0;
-  std::uint64_t opened = 0;
-  for (std::uint64_t i = 0; i < cycles; ++i) {
+  CycleCounts counts = count_cycles(kSanitized ? 40 : 220);
+  for (std::uint64_t i = 0; i < counts.cycles; ++i) {
     const Plan plan = random_plan(random);
     SCOPED_TRACE(testing::Message() << "cycle " << i << ": " << plan);
     Cycle cycle(plan, candidates);
     cycle.run(path);
     if (HasFailure()) return;
-    acknowledged += cycle.acknowledged();
-    opened += cycle.opened() ? 1 : 0;
+    counts.acknowledged += cycle.acknowledged();
+    counts.opened += cycle.opened() ? 1 : 0;
   }
   Plan last;
   last.steps = 20;
   Cycle cycle(last, candidates);
   cycle.run(path);
-  std::cout << cycles << " cycles, " << opened << " of them opened, " << acknowledged
-            << " steps acknowledged" << std::endl;
-  EXPECT_GT(opened, cycles / 3);
-  EXPECT_GT(acknowledged, cycles);
+  expect_enough(counts);
 }
 
 }  // namespace
 }  // namespace xtree::test
-
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  for (int i = 1; i < argc; ++i) {
-    constexpr const char* kCycles = "--cycles=";
-    if (std::strncmp(argv[i], kCycles, std::strlen(kCycles)) != 0) {
-      std::cerr << "usage: kill_test [--cycles=N]\n";
-      return 2;
-    }
-    xtree::test::cycles = std::strtoull(argv[i] + std::strlen(kCycles), nullptr, 10);
-  }
-  return RUN_ALL_TESTS();
-}

@@ -6,39 +6,23 @@
 // XTREE_TEST_SEED repeats a run's choices; the threads' timing still varies.
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <deque>
-#include <iostream>
 #include <thread>
 
-#include "crash/lane.h"
+#include "crash/cycles.h"
+#include "support/crashing_disk.h"
 #include "support/temporary_directory.h"
-#include "xtree/testing/crash_model.h"
 #include "xtree/testing/recording_file_system.h"
 
 namespace xtree::test {
 namespace {
 
-using xtree::testing::CrashModel;
 using xtree::testing::DiskImage;
-using xtree::testing::Event;
-using xtree::testing::Fate;
-using xtree::testing::Loss;
 using xtree::testing::RecordingFileSystem;
-using xtree::testing::Unit;
 
-constexpr std::uint64_t kLanes = 3;
 constexpr const char* kDatabase = "db";
-std::uint64_t cycles = kSanitized ? 40 : 200;
 
-// States of one lane that the disk may hold, in the order in which they were reached.
-using Candidates = std::deque<LaneState>;
-
-struct Plan {
-  Options options;
-  LaneMix mix;
-  std::uint64_t seed = 0;
-  std::uint64_t window = 0;  // asynchronous writes under way at most, per lane
+struct Plan : CyclePlan {
   std::uint64_t events = 0;  // before the power fails
 
   // Whether a write that returned survives.
@@ -49,18 +33,7 @@ struct Plan {
 
 Plan random_plan(Random& random) {
   Plan plan;
-  plan.seed = random.next();
-  plan.options.log_file_bytes = std::uint64_t{16 << 10} << random.below(4);
-  plan.options.checkpoint_log_bytes = std::uint64_t{16 << 10} << random.below(5);
-  plan.options.background_checkpoints = !random.one_in(5);
-  plan.options.sync_interval_ms = 5;
-  const std::uint64_t level = random.below(10);
-  plan.options.durability = level < 6   ? Durability::strict
-                            : level < 7 ? Durability::balanced
-                            : level < 9 ? Durability::eventual
-                                        : Durability::none;
-  plan.mix.structure = plan.options.durability != Durability::none;  // as in kill_test
-  plan.window = random.one_in(3) ? random.between(1, 16) : 0;
+  static_cast<CyclePlan&>(plan) = random_cycle(random);
   plan.events = random.below(random.one_in(3) ? 60 : 500);
   return plan;
 }
@@ -144,30 +117,6 @@ void find_states(Database& db, std::vector<Candidates>& candidates) {
   }
 }
 
-// What the disk holds: nothing of what was not synced, all of it, or anything between.
-DiskImage lose_power(const DiskImage& before, const RecordingFileSystem& files, Random& random) {
-  CrashModel model(before);
-  for (const Event& event : files.trace().events) model.apply(event);
-  const std::vector<Unit> units = model.units();
-  std::vector<Fate> fates(units.size());
-  const std::uint64_t shape = random.below(4);
-  for (std::size_t i = 0; i < units.size(); ++i) {
-    const bool any = shape >= 2;
-    fates[i].loss = any ? static_cast<Loss>(random.below(7)) : shape == 0 ? Loss::lost : Loss::kept;
-    fates[i].size_kept = any ? random.one_in(2) : shape == 1;
-    fates[i].argument = static_cast<std::uint32_t>(random.below(units[i].sectors + 1));
-  }
-  return model.build(units, fates);
-}
-
-// Numbers an image's files from 0 on, or the numbers of long dead ones would add up.
-DiskImage renumbered(DiskImage image) {
-  std::vector<DiskImage::Entry> entries = image.take_entries();
-  std::uint32_t number = 0;
-  for (DiskImage::Entry& entry : entries) entry.number = number++;
-  return DiskImage(std::move(entries));
-}
-
 class Power : public ::testing::Test {
  protected:
   // Opens what is on the disk with nothing between the engine and the system, and looks.
@@ -200,7 +149,7 @@ class Power : public ::testing::Test {
       ASSERT_FALSE(files.has_power()) << db.error().message();
     }
     ASSERT_FALSE(files.has_power());
-    image_ = renumbered(lose_power(image_, files, random_));
+    image_ = lose_power(image_, files.trace(), random_);
   }
 
   void write_to(Database& db, const Plan& plan, const RecordingFileSystem& files) {
@@ -215,23 +164,22 @@ class Power : public ::testing::Test {
       lanes.push_back(std::move(lane).value());
       writers.emplace_back(plan, lanes.back(), i, candidates_[i]);
     }
-    ++opened_;
+    ++counts_.opened;
     std::vector<std::thread> threads;
     for (Writer& writer : writers) threads.emplace_back([&writer] { writer.run(); });
     for (std::thread& thread : threads) thread.join();
-    for (const Writer& writer : writers) acknowledged_ += writer.acknowledged();
+    for (const Writer& writer : writers) counts_.acknowledged += writer.acknowledged();
   }
 
   Random random_{test_seed("power")};
   TemporaryDirectory directory_;
   DiskImage image_;
   std::vector<Candidates> candidates_ = std::vector<Candidates>(kLanes, Candidates(1));
-  std::uint64_t opened_ = 0;
-  std::uint64_t acknowledged_ = 0;
+  CycleCounts counts_ = count_cycles(kSanitized ? 40 : 200);
 };
 
 TEST_F(Power, TakesNothingThatWasAcknowledged) {
-  for (std::uint64_t i = 0; i < cycles; ++i) {
+  for (std::uint64_t i = 0; i < counts_.cycles; ++i) {
     const Plan plan = random_plan(random_);
     SCOPED_TRACE(::testing::Message()
                  << "cycle " << i << ", durability " << static_cast<int>(plan.options.durability)
@@ -240,24 +188,8 @@ TEST_F(Power, TakesNothingThatWasAcknowledged) {
     ASSERT_NO_FATAL_FAILURE(check_on_real_files());
     if (HasFailure()) return;
   }
-  std::cout << cycles << " cycles, in " << opened_ << " of them writers at work, " << acknowledged_
-            << " steps acknowledged" << std::endl;
-  EXPECT_GT(opened_, cycles / 3);
-  EXPECT_GT(acknowledged_, cycles);
+  expect_enough(counts_);
 }
 
 }  // namespace
 }  // namespace xtree::test
-
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  for (int i = 1; i < argc; ++i) {
-    constexpr const char* kCycles = "--cycles=";
-    if (std::strncmp(argv[i], kCycles, std::strlen(kCycles)) != 0) {
-      std::cerr << "usage: power_test [--cycles=N]\n";
-      return 2;
-    }
-    xtree::test::cycles = std::strtoull(argv[i] + std::strlen(kCycles), nullptr, 10);
-  }
-  return RUN_ALL_TESTS();
-}
