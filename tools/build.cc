@@ -184,7 +184,7 @@ Result<void> ask(const BuildOptions& options, const detail::IndexCore& index, Js
   if (!options.at.empty()) {
     auto target = parse_point("--at", options.at, index.schema());
     if (!target) return target.error();
-    auto hits = find_nearest(index, *target, options.nearest);
+    auto hits = find_nearest(index, {.target = target->bytes, .limit = options.nearest});
     if (!hits) return hits.error();
     Json list = Json::array();
     for (std::size_t i = 0; i < hits->entries.size(); ++i) {

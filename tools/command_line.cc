@@ -34,6 +34,9 @@ const std::map<std::string, Relation> kRelations{{"intersects", Relation::inters
                                                  {"covers", Relation::covers},
                                                  {"overlaps", Relation::overlaps},
                                                  {"disjoint", Relation::disjoint}};
+const std::map<std::string, Metric> kMetrics{{"euclidean", Metric::euclidean},
+                                             {"manhattan", Metric::manhattan},
+                                             {"chebyshev", Metric::chebyshev}};
 const std::map<std::string, Mode> kModes{{"memory", Mode::in_memory}, {"durable", Mode::durable}};
 const std::map<std::string, detail::ScalarType> kPrecisions{{"double", detail::ScalarType::float64},
                                                             {"float", detail::ScalarType::float32}};
@@ -217,7 +220,15 @@ void CommandLine::add_nearest() {
   command.add_option("directory", nearest_.directory, "Directory of the database")->required();
   command.add_option("--index", nearest_.index, "Name of the index")->required();
   command.add_option("--at", nearest_.at, "The point, as in x,y")->required();
-  command.add_option("-k", nearest_.limit, "How many (default 10)")->check(is_positive);
+  command.add_option("-k", nearest_.limit, "How many at most (default 10)")->check(is_positive);
+  add_choice(command, "--metric", nearest_.metric, kMetrics,
+             "How to measure: euclidean (default), manhattan or\n"
+             "chebyshev");
+  command.add_option("--weights", nearest_.weights,
+                     "A weight for each axis, as in 1,4: the distance is the root\n"
+                     "of the sum of weight times squared difference");
+  command.add_option("--max-distance", nearest_.max_distance,
+                     "Only entries that are at most so far away");
 }
 
 void CommandLine::add_upkeep(const char* name, const char* what,

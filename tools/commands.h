@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +45,9 @@ struct NearestOptions {
   std::string index;
   std::string at;
   std::uint64_t limit = 10;
+  Metric metric = Metric::euclidean;
+  std::string weights;  // as typed, when there are any
+  double max_distance = std::numeric_limits<double>::infinity();
 };
 
 struct DirectoryOptions {

@@ -24,14 +24,21 @@ Error wrong(const char* argument, const std::string& text) {
 }
 
 template <class T>
-Result<QueryBox> parse_box(const char* argument, const std::vector<std::string_view>& parts,
-                           std::size_t dimensions) {
-  T numbers[2 * kMaxDimensions] = {};
+Result<void> parse_parts(const char* argument, const std::vector<std::string_view>& parts,
+                         T* numbers) {
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (const char* problem = parse_number(trimmed(parts[i]), numbers[i]); problem != nullptr) {
       return wrong(argument, fmt::format("'{:.60}' {}", parts[i], problem));
     }
   }
+  return {};
+}
+
+template <class T>
+Result<QueryBox> parse_box(const char* argument, const std::vector<std::string_view>& parts,
+                           std::size_t dimensions) {
+  T numbers[2 * kMaxDimensions] = {};
+  if (auto parsed = parse_parts(argument, parts, numbers); !parsed) return parsed.error();
   if (parts.size() == dimensions) std::copy_n(numbers, dimensions, numbers + dimensions);
   for (std::size_t i = 0; i < dimensions; ++i) {
     if (!(numbers[i] <= numbers[dimensions + i])) {
@@ -45,18 +52,26 @@ Result<QueryBox> parse_box(const char* argument, const std::vector<std::string_v
   return box;
 }
 
+Result<std::vector<std::string_view>> split_numbers(const char* argument, std::string_view text,
+                                                    const detail::Schema& schema,
+                                                    std::size_t wanted, const char* meaning) {
+  auto parts = split_list(text);
+  if (parts.size() == wanted) return parts;
+  return wrong(argument, fmt::format("an index of {} dimension{} needs {} number{} ({}), not {}",
+                                     schema.dimensions, schema.dimensions == 1 ? "" : "s", wanted,
+                                     wanted == 1 ? "" : "s", meaning, parts.size()));
+}
+
 Result<QueryBox> parse_numbers(const char* argument, std::string_view text,
                                const detail::Schema& schema, std::size_t wanted,
                                const char* meaning) {
-  const auto parts = split_list(text);
-  if (parts.size() != wanted) {
-    return wrong(argument, fmt::format("an index of {} dimension{} needs {} number{} ({}), not {}",
-                                       schema.dimensions, schema.dimensions == 1 ? "" : "s", wanted,
-                                       wanted == 1 ? "" : "s", meaning, parts.size()));
-  }
+  const auto parts = split_numbers(argument, text, schema, wanted, meaning);
+  if (!parts) return parts.error();
   return with_scalar(schema.scalar,
-                     [&]<class T>(T) { return parse_box<T>(argument, parts, schema.dimensions); });
+                     [&]<class T>(T) { return parse_box<T>(argument, *parts, schema.dimensions); });
 }
+
+constexpr const char* kOneForEachAxis = "one for each axis";
 
 }  // namespace
 
@@ -95,7 +110,16 @@ Result<QueryBox> parse_window(const char* argument, std::string_view text,
 
 Result<QueryBox> parse_point(const char* argument, std::string_view text,
                              const detail::Schema& schema) {
-  return parse_numbers(argument, text, schema, schema.dimensions, "one for each axis");
+  return parse_numbers(argument, text, schema, schema.dimensions, kOneForEachAxis);
+}
+
+Result<std::vector<double>> parse_weights(const char* argument, std::string_view text,
+                                          const detail::Schema& schema) {
+  const auto parts = split_numbers(argument, text, schema, schema.dimensions, kOneForEachAxis);
+  if (!parts) return parts.error();
+  std::vector<double> weights(parts->size());
+  if (auto parsed = parse_parts(argument, *parts, weights.data()); !parsed) return parsed.error();
+  return weights;
 }
 
 void append_scalar(std::string& text, detail::ScalarType type, const std::byte* scalar) {

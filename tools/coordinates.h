@@ -38,6 +38,10 @@ Result<QueryBox> parse_window(const char* argument, std::string_view text,
 Result<QueryBox> parse_point(const char* argument, std::string_view text,
                              const detail::Schema& schema);
 
+// One number for each axis, as doubles.
+Result<std::vector<double>> parse_weights(const char* argument, std::string_view text,
+                                          const detail::Schema& schema);
+
 // Appends the shortest decimal that reads back as the same scalar.
 void append_scalar(std::string& text, detail::ScalarType type, const std::byte* scalar);
 

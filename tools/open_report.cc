@@ -30,10 +30,11 @@ Json times_of(const OpenReport& report) {
 Result<void> ask_all(Database& database) {
   auto indexes = database.indexes();
   if (!indexes) return indexes.error();
+  const QueryBox origin;
   for (const IndexDescription& index : *indexes) {
     auto core = database.open_index(index.name);
     if (!core) return core.error();
-    const auto answer = find_nearest(**core, QueryBox{}, 1);
+    const auto answer = find_nearest(**core, {.target = origin.bytes, .limit = 1});
     if (!answer) return answer.error();
   }
   return {};

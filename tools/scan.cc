@@ -198,15 +198,15 @@ Result<Hits> find_hits(const IndexCore& index, const WindowQuery& query, std::ui
   return hits;
 }
 
-Result<Hits> find_nearest(const IndexCore& index, const QueryBox& target, std::uint64_t limit) {
+Result<Hits> find_nearest(const IndexCore& index, const detail::NearestRequest& request) {
   const detail::Schema& schema = index.schema();
   Hits hits(schema);
   ScanState state;
-  if (auto begun = index.begin_nearest(state, nullptr, target.bytes, limit); !begun) {
+  if (auto begun = index.begin_nearest(state, nullptr, request); !begun) {
     return begun.error();
   }
   detail::NearestHit found;
-  while (hits.entries.size() < limit && index.next_nearest(state, found)) {
+  while (index.next_nearest(state, found)) {
     const std::size_t entry = hits.entries.append();
     std::memcpy(hits.entries.geometry(entry), found.geometry,
                 schema.rows() * schema.scalar_bytes());

@@ -35,9 +35,8 @@ Result<std::uint64_t> count_hits(const detail::IndexCore& index, const WindowQue
 Result<Hits> find_hits(const detail::IndexCore& index, const WindowQuery& query,
                        std::uint64_t limit);
 
-// The `limit` entries nearest to the box, the nearest first.
-Result<Hits> find_nearest(const detail::IndexCore& index, const QueryBox& target,
-                          std::uint64_t limit);
+// The entries that a nearest query asks for, the nearest first.
+Result<Hits> find_nearest(const detail::IndexCore& index, const detail::NearestRequest& request);
 
 // Hits for people, as a table; ids are numbers, values of other sizes are shown in hexadecimal.
 void print_hits(const Hits& hits);

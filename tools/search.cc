@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <utility>
+#include <vector>
 
 #include "commands.h"
 #include "coordinates.h"
@@ -60,11 +62,21 @@ Result<void> run_nearest(const NearestOptions& options, bool json) {
   if (!database) return database.error();
   auto index = open_existing(*database, options.index);
   if (!index) return index.error();
-  auto target = parse_point("--at", options.at, (*index)->schema());
+  const detail::Schema& schema = (*index)->schema();
+  auto target = parse_point("--at", options.at, schema);
   if (!target) return target.error();
+  detail::NearestRequest request{target->bytes, options.limit, options.max_distance,
+                                 options.metric};
+  std::vector<double> weights;
+  if (!options.weights.empty()) {
+    auto parsed = parse_weights("--weights", options.weights, schema);
+    if (!parsed) return parsed.error();
+    weights = std::move(*parsed);
+    request.weights = weights.data();
+  }
 
   const Clock::time_point start = Clock::now();
-  auto hits = find_nearest(**index, *target, options.limit);
+  auto hits = find_nearest(**index, request);
   if (!hits) return hits.error();
   print_answer(options.index, *hits, milliseconds_since(start), json);
   return {};

@@ -117,15 +117,12 @@ class NearestScan {
 
   NearestScan(const IndexCore& core, const SnapshotCore* snapshot,
               const NearestQuery<D, T, Filter>& query)
-      : core_(core), filter_(query.filter), left_(query.limit) {
-    if (!is_ordered(query.target) || !filter_.valid()) {
+      : core_(core), filter_(query.filter()), left_(query.limit()) {
+    if (!is_ordered(query.target()) || !filter_.valid()) {
       status_ = Error(ErrorCode::invalid_argument, "query", "a box is inverted or holds NaN");
       return;
     }
-    // A filter may refuse any number of entries, so then the engine must be ready to go on.
-    constexpr bool kFiltered = !std::is_same_v<Filter, Everything>;
-    status_ = core_.begin_nearest(state_, snapshot, &query.target,
-                                  kFiltered ? kEndless : query.limit);
+    status_ = core_.begin_nearest(state_, snapshot, query.request());
     begun_ = status_.has_value();
   }
   NearestScan(const NearestScan&) = delete;

@@ -20,6 +20,14 @@ enum class Shape : std::uint8_t {
   points,  // a point: D scalars
 };
 
+// How `nearest` measures the way between a target and an entry, from the gaps between their boxes:
+// how far they lie apart on each axis, 0 where they overlap.
+enum class Metric : std::uint8_t {
+  euclidean,  // the square root of the sum of the gaps' squares
+  manhattan,  // the sum of the gaps
+  chebyshev,  // the greatest gap
+};
+
 // What survives once a write has returned.
 enum class Durability : std::uint8_t {
   strict,    // survives power loss: the log is synced before the call returns

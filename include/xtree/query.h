@@ -12,7 +12,7 @@
 namespace xtree {
 
 // An entry that answers a query. `distance` is 0 unless the query asked for the nearest; then it is
-// the Euclidean distance between the target and the entry's box, 0 where they touch.
+// the distance between the target and the entry's box in the query's metric, 0 where they touch.
 template <int D, class V, Coordinate T>
 struct Hit {
   Box<D, T> box;
@@ -192,14 +192,6 @@ template <class P, class H>
   }
 }
 
-// Nearest is not a predicate on one entry, but an order with a limit, and a filter beside it.
-template <int D, class T, class Filter>
-struct NearestQuery {
-  Box<D, T> target;
-  std::uint64_t limit;
-  Filter filter;
-};
-
 struct Everything : PredicateTag {
   static constexpr bool kExact = true;
   [[nodiscard]] constexpr bool valid() const noexcept { return true; }
@@ -211,6 +203,80 @@ struct Everything : PredicateTag {
   }
 };
 
+// Nearest is not a predicate on one entry, but an order with a limit, and a filter beside it.
+template <int D, class T, class Filter>
+class NearestQuery {
+ public:
+  constexpr NearestQuery(const Box<D, T>& target, std::uint64_t limit, Filter filter)
+      : target_(target), limit_(limit), filter_(std::move(filter)) {}
+
+  // Only entries that are at most so far away, in the metric's own unit; those at exactly that
+  // distance too. 0 leaves what touches the target. Refused when it is negative or NaN.
+  [[nodiscard]] constexpr NearestQuery within(double max_distance) const {
+    NearestQuery query = *this;
+    query.max_distance_ = max_distance;
+    return query;
+  }
+  // Measures otherwise than in Euclid's way.
+  [[nodiscard]] constexpr NearestQuery metric(Metric metric) const {
+    NearestQuery query = *this;
+    query.metric_ = metric;
+    return query;
+  }
+  // The square root of the sum of the gaps' squares, each times its axis's weight. An axis of
+  // weight 0 does not count. Refused when a weight is negative, infinite or NaN, or the metric is
+  // another than the Euclidean.
+  [[nodiscard]] constexpr NearestQuery weighted(const Point<D, double>& weights) const {
+    NearestQuery query = *this;
+    query.weights_ = weights;
+    query.is_weighted_ = true;
+    return query;
+  }
+
+  // The nearest that satisfy `predicate` too.
+  template <Predicate P>
+  [[nodiscard]] friend constexpr auto operator&&(const NearestQuery& query, P predicate) {
+    if constexpr (std::is_same_v<Filter, Everything>) {
+      return query.filtered(std::move(predicate));
+    } else {
+      return query.filtered(And<Filter, P>(query.filter_, std::move(predicate)));
+    }
+  }
+
+  [[nodiscard]] constexpr const Box<D, T>& target() const noexcept { return target_; }
+  [[nodiscard]] constexpr std::uint64_t limit() const noexcept { return limit_; }
+  [[nodiscard]] constexpr const Filter& filter() const noexcept { return filter_; }
+  // What the engine is asked. A filter may refuse any number of entries, so then it must be ready
+  // to go on. Refers to this query.
+  [[nodiscard]] NearestRequest request() const noexcept {
+    constexpr bool kFiltered = !std::is_same_v<Filter, Everything>;
+    return {&target_, kFiltered ? kEndless : limit_, max_distance_, metric_,
+            is_weighted_ ? weights_.data() : nullptr};
+  }
+
+ private:
+  template <int, class, class>
+  friend class NearestQuery;
+
+  template <class P>
+  [[nodiscard]] constexpr NearestQuery<D, T, P> filtered(P predicate) const {
+    NearestQuery<D, T, P> query(target_, limit_, std::move(predicate));
+    query.max_distance_ = max_distance_;
+    query.metric_ = metric_;
+    query.is_weighted_ = is_weighted_;
+    query.weights_ = weights_;
+    return query;
+  }
+
+  Box<D, T> target_;
+  std::uint64_t limit_;
+  Filter filter_;
+  double max_distance_ = std::numeric_limits<double>::infinity();
+  Metric metric_ = Metric::euclidean;
+  bool is_weighted_ = false;
+  Point<D, double> weights_;
+};
+
 // The operators stand beside their operands' types, where the language looks for them.
 template <Predicate A, Predicate B>
 [[nodiscard]] constexpr auto operator&&(A left, B right) {
@@ -219,10 +285,6 @@ template <Predicate A, Predicate B>
 template <Predicate P>
 [[nodiscard]] constexpr auto operator!(P operand) {
   return Not<P>(std::move(operand));
-}
-template <int D, class T, Predicate P>
-[[nodiscard]] constexpr auto operator&&(NearestQuery<D, T, Everything> query, P filter) {
-  return NearestQuery<D, T, P>{query.target, query.limit, std::move(filter)};
 }
 
 template <Coordinate T>
@@ -286,13 +348,21 @@ template <class F>
 // Every entry.
 [[nodiscard]] constexpr auto everything() noexcept { return detail::Everything(); }
 
-// The `limit` entries nearest to a point or box, by growing Euclidean distance between boxes; ties
-// come in any order. Without a limit the cursor goes on for as long as it is asked. Combined with a
-// predicate, the nearest that satisfy it: `nearest(here, 10) && satisfies(is_open)`.
+// The `limit` entries nearest to a point or box, by growing distance between boxes; ties come in
+// any order. Without a limit the cursor goes on for as long as it is asked. All that can be added
+// goes together, and with every target:
+//
+//   nearest(here, 10) && satisfies(is_open)      // the nearest that satisfy a predicate
+//   nearest(here).within(2.5)                    // all that are at most so far away
+//   nearest(here, 10).metric(Metric::manhattan)  // other distances; xtree/options.h has them
+//   nearest(here, 10).weighted({1, 4})           // Euclidean, with a weight for each axis
+//
+// A distance is in the metric's own unit: that of the coordinates, but for the weighted one, which
+// is scaled by the roots of the weights.
 template <int D, class T>
 [[nodiscard]] constexpr auto nearest(const Box<D, T>& target,
                                      std::uint64_t limit = detail::kEndless) noexcept {
-  return detail::NearestQuery<D, T, detail::Everything>{target, limit, {}};
+  return detail::NearestQuery<D, T, detail::Everything>(target, limit, {});
 }
 template <int D, class T>
 [[nodiscard]] constexpr auto nearest(const Point<D, T>& target,

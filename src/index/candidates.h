@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <numeric>
 
 #include "index/node.h"
@@ -20,7 +19,7 @@ namespace xtree::index {
 //   Candidates candidates;
 //   if (!candidates.reserve(wanted)) return out_of_memory;
 //   candidates.add(distance, leaf, index);
-//   if (candidates.has_no_room()) bound = candidates.prune(kernels);
+//   if (candidates.full()) bound = candidates.prune(kernels);
 //   candidates.rank(kernels);
 //   use(candidates.distance(0), candidates.place(0));   // the nearest
 class Candidates {
@@ -51,10 +50,9 @@ class Candidates {
     ++size_;
   }
 
-  // The distance that no wanted entry exceeds; infinite while there are fewer than wanted.
+  // The distance that no wanted entry exceeds. There must be as many as are wanted.
   template <class Scalar>
   [[nodiscard]] double prune(const SearchKernels<Scalar>& kernels) noexcept {
-    if (!full()) return std::numeric_limits<double>::infinity();
     const double bound = kernels.bound_distances(
         distances_.begin(), static_cast<std::uint32_t>(size_),
         static_cast<std::uint32_t>(wanted_));
@@ -73,6 +71,10 @@ class Candidates {
       std::sort(order_.begin(), order_.begin() + size_, Nearer{*this});
     }
     size_ = std::min(size_, wanted_);
+  }
+  // After `rank`: forgets those that are farther.
+  void drop_beyond(double distance) noexcept {
+    while (size_ != 0 && distances_[order_[size_ - 1]] > distance) --size_;
   }
   // By rank.
   [[nodiscard]] double distance(std::size_t rank) noexcept { return distances_[order_[rank]]; }

@@ -44,6 +44,27 @@ Result<void> check_all(const detail::Schema& schema, const detail::EntryBlock& e
   return {};
 }
 
+Result<void> check_request(const detail::Schema& schema,
+                           const detail::NearestRequest& request) noexcept {
+  if (!(request.max_distance >= 0)) [[unlikely]] {
+    return Error(ErrorCode::invalid_argument, "query",
+                 "the maximum distance is negative or NaN; infinity means none");
+  }
+  if (request.weights == nullptr) [[likely]]
+    return {};
+  if (request.metric != Metric::euclidean) {
+    return Error(ErrorCode::invalid_argument, "query", "only the Euclidean metric takes weights");
+  }
+  for (std::size_t axis = 0; axis < schema.dimensions; ++axis) {
+    const double weight = request.weights[axis];
+    if (!(weight >= 0 && weight <= std::numeric_limits<double>::max())) {
+      return Error(ErrorCode::invalid_argument, "query",
+                   "a weight is negative, infinite or NaN; 0 leaves the axis out");
+    }
+  }
+  return {};
+}
+
 Error refused_geometry() noexcept {
   return {ErrorCode::invalid_argument, "geometry",
           "a coordinate is NaN or infinite, or a minimum is above its maximum"};

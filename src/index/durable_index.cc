@@ -198,12 +198,12 @@ Result<std::uint64_t> DurableIndex::count(const SnapshotCore* snapshot, const vo
 }
 
 Result<void> DurableIndex::begin_nearest(ScanState& state, const SnapshotCore* snapshot,
-                                         const void* target, std::uint64_t limit) const {
+                                         const detail::NearestRequest& request) const {
   XTREE_TRY(check_readable(snapshot));
+  XTREE_TRY(check_request(schema(), request));
   auto* scan = ::new (static_cast<void*>(state.storage)) DurableScan(*database_, snapshot);
   Result<void> begun = with_root(scan->reader, [&](const Root& root) {
-    tree_->engine->begin_nearest(scan->engine, DurableView(scan->reader.view()), root, target,
-                                 limit);
+    tree_->engine->begin_nearest(scan->engine, DurableView(scan->reader.view()), root, request);
   });
   if (!begun) scan->~DurableScan();
   return begun;

@@ -34,7 +34,7 @@ class DurableIndex final : public detail::IndexCore {
                               const void* window) const override;
 
   Result<void> begin_nearest(detail::ScanState& state, const detail::SnapshotCore* snapshot,
-                             const void* target, std::uint64_t limit) const override;
+                             const detail::NearestRequest& request) const override;
   bool next_nearest(detail::ScanState& state, detail::NearestHit& hit) const override;
   Result<void> end_nearest(detail::ScanState& state) const override;
 

@@ -23,9 +23,13 @@ namespace xtree::index {
 [[nodiscard]] Result<void> check_all(const detail::Schema& schema,
                                      const detail::EntryBlock& entries) noexcept;
 [[nodiscard]] Error refused_geometry() noexcept;
+// `invalid_argument` unless the request's distance and weights are in range; its target is not
+// looked at.
+[[nodiscard]] Result<void> check_request(const detail::Schema& schema,
+                                         const detail::NearestRequest& request) noexcept;
 
 // Bytes of ScanState that an engine may use; what is left belongs to the index that calls it.
-inline constexpr std::size_t kEngineScanBytes = 3520;
+inline constexpr std::size_t kEngineScanBytes = 3776;
 
 template <NodeStore Store>
 class Engine {
@@ -60,8 +64,8 @@ class Engine {
   // Between two leaves: keeps nothing but references, calls `let_go`, and follows them again.
   virtual void renew_scan(std::byte* place, const std::function<void()>& let_go) const = 0;
   virtual std::uint64_t count(View view, const Root& root, const void* window) const = 0;
-  virtual void begin_nearest(std::byte* place, View view, const Root& root, const void* target,
-                             std::uint64_t limit) const = 0;
+  virtual void begin_nearest(std::byte* place, View view, const Root& root,
+                             const detail::NearestRequest& request) const = 0;
   virtual bool next_nearest(std::byte* place, detail::NearestHit& hit) const = 0;
   virtual Result<void> end_nearest(std::byte* place) const = 0;
 

@@ -65,10 +65,11 @@ class MemoryIndex final : public detail::IndexCore {
     return engine_->count(store_.view(), root_, window);
   }
 
-  Result<void> begin_nearest(ScanState& state, const SnapshotCore* snapshot, const void* target,
-                             std::uint64_t limit) const override {
+  Result<void> begin_nearest(ScanState& state, const SnapshotCore* snapshot,
+                             const detail::NearestRequest& request) const override {
     XTREE_TRY(refuse(snapshot));
-    engine_->begin_nearest(state.storage, store_.view(), root_, target, limit);
+    XTREE_TRY(check_request(schema(), request));
+    engine_->begin_nearest(state.storage, store_.view(), root_, request);
     return {};
   }
   bool next_nearest(ScanState& state, detail::NearestHit& hit) const override {

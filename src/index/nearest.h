@@ -21,14 +21,17 @@ namespace xtree::index {
 
 // Best-first search (Hjaltason and Samet, "Distance browsing in spatial databases", 1999).
 //
-//   Nearest<double, MemoryView> nearest(view, layout, kernels, root, target, 10);
+//   Nearest<double, MemoryView> nearest(view, layout, kernels, root, {.target = box, .limit = 10});
 //   for (detail::NearestHit hit; nearest.next(hit);) ...
 //   if (nearest.failed() || nearest.out_of_memory()) ...
 //
 // With a limit of up to `kRankedLimit` the first call finds all hits: it goes straight down to the
 // nearest leaf, so that it soon knows a distance beyond which nothing needs to be looked at. With a
 // greater one, or none, each call goes only as far as its hit needs, and the queue may grow with
-// everything that was passed by.
+// everything that was passed by. Nodes beyond the maximum distance never are.
+//
+// The metric is a choice of kernels and of a type `Measure`, which is made once: when the search
+// begins, or for each hit of one that is not ranked.
 //
 // It refers to the layout, the kernels and nodes of the view, and stays where it was made. Its
 // destructor frees the memory that a long queue took.
@@ -37,17 +40,24 @@ class Nearest {
  public:
   static constexpr std::uint64_t kRankedLimit = 4096;
 
-  // `target` is D minima followed by D maxima, all finite.
+  // `check_request` must have accepted the request.
   Nearest(View view, const Layout& layout, const SearchKernels<Scalar>& kernels, const Root& root,
-          const Scalar* target, std::uint64_t limit) noexcept
-      : view_(view), layout_(layout), kernels_(kernels), root_(root), left_(limit) {
-    target_.point = true;
-    for (std::size_t axis = 0; axis < layout.dimensions; ++axis) {
-      target_.min[axis] = target[axis];
-      target_.max[axis] = target[layout.dimensions + axis];
-      target_.point = target_.point && target_.min[axis] == target_.max[axis];
+          const detail::NearestRequest& request) noexcept
+      : view_(view),
+        layout_(layout),
+        kernels_(kernels),
+        measures_(kernels.euclidean),
+        root_(root),
+        left_(request.limit),
+        max_distance_(request.max_distance),
+        bound_(request.max_distance) {
+    set_target(static_cast<const Scalar*>(request.target));
+    if (request.weights != nullptr) set_weights(request.weights);
+    if (request.metric != Metric::euclidean) {
+      family_ = Family::plain;
+      measures_ = request.metric == Metric::manhattan ? kernels.manhattan : kernels.chebyshev;
     }
-    if (limit > root.entries) left_ = root.entries;
+    if (request.limit > root.entries) left_ = root.entries;
     ranked_ = left_ <= kRankedLimit;
   }
   Nearest(const Nearest&) = delete;
@@ -58,10 +68,9 @@ class Nearest {
     if (left_ == 0) return false;
     if (!begun_) {
       begun_ = true;
-      const bool fine = ranked_ ? rank() : queue_node({0, lead_to_root()});
-      if (!fine) return stop();
+      if (!with_measure([&]<class M>(M) { return begin<M>(); })) return stop();
     }
-    if (!ranked_) return next_unranked(hit);
+    if (!ranked_) return with_measure([&]<class M>(M) { return next_unranked<M>(hit); });
     const auto [leaf, index] = candidates_.place(emitted_);
     take({candidates_.distance(emitted_), leaf, index}, hit);
     if (++emitted_ == candidates_.size()) left_ = 0;
@@ -89,8 +98,40 @@ class Nearest {
       return a.distance > b.distance;
     }
   };
+  enum class Family : std::uint8_t { squared, weighted, plain };
   static constexpr double kInfinity = std::numeric_limits<double>::infinity();
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+
+  // `box` is D minima followed by D maxima.
+  void set_target(const Scalar* box) noexcept {
+    target_.point = true;
+    target_.weighted = false;
+    for (std::size_t axis = 0; axis < layout_.dimensions; ++axis) {
+      target_.min[axis] = box[axis];
+      target_.max[axis] = box[layout_.dimensions + axis];
+      target_.point = target_.point && target_.min[axis] == target_.max[axis];
+    }
+  }
+  void set_weights(const double* weights) noexcept {
+    family_ = Family::weighted;
+    measures_ = kernels_.weighted;
+    target_.weighted = true;
+    for (std::size_t axis = 0; axis < layout_.dimensions; ++axis) {
+      target_.weight[axis] = weights[axis];
+      if (weights[axis] > 0) continue;
+      target_.min[axis] = -kInfinity;
+      target_.max[axis] = kInfinity;
+      target_.point = false;
+    }
+  }
+
+  // Calls `f` with the measure that the metric needs.
+  template <class F>
+  [[gnu::always_inline]] bool with_measure(F&& f) noexcept {
+    if (family_ == Family::squared) [[likely]]
+      return f(SquaredMeasure<false>());
+    return family_ == Family::weighted ? f(SquaredMeasure<true>()) : f(PlainMeasure());
+  }
 
   bool stop() noexcept {
     left_ = 0;
@@ -105,7 +146,7 @@ class Nearest {
 
   [[nodiscard]] Lead<View> lead_to_root() const noexcept { return lead_to_node(view_, root_.node); }
 
-  bool queue_node(const NodeAhead& node) noexcept {
+  [[gnu::always_inline]] bool queue_node(const NodeAhead& node) noexcept {
     if (!nodes_.push(node)) [[unlikely]] {
       out_of_memory_ = true;
       return false;
@@ -113,49 +154,50 @@ class Nearest {
     std::push_heap(nodes_.begin(), nodes_.end(), Farther{});
     return true;
   }
-  NodeAhead take_node() noexcept {
+  [[gnu::always_inline]] NodeAhead take_node() noexcept {
     std::pop_heap(nodes_.begin(), nodes_.end(), Farther{});
     const NodeAhead node = nodes_[nodes_.size() - 1];
     nodes_.pop();
     return node;
   }
 
+  template <class M>
   [[nodiscard]] double child_distance(const Node& node, std::size_t index,
-                                      double square) const noexcept {
-    if (square < kLeastExactSquare) return 0;
-    if (square <= std::numeric_limits<double>::max()) return std::sqrt(square);
+                                      double measure) const noexcept {
+    if (measure < M::kLeastExact) return 0;
+    if (measure <= M::kMostExact) return M::distance(measure);
     const float* low = child_lane(node, layout_, index);
     const float* high = low + layout_.dimensions * kDirectoryLanes;
     return careful_distance(target_, layout_.dimensions, low, high, kDirectoryLanes);
   }
+  template <class M>
   [[nodiscard]] double entry_distance(const Node& leaf, std::size_t index,
-                                      double square) const noexcept {
-    // The squares of differences of floats are always in range.
-    const bool exact =
-        sizeof(Scalar) == sizeof(float) ||
-        (square >= kLeastExactSquare && square <= std::numeric_limits<double>::max());
-    if (exact) return std::sqrt(square);
+                                      double measure) const noexcept {
+    const bool exact = (sizeof(Scalar) == sizeof(float) && M::kFloatsExact) ||
+                       (measure >= M::kLeastExact && measure <= M::kMostExact);
+    if (exact) return M::distance(measure);
     const Scalar* low = entry_lane<Scalar>(leaf, layout_, index);
     const Scalar* high = layout_.points ? low : low + layout_.dimensions * kLeafLanes<Scalar>;
     return careful_distance(target_, layout_.dimensions, low, high, kLeafLanes<Scalar>);
   }
 
   // Puts the children of a directory node that are not too far into the queue, but for `skipped`.
+  template <class M>
   bool queue_children(const Node& node, std::size_t skipped) noexcept {
-    alignas(64) double squares[kChunkChildren];
+    alignas(64) double measures[kChunkChildren];
     for (std::uint32_t block = 0; block * kDirectoryLanes < node.count; block += kChunkBlocks) {
-      std::uint64_t mask = kernels_.measure_children(node, layout_, target_, block, square_limit_,
-                                                     squares);
+      std::uint64_t mask =
+          measures_.children(node, layout_, target_, block, measure_limit_, measures);
       for (; mask != 0; mask &= mask - 1) {
         const auto lane = static_cast<std::size_t>(std::countr_zero(mask));
         const std::size_t child = block * kDirectoryLanes + lane;
         if (child == skipped) continue;
         const Lead<View> lead = lead_to_child(view_, node, layout_, child);
-        if (square_limit_ < kInfinity) {
+        if (measure_limit_ < kInfinity) {
           view_.prefetch(lead);
           if (node.level == 2) prefetch_family(view_, lead);
         }
-        if (!queue_node({child_distance(node, child, squares[lane]), lead})) return false;
+        if (!queue_node({child_distance<M>(node, child, measures[lane]), lead})) return false;
       }
     }
     return true;
@@ -163,24 +205,31 @@ class Nearest {
 
   // The child of a directory node that is nearest to the target.
   [[nodiscard]] std::size_t nearest_child(const Node& node) const noexcept {
-    alignas(64) double squares[kChunkChildren];
+    alignas(64) double measures[kChunkChildren];
     double least = kInfinity;
     std::size_t nearest = 0;
     for (std::uint32_t block = 0; block * kDirectoryLanes < node.count; block += kChunkBlocks) {
       const std::size_t first = block * kDirectoryLanes;
       const auto count = static_cast<std::uint32_t>(std::min(kChunkChildren, node.count - first));
-      kernels_.measure_children(node, layout_, target_, block, kInfinity, squares);
-      const std::uint32_t lane = kernels_.least_distance(squares, count);
-      if (squares[lane] < least) {
-        least = squares[lane];
+      measures_.children(node, layout_, target_, block, kInfinity, measures);
+      const std::uint32_t lane = kernels_.least_distance(measures, count);
+      if (measures[lane] < least) {
+        least = measures[lane];
         nearest = first + lane;
       }
     }
     return nearest;
   }
 
+  template <class M>
+  [[gnu::noinline]] bool begin() noexcept {
+    measure_limit_ = M::limit_for(bound_);
+    return ranked_ ? rank<M>() : queue_node({0, lead_to_root()});
+  }
+
   // Ranked search.
 
+  template <class M>
   bool rank() noexcept {
     if (!candidates_.reserve(left_)) {
       out_of_memory_ = true;
@@ -199,22 +248,23 @@ class Nearest {
       ++steps;
     }
     if (node == nullptr) return false;
-    rank_leaf(*node);
+    rank_leaf<M>(*node);
     // Upwards again. Until there are enough candidates to bound the search, what is near is looked
     // at before anything more is put into the queue.
     while (steps > 0) {
       --steps;
-      if (!queue_children(*path[steps].node, path[steps].taken)) return false;
+      if (!queue_children<M>(*path[steps].node, path[steps].taken)) return false;
       while (!candidates_.full() && !nodes_.empty()) {
-        if (!visit(take_node())) return false;
+        if (!visit<M>(take_node())) return false;
       }
     }
     while (!nodes_.empty() && nodes_[0].distance < bound_) {
       const NodeAhead nearest = take_node();
       if (!nodes_.empty() && nodes_[0].distance < bound_) fetch_leaf(nodes_[0].lead);
-      if (!visit(nearest)) return false;
+      if (!visit<M>(nearest)) return false;
     }
     candidates_.rank(kernels_);
+    candidates_.drop_beyond(max_distance_);
     return candidates_.size() != 0;
   }
 
@@ -224,50 +274,58 @@ class Nearest {
     for (std::size_t at = kPrefetchedLines * 64; at < end; at += 64) prefetch_at(view_, leaf, at);
   }
 
+  template <class M>
   bool visit(const NodeAhead& ahead) noexcept {
     const Node* node = resolve(ahead.lead);
     if (node == nullptr) return false;
-    if (node->level != 0) return queue_children(*node, kNone);
-    rank_leaf(*node);
+    if (node->level != 0) return queue_children<M>(*node, kNone);
+    rank_leaf<M>(*node);
     return true;
   }
 
+  template <class M>
   void rank_leaf(const Node& leaf) noexcept {
-    alignas(64) double squares[detail::kMaxLeafEntries];
+    alignas(64) double measures[detail::kMaxLeafEntries];
     std::uint64_t masks[detail::kMaxLeafEntries / 64];
-    if (!kernels_.measure_leaf(leaf, layout_, target_, square_limit_, squares, masks)) return;
-    if (square_limit_ == kInfinity && leaf.count > left_) {
+    if (!measures_.leaf(leaf, layout_, target_, measure_limit_, measures, masks)) return;
+    if (measure_limit_ == kInfinity && leaf.count > left_) {
       // More than are wanted: most of them need not become candidates.
-      const double enough = kernels_.bound_distances(squares, leaf.count,
+      const double enough = kernels_.bound_distances(measures, leaf.count,
                                                      static_cast<std::uint32_t>(left_));
-      const double limit = std::max(enough, kLeastExactSquare);
-      kernels_.measure_leaf(leaf, layout_, target_, limit, squares, masks);
+      kernels_.mask_distances(measures, leaf.count, std::max(enough, M::kLeastExact), masks);
     }
     for (std::size_t word = 0; word * 64 < leaf.count; ++word) {
       for (std::uint64_t mask = masks[word]; mask != 0; mask &= mask - 1) {
         const std::size_t index = word * 64 + static_cast<std::size_t>(std::countr_zero(mask));
-        if (squares[index] > square_limit_) continue;  // it may have fallen meanwhile
-        candidates_.add(entry_distance(leaf, index, squares[index]), leaf, index);
-        if (candidates_.has_no_room()) prune();
+        if (measures[index] > measure_limit_) continue;  // it may have fallen meanwhile
+        candidates_.add(entry_distance<M>(leaf, index, measures[index]), leaf, index);
+        if (candidates_.has_no_room()) prune<M>();
       }
     }
-    prune();
+    prune<M>();
   }
 
+  // Candidates may be a little beyond the maximum distance, and so may the bound that they make.
+  template <class M>
   void prune() noexcept {
+    if (!candidates_.full()) return;
     bound_ = candidates_.prune(kernels_);
-    square_limit_ = square_limit(bound_);
+    measure_limit_ = M::limit_for(bound_);
   }
 
   // Search without a bound: entries wait in a second queue until no node can hold a nearer one.
 
+  template <class M>
   bool next_unranked(detail::NearestHit& hit) noexcept {
     while (entries_.empty() || (!nodes_.empty() && nodes_[0].distance < entries_[0].distance)) {
       if (nodes_.empty()) return stop();
       const Node* node = resolve(take_node().lead);
       if (node == nullptr) return stop();
-      if (!(node->level == 0 ? queue_entries(*node) : queue_children(*node, kNone))) return stop();
+      if (!(node->level == 0 ? queue_entries<M>(*node) : queue_children<M>(*node, kNone))) {
+        return stop();
+      }
     }
+    if (entries_[0].distance > max_distance_) return stop();
     std::pop_heap(entries_.begin(), entries_.end(), Farther{});
     take(entries_[entries_.size() - 1], hit);
     entries_.pop();
@@ -275,12 +333,14 @@ class Nearest {
     return true;
   }
 
+  template <class M>
   bool queue_entries(const Node& leaf) noexcept {
-    alignas(64) double squares[detail::kMaxLeafEntries];
+    alignas(64) double measures[detail::kMaxLeafEntries];
     std::uint64_t masks[detail::kMaxLeafEntries / 64];
-    (void)kernels_.measure_leaf(leaf, layout_, target_, kInfinity, squares, masks);
+    if (!measures_.leaf(leaf, layout_, target_, measure_limit_, measures, masks)) return true;
+    // Those beyond the limit are as good as not there: the search ends before them.
     for (std::size_t i = 0; i < leaf.count; ++i) {
-      if (!entries_.push({entry_distance(leaf, i, squares[i]), &leaf, i})) {
+      if (!entries_.push({entry_distance<M>(leaf, i, measures[i]), &leaf, i})) {
         out_of_memory_ = true;
         return false;
       }
@@ -289,7 +349,8 @@ class Nearest {
     return true;
   }
 
-  void take(const EntryAhead& entry, detail::NearestHit& hit) const noexcept {
+  [[gnu::always_inline]] void take(const EntryAhead& entry,
+                                   detail::NearestHit& hit) const noexcept {
     read_geometry<Scalar>(*entry.leaf, layout_, entry.index,
                           reinterpret_cast<Scalar*>(hit.geometry));
     copy_value(hit.value, entry_value<Scalar>(*entry.leaf, layout_, entry.index),
@@ -304,11 +365,14 @@ class Nearest {
   View view_;
   const Layout& layout_;
   const SearchKernels<Scalar>& kernels_;
+  MeasureKernels<Scalar> measures_;
   Root root_;
   std::uint64_t left_;
   std::size_t emitted_ = 0;
-  double bound_ = kInfinity;         // no entry farther than this is wanted
-  double square_limit_ = kInfinity;  // the same for the kernels' squares
+  double max_distance_;
+  double bound_;                      // no entry farther than this is wanted
+  double measure_limit_ = kInfinity;  // the same for what the kernels measure
+  Family family_ = Family::squared;
   bool ranked_;
   bool begun_ = false;
   bool failed_ = false;

@@ -32,19 +32,35 @@ struct ChildMasks {
   std::uint64_t inside;
 };
 
-// The box from which nearest queries measure.
+// The box from which nearest queries measure. An axis of weight 0 has none of it: there the box is
+// all that there is, so that no gap is wider than 0.
 struct NearestTarget {
   double min[kMaxDimensions];
   double max[kMaxDimensions];
-  bool point;  // min == max
+  double weight[kMaxDimensions];  // of squares; only if `weighted`
+  bool point;                     // min == max
+  bool weighted;
+};
+
+// How the distances of a node's boxes to a target are measured: in double, axis by axis, in the
+// same order for directory nodes and leaves and for every instruction set. Each step is monotone,
+// so that a directory box never measures more than what it encloses, rounding included. What is
+// measured is the distance itself, or its square where the metric has squares.
+template <class Scalar>
+struct MeasureKernels {
+  // The measures of a chunk's children, and a mask of those that are not above the limit; what is
+  // above it may hold any value above it. There is room for a whole chunk of measures, aligned to
+  // 64 bytes.
+  std::uint64_t (*children)(const Node& node, const Layout& layout, const NearestTarget& target,
+                            std::uint32_t first_block, double limit, double* measures) noexcept;
+  // The same for the entries of a leaf; says whether any is not above the limit.
+  bool (*leaf)(const Node& node, const Layout& layout, const NearestTarget& target, double limit,
+               double* measures, std::uint64_t* mask) noexcept;
 };
 
 inline constexpr std::size_t kDistanceLanes = 8;
 inline constexpr std::uint32_t kMostRanked = 256;
 
-// How the distances of a node's boxes to a target are squared and added: in double, axis by axis,
-// in the same order for directory nodes and leaves and for every instruction set. Each step is
-// monotone, so that a directory box is never farther than what it encloses, rounding included.
 template <class Scalar>
 struct SearchKernels {
   using Window = detail::Window<Scalar>;
@@ -64,17 +80,16 @@ struct SearchKernels {
   std::uint32_t (*count_leaf_intersecting)(const Node& node, const Layout& layout,
                                            const Window& window) noexcept;
 
-  // Squared distances of a chunk's children, and a mask of those that are not above the limit;
-  // what is above it may hold any value above it. There is room for a whole chunk of distances,
-  // aligned to 64 bytes.
-  std::uint64_t (*measure_children)(const Node& node, const Layout& layout,
-                                    const NearestTarget& target, std::uint32_t first_block,
-                                    double limit, double* distances) noexcept;
-  // The same for the entries of a leaf; says whether any is not above the limit.
-  bool (*measure_leaf)(const Node& node, const Layout& layout, const NearestTarget& target,
-                       double limit, double* distances, std::uint64_t* mask) noexcept;
+  MeasureKernels<Scalar> euclidean;  // squares
+  MeasureKernels<Scalar> weighted;   // squares
+  MeasureKernels<Scalar> manhattan;
+  MeasureKernels<Scalar> chebyshev;
   // The first of `count` distances that is not above any other. It may write behind the last.
   std::uint32_t (*least_distance)(double* distances, std::uint32_t count) noexcept;
+  // Fills the mask words up to the count: which of the distances that `leaf` has measured are not
+  // above the limit.
+  void (*mask_distances)(const double* distances, std::uint32_t count, double limit,
+                         std::uint64_t* mask) noexcept;
   // A distance that at least `wanted` of `count`, 1 to `count`, are not above, and mostly few more
   // than `wanted`. It may write up to kDistanceLanes - 1 distances behind the last, as below.
   double (*bound_distances)(double* distances, std::uint32_t count,

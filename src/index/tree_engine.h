@@ -72,10 +72,10 @@ class TreeEngine final : public Engine<Store> {
     return count_hits<Scalar>(view, layout_, search_, root, window_in(window)).hits;
   }
 
-  void begin_nearest(std::byte* place, View view, const Root& root, const void* target,
-                     std::uint64_t limit) const override {
+  void begin_nearest(std::byte* place, View view, const Root& root,
+                     const detail::NearestRequest& request) const override {
     static_assert(sizeof(NearestType) <= kEngineScanBytes);
-    ::new (place) NearestType(view, layout_, search_, root, scalars(target), limit);
+    ::new (place) NearestType(view, layout_, search_, root, request);
   }
   bool next_nearest(std::byte* place, detail::NearestHit& hit) const override {
     return in<NearestType>(place).next(hit);

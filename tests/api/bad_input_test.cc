@@ -143,6 +143,32 @@ TEST_P(BadInputTest, QueriesWithNanOrInvertedBoxesAreRefused) {
   refused(nearest(Point<2>{kNan, 0}, 1));
 }
 
+TEST_P(BadInputTest, DistancesAndWeightsThatMeanNothingAreRefused) {
+  ASSERT_TRUE(index_.insert({{0, 0}, {1, 1}}, 1));
+  const auto refused = [&](const auto& query) {
+    EXPECT_INVALID(index_.count(query));
+    auto cursor = index_.query(query);
+    EXPECT_EQ(cursor.begin(), cursor.end());
+    EXPECT_INVALID(cursor.status());
+    if (!database_) return;
+    const Snapshot snapshot = database_->snapshot();
+    EXPECT_INVALID(snapshot.count(index_, query));
+  };
+  const auto here = nearest(Point<2>{3, 1}, 3);
+  for (const double bad : {kNan, -1.0, -kInfinity}) {
+    refused(here.within(bad));
+    refused(here.metric(Metric::manhattan).within(bad) && everything());
+    refused(here.weighted({1, bad}));
+    refused(here.weighted({bad, 0}));
+  }
+  refused(here.weighted({kInfinity, 1}));
+  refused(here.weighted({1, 1}).metric(Metric::manhattan));
+  refused(here.metric(Metric::chebyshev).weighted({1, 1}));
+  EXPECT_EQ(index_.count(here.within(kInfinity)).value(), 1u);
+  EXPECT_EQ(index_.count(here.within(-0.0)).value(), 0u);
+  EXPECT_EQ(index_.count(here.weighted({0, 0}).within(0)).value(), 1u);
+}
+
 TEST_P(BadInputTest, QueriesTakeInfiniteBounds) {
   ASSERT_TRUE(index_.insert({{0, 0}, {1, 1}}, 1));
   ASSERT_TRUE(index_.insert({{5, 5}, {6, 6}}, 2));
@@ -154,6 +180,11 @@ TEST_P(BadInputTest, QueriesTakeInfiniteBounds) {
   EXPECT_EQ(index_.count(intersects(Point<2>{kInfinity, kInfinity})).value(), 0u);
   EXPECT_EQ(index_.count(nearest(left, 5)).value(), 2u);
   EXPECT_EQ(index_.count(nearest(Point<2>{kInfinity, 0}, 5)).value(), 2u);
+  for (const Metric metric : {Metric::manhattan, Metric::chebyshev}) {
+    EXPECT_EQ(index_.count(nearest(left).metric(metric).within(3)).value(), 2u);
+    EXPECT_EQ(index_.count(nearest(Point<2>{kInfinity, 0}).metric(metric)).value(), 2u);
+  }
+  EXPECT_EQ(index_.count(nearest(Point<2>{kInfinity, 0}).weighted({0, 1}).within(0)).value(), 1u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, BadInputTest, testing::Values(Mode::in_memory, Mode::durable),

@@ -68,6 +68,80 @@ TEST(Index, NearestGoesOnWhereItWasLeft) {
   EXPECT_TRUE(hits.status());
 }
 
+// Seven points around the origin whose distances are whole numbers in every metric.
+Index<2> index_of_seven() {
+  Index<2> index;
+  const Point<2> points[] = {{0, 0}, {3, 4}, {-4, 3}, {0, 5}, {6, 0}, {-8, -6}, {0, 12}};
+  for (std::uint64_t i = 0; i < std::size(points); ++i) {
+    EXPECT_TRUE(index.insert(points[i], i));
+  }
+  return index;
+}
+
+template <class Query>
+std::vector<std::pair<double, std::uint64_t>> answers(const Index<2>& index, const Query& query) {
+  std::vector<std::pair<double, std::uint64_t>> found;
+  auto hits = index.query(query);
+  for (const auto& hit : hits) found.emplace_back(hit.distance, hit.value);
+  EXPECT_TRUE(hits.status());
+  std::sort(found.begin(), found.end());  // so that ties have an order
+  return found;
+}
+using Answers = std::vector<std::pair<double, std::uint64_t>>;
+
+TEST(Nearest, MeasuresInTheMetricThatIsAsked) {
+  const Index<2> index = index_of_seven();
+  const auto here = nearest(Point<2>{0, 0}, 5);
+  EXPECT_EQ(answers(index, here), (Answers{{0, 0}, {5, 1}, {5, 2}, {5, 3}, {6, 4}}));
+  EXPECT_EQ(answers(index, here.metric(Metric::manhattan)),
+            (Answers{{0, 0}, {5, 3}, {6, 4}, {7, 1}, {7, 2}}));
+  EXPECT_EQ(answers(index, here.metric(Metric::chebyshev)),
+            (Answers{{0, 0}, {4, 1}, {4, 2}, {5, 3}, {6, 4}}));
+  EXPECT_EQ(answers(index, here.metric(Metric::chebyshev).metric(Metric::euclidean)),
+            answers(index, here));
+  // Only the second axis counts, and fourfold in its square.
+  EXPECT_EQ(answers(index, here.weighted({0, 4})),
+            (Answers{{0, 0}, {0, 4}, {6, 2}, {8, 1}, {10, 3}}));
+}
+
+TEST(Nearest, MeasuresFromABoxToABox) {
+  Index<2> index;
+  ASSERT_TRUE(index.insert({{10, 0}, {12, 9}}, 1));
+  ASSERT_TRUE(index.insert({{4, 7}, {5, 8}}, 2));
+  const Box<2> target{{0, 1}, {1, 3}};
+  EXPECT_EQ(answers(index, nearest(target)), (Answers{{5, 2}, {9, 1}}));
+  EXPECT_EQ(answers(index, nearest(target).metric(Metric::manhattan)),
+            (Answers{{7, 2}, {9, 1}}));
+  EXPECT_EQ(answers(index, nearest(target).metric(Metric::chebyshev)),
+            (Answers{{4, 2}, {9, 1}}));
+  EXPECT_EQ(answers(index, nearest(target).weighted({1, 0})), (Answers{{3, 2}, {9, 1}}));
+}
+
+TEST(Nearest, TakesWhatLiesAtTheMaximumDistanceAndNothingBeyond) {
+  const Index<2> index = index_of_seven();
+  const auto here = nearest(Point<2>{0, 0});
+  EXPECT_EQ(answers(index, here.within(5)), (Answers{{0, 0}, {5, 1}, {5, 2}, {5, 3}}));
+  EXPECT_EQ(index.count(here.within(std::nextafter(5.0, 0))).value(), 1u);
+  EXPECT_EQ(answers(index, here.within(0)), (Answers{{0, 0}}));
+  EXPECT_EQ(index.count(nearest(Point<2>{0, 0}, 2).within(5)).value(), 2u);
+  EXPECT_EQ(index.count(here.within(7).metric(Metric::manhattan)).value(), 5u);
+  EXPECT_EQ(index.count(here.metric(Metric::chebyshev).within(5)).value(), 4u);
+  EXPECT_EQ(index.count(here.weighted({0, 4}).within(8)).value(), 4u);
+  EXPECT_EQ(index.count(nearest(Point<2>{100, 100}).within(1)).value(), 0u);
+}
+
+TEST(Nearest, AllThatCanBeAskedGoesTogether) {
+  const Index<2> index = index_of_seven();
+  const auto odd = satisfies([](const auto& hit) { return hit.value % 2 == 1; });
+  const auto above = intersects(Box<2>{{-100, 1}, {100, 100}});
+  const auto query = nearest(Point<2>{0, 0}, 1).metric(Metric::manhattan) && odd;
+  EXPECT_EQ(answers(index, query), (Answers{{5, 3}}));
+  EXPECT_EQ(answers(index, nearest(Box<2>{{0, 0}, {1, 1}}).within(6) && odd && above),
+            (Answers{{std::sqrt(13.0), 1}, {4, 3}}));
+  EXPECT_EQ(answers(index, query.within(4.5)), Answers{});
+  EXPECT_EQ(index.count((query && above).weighted({1, 1}).metric(Metric::euclidean)).value(), 1u);
+}
+
 TEST(Index, HoldsValuesOfAnySizeUpToTheLimit) {
   Index<2, std::uint8_t> bytes;
   Index<3, float, float> floats;

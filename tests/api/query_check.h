@@ -153,20 +153,57 @@ class QueryCheck {
     near(nearest(box, 7), box, 7, any, "nearest to a box");
     near(nearest(point), Box(point), n, any, "nearest without end");
     near(nearest(point, k) && satisfies(odd), Box(point), k, odd, "nearest that satisfy");
+    near(nearest(box).metric(Metric::manhattan), box, n, any, "Manhattan", {Metric::manhattan, {}});
+    near(nearest(point, k).metric(Metric::chebyshev) && satisfies(odd), Box(point), k, odd,
+         "Chebyshev, that satisfy", {Metric::chebyshev, {}});
+    Point<D> weights;
+    for (int i = 0; i < D; ++i) weights[i] = static_cast<double>(generator_.random().below(4));
+    near(nearest(box, k).weighted(weights), box, k, any, "weighted",
+         {Metric::euclidean, weights});
+    near_enough(nearest(point), any);
+    near_enough(nearest(box).metric(Metric::manhattan), any);
+    near_enough(nearest(box).metric(Metric::chebyshev) && satisfies(odd), odd);
+    near_enough(nearest(point).weighted(weights) && satisfies(odd) && intersects(everywhere()),
+                odd);
+  }
+
+  static Box everywhere() { return Generator<D, T>::everything(); }
+
+  // A query without a limit, ended at the distance of one of its hits: as many of them come as
+  // are at most that far. `near` compares the whole with brute force.
+  template <class Query, class Reference>
+  void near_enough(const Query& query, const Reference& reference) {
+    std::vector<Hit> hits;
+    const auto collected = view_.collect(query, hits);
+    ASSERT_TRUE(collected) << collected.error().message();
+    if (hits.empty()) return;
+    const double most = hits[generator_.random().below(hits.size())].distance;
+    std::size_t wanted = 0;
+    for (const Hit& hit : hits) wanted += hit.distance <= most;
+    std::size_t at = 0;
+    auto cursor = view_.query(query.within(most));
+    for (const Hit& hit : cursor) {
+      ASSERT_LT(at, wanted) << "a hit at " << hit.distance << " beyond " << most;
+      ASSERT_EQ(hit.distance, hits[at].distance);
+      ASSERT_TRUE(reference(Item{hit.box, hit.value}));
+      ++at;
+    }
+    ASSERT_TRUE(cursor.status()) << cursor.status().error().message();
+    ASSERT_EQ(at, wanted);
   }
 
   template <class Query, class Reference>
   void near(const Query& query, const Box& target, std::uint64_t limit,
-            const Reference& reference, const char* name) {
+            const Reference& reference, const char* name, const Ruler<D>& ruler = {}) {
     SCOPED_TRACE(name);
-    const std::vector<long double> expected = model_.distances(target, limit, reference);
+    const std::vector<long double> expected = model_.distances(target, limit, reference, ruler);
     std::vector<Hit> hits;
     auto cursor = view_.query(query);
     for (const Hit& hit : cursor) hits.push_back(hit);
     ASSERT_TRUE(cursor.status()) << cursor.status().error().message();
     ASSERT_EQ(hits.size(), expected.size());
     for (std::size_t i = 0; i < hits.size(); ++i) {
-      const long double distance = box_distance(target, hits[i].box);
+      const long double distance = ruler(target, hits[i].box);
       ASSERT_TRUE(same_distance(hits[i].distance, distance))
           << hits[i].distance << " is said of an entry at " << distance;
       ASSERT_TRUE(same_distance(hits[i].distance, expected[i]))

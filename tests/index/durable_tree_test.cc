@@ -111,7 +111,8 @@ class LinkedTree : public ModelledTree<Scalar, OwnedStore> {
     }
     const Count count = count_hits<Scalar>(view, this->layout, search_, start, window);
     EXPECT_FALSE(count.failed);
-    Nearest<Scalar, DurableView> nearest(view, this->layout, search_, start, target.data(), 3);
+    Nearest<Scalar, DurableView> nearest(view, this->layout, search_, start,
+                                        {.target = target.data(), .limit = 3});
     detail::NearestHit hit;
     while (nearest.next(hit)) {
     }

@@ -15,24 +15,33 @@ namespace {
 
 using test::Pattern;
 
-// In long double the squares of all doubles have room.
+using Request = detail::NearestRequest;
+
+// In long double the squares of all doubles have room, weights included.
 template <int D, class Entry, class T>
-long double true_distance(const Entry& entry, const T* target) {
+long double true_distance(const Entry& entry, const T* target, const Request& request) {
   long double sum = 0;
+  long double squares = 0;
+  long double greatest = 0;
   for (std::size_t axis = 0; axis < D; ++axis) {
     const long double above = static_cast<long double>(entry.low(axis)) - target[D + axis];
     const long double below = static_cast<long double>(target[axis]) - entry.high(axis);
     const long double gap = std::max({above, below, 0.0L});
-    sum += gap * gap;
+    sum += gap;
+    squares += gap * gap * (request.weights == nullptr ? 1 : request.weights[axis]);
+    greatest = std::max(greatest, gap);
   }
-  return std::sqrt(sum);
+  return request.metric == Metric::manhattan   ? sum
+         : request.metric == Metric::chebyshev ? greatest
+                                               : std::sqrt(squares);
 }
 
-// Roundings of one subtraction, one square and D additions.
+// Roundings of one subtraction, two products and D additions.
 template <int D>
 bool close(double distance, long double expected) {
+  if (expected > std::numeric_limits<double>::max()) return distance >= 0x1.fffffffffffp1023;
   const long double error = std::fabs(distance - expected);
-  return error <= expected * (D + 4) * 0x1p-53L || error <= 0x1p-1074L;
+  return error <= expected * (D + 6) * 0x1p-53L || error <= 0x1p-1074L;
 }
 
 struct Found {
@@ -42,11 +51,11 @@ struct Found {
 };
 
 template <class T, class Fixture>
-std::vector<Found> search(const Fixture& fixture, Isa isa, const T* target, std::uint64_t limit,
+std::vector<Found> search(const Fixture& fixture, Isa isa, const Request& request,
                           std::size_t most) {
   const auto kernels = make_search_kernels<T>(fixture.layout, isa);
   Nearest<T, MemoryView> nearest(fixture.store.view(), fixture.layout, kernels, fixture.root,
-                                 target, limit);
+                                 request);
   std::vector<Found> found;
   detail::NearestHit hit;
   while (found.size() < most && nearest.next(hit)) {
@@ -62,16 +71,20 @@ std::vector<Found> search(const Fixture& fixture, Isa isa, const T* target, std:
   return found;
 }
 
+// A request without a maximum distance.
 template <int D, class T, Shape S>
-void check_query(const SearchFixture<D, T, S>& fixture, const T* target, std::uint64_t limit,
-                 std::size_t most) {
+std::vector<Found> check_order(const SearchFixture<D, T, S>& fixture, const Request& request,
+                               std::size_t most) {
+  const T* target = static_cast<const T*>(request.target);
   std::vector<long double> expected;
-  for (const auto& entry : fixture.entries) expected.push_back(true_distance<D>(entry, target));
+  for (const auto& entry : fixture.entries) {
+    expected.push_back(true_distance<D>(entry, target, request));
+  }
   std::sort(expected.begin(), expected.end());
-  expected.resize(std::min({expected.size(), most, static_cast<std::size_t>(limit)}));
+  expected.resize(std::min({expected.size(), most, static_cast<std::size_t>(request.limit)}));
   std::vector<Found> first;
-  for (const Isa isa : supported_isas()) {
-    const auto found = search(fixture, isa, target, limit, most);
+  const auto check_found = [&](Isa isa) {
+    const auto found = search<T>(fixture, isa, request, most);
     if (isa == Isa::baseline) {
       first = found;
     } else {
@@ -85,9 +98,17 @@ void check_query(const SearchFixture<D, T, S>& fixture, const T* target, std::ui
       ASSERT_TRUE(close<D>(found[i].distance, expected[i]))
           << found[i].distance << " instead of " << static_cast<double>(expected[i]);
       ASSERT_TRUE(close<D>(found[i].distance,
-                           true_distance<D>(fixture.entries[found[i].value], target)));
+                           true_distance<D>(fixture.entries[found[i].value], target, request)));
     }
-  }
+  };
+  for (const Isa isa : supported_isas()) check_found(isa);
+  return first;
+}
+
+template <int D, class T, Shape S>
+void check_query(const SearchFixture<D, T, S>& fixture, const T* target, std::uint64_t limit,
+                 std::size_t most) {
+  check_order(fixture, {.target = target, .limit = limit}, most);
 }
 
 template <int D, class T, Shape S>
@@ -129,6 +150,107 @@ TEST(Nearest, OrdersAsBruteForceDoesInInsertedTrees) {
       check_pattern<D, T, S>(pattern, seed, 700, Build::inserts);
     }
   });
+}
+
+// The distances of hits, and numbers beside them, as maximum distances: what the whole order has up
+// to there is what comes.
+template <int D, class T, Shape S>
+void check_maxima(SearchFixture<D, T, S>& fixture, Request request,
+                  const std::vector<Found>& order) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  std::vector<double> maxima = {0, kInfinity};
+  for (int i = 0; i < 2 && !order.empty(); ++i) {
+    const double at = order[fixture.generator.random().below(order.size())].distance;
+    maxima.insert(maxima.end(), {at, std::nextafter(at, 0), std::nextafter(at, kInfinity), at / 2});
+  }
+  for (const double maximum : maxima) {
+    std::size_t near = 0;
+    while (near < order.size() && order[near].distance <= maximum) ++near;
+    for (const std::uint64_t limit : {std::uint64_t{1}, std::uint64_t{20}, detail::kEndless}) {
+      request.limit = limit;
+      request.max_distance = maximum;
+      for (const Isa isa : supported_isas()) {
+        const auto found = search<T>(fixture, isa, request, order.size() + 1);
+        ASSERT_EQ(found.size(), std::min<std::uint64_t>(near, limit)) << "within " << maximum;
+        for (std::size_t i = 0; i < found.size(); ++i) {
+          ASSERT_EQ(found[i].distance, order[i].distance);
+        }
+      }
+    }
+  }
+}
+
+// Weights of every size, and none at all.
+inline double some_weight(test::Random& random) {
+  switch (random.below(6)) {
+    case 0: return 0;
+    case 1: return 1;
+    case 2: return std::scalbn(1 + random.unit(), static_cast<int>(random.below(2046)) - 1022);
+    default: return random.unit() * 8;
+  }
+}
+
+template <int D, class T, Shape S>
+void check_metrics(Pattern pattern, std::uint64_t seed, std::size_t count) {
+  SCOPED_TRACE(testing::Message() << D << " dimensions of " << sizeof(T) << " bytes, "
+                                  << (S == Shape::points ? "points" : "boxes") << ", "
+                                  << to_string(pattern) << ", " << count << " entries");
+  SearchFixture<D, T, S> fixture(pattern, seed, count, Build::bulk);
+  auto& generator = fixture.generator;
+  double weights[D];
+  Request requests[4];
+  requests[1].metric = Metric::manhattan;
+  requests[2].metric = Metric::chebyshev;
+  requests[3].weights = weights;
+  for (int i = 0; i < 8; ++i) {
+    const auto box = i < 4 ? Box<D, T>(generator.point())
+                           : generator.spanning(generator.point(), generator.point());
+    for (double& weight : weights) weight = some_weight(generator.random());
+    Request request = requests[i % 4];
+    request.target = &box;
+    for (const std::uint64_t limit : {std::uint64_t{1}, std::uint64_t{30}}) {
+      request.limit = limit;
+      check_order(fixture, request, count);
+    }
+    request.limit = detail::kEndless;
+    const auto order = check_order(fixture, request, count + 1);
+    if (!testing::Test::HasFailure()) check_maxima(fixture, request, order);
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
+TEST(Nearest, OrdersAsBruteForceDoesInEveryMetric) {
+  const std::uint64_t seed = test::test_seed("Nearest");
+  for_all_schemas([seed]<int D, class T, Shape S>() {
+    for (const Pattern pattern : test::kPatterns) check_metrics<D, T, S>(pattern, seed, 500);
+  });
+}
+
+// More entries than are ranked at once, so that the endless search and its end are tried.
+TEST(Nearest, EndsAtTheMaximumDistanceOfALargeIndexInEveryMetric) {
+  const std::uint64_t seed = test::test_seed("Nearest");
+  for (const Pattern pattern : {Pattern::uniform, Pattern::grid, Pattern::clustered}) {
+    check_metrics<2, double, Shape::boxes>(pattern, seed, 5000);
+    check_metrics<5, float, Shape::points>(pattern, seed, 5000);
+  }
+}
+
+// Weights of 1 are no weights, bit for bit.
+TEST(Nearest, WeightsOfOneChangeNothing) {
+  SearchFixture<3, double, Shape::boxes> fixture(Pattern::huge, test::test_seed("Nearest"), 700,
+                                                 Build::bulk);
+  const double ones[] = {1, 1, 1};
+  for (int i = 0; i < 20; ++i) {
+    const Box<3> target(fixture.generator.point());
+    Request request{.target = &target};
+    const auto plain = search<double>(fixture, best_isa(), request, 700);
+    request.weights = ones;
+    const auto weighted = search<double>(fixture, best_isa(), request, 700);
+    ASSERT_EQ(plain.size(), weighted.size());
+    for (std::size_t j = 0; j < plain.size(); ++j) {
+      ASSERT_EQ(plain[j].distance, weighted[j].distance);
+    }
+  }
 }
 
 TEST(Nearest, WorksAtEverySmallSize) {
@@ -183,7 +305,7 @@ TEST(Nearest, HonoursALimitTooLargeToRank) {
 TEST(Nearest, GivesNothingForALimitOfNone) {
   SearchFixture<2, double, Shape::points> fixture(Pattern::uniform, 5, 100, Build::bulk);
   const double target[4] = {1, 1, 1, 1};
-  EXPECT_TRUE(search(fixture, best_isa(), target, 0, 100).empty());
+  EXPECT_TRUE(search<double>(fixture, best_isa(), {.target = target, .limit = 0}, 100).empty());
 }
 
 // Squares of these distances overflow or underflow, also beside ones that do neither.
@@ -222,8 +344,8 @@ TEST(Nearest, StopsAndSaysSoWhenANodeCannotBeRead) {
     for (const std::uint64_t claimed : {std::uint64_t{4000}, std::uint64_t{5000}}) {
       Root root = fixture.root;
       root.entries = claimed;
-      Nearest<double, View> nearest({failing}, fixture.layout, kernels, root, target,
-                                    detail::kEndless);
+      Nearest<double, View> nearest({failing}, fixture.layout, kernels, root,
+                                    {.target = target});
       detail::NearestHit hit;
       std::size_t hits = 0;
       while (nearest.next(hit)) ++hits;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "xtree/index.h"
@@ -46,18 +47,29 @@ bool boxes_overlap(const Box<D, T>& a, const Box<D, T>& b) {
   for (int i = 0; i < D; ++i) inner &= a.min[i] < b.max[i] && b.min[i] < a.max[i];
   return inner && !box_contains(a, b) && !box_contains(b, a);
 }
-// In long double, whose exponents reach far enough for the squares of all doubles.
-template <int D, class T>
-long double box_distance(const Box<D, T>& a, const Box<D, T>& b) {
-  long double sum = 0;
-  for (int i = 0; i < D; ++i) {
-    const long double below = static_cast<long double>(a.min[i]) - b.max[i];
-    const long double above = static_cast<long double>(b.min[i]) - a.max[i];
-    const long double gap = std::max({below, above, 0.0L});
-    sum += gap * gap;
+// How far apart two boxes are, in one metric, or in the Euclidean one with weights.
+template <int D>
+struct Ruler {
+  Metric metric = Metric::euclidean;
+  std::optional<Point<D>> weights;
+
+  // In long double, whose exponents reach far enough for the squares of all doubles.
+  template <class T>
+  long double operator()(const Box<D, T>& a, const Box<D, T>& b) const {
+    long double sum = 0;
+    for (int i = 0; i < D; ++i) {
+      const long double below = static_cast<long double>(a.min[i]) - b.max[i];
+      const long double above = static_cast<long double>(b.min[i]) - a.max[i];
+      const long double gap = std::max({below, above, 0.0L});
+      switch (metric) {
+        case Metric::euclidean: sum += gap * gap * (weights ? (*weights)[i] : 1); break;
+        case Metric::manhattan: sum += gap; break;
+        case Metric::chebyshev: sum = std::max(sum, gap); break;
+      }
+    }
+    return metric == Metric::euclidean ? std::sqrt(sum) : sum;
   }
-  return std::sqrt(sum);
-}
+};
 
 template <class Index>
 class Model {
@@ -109,10 +121,11 @@ class Model {
   // The distances of the `limit` nearest items for which `reference(item)` holds, growing.
   template <class Reference>
   [[nodiscard]] std::vector<long double> distances(const Box& target, std::uint64_t limit,
-                                                   const Reference& reference) const {
+                                                   const Reference& reference,
+                                                   const Ruler<kDimensions>& ruler = {}) const {
     std::vector<long double> found;
     for (const Item& item : items_) {
-      if (reference(item)) found.push_back(box_distance(target, item.box));
+      if (reference(item)) found.push_back(ruler(target, item.box));
     }
     std::sort(found.begin(), found.end());
     if (found.size() > limit) found.resize(limit);

@@ -349,20 +349,6 @@ class Query(ToolTest):
         self.assertEqual(self.query("-9,-9,-8,-8"),
                          {"index": "things", "count": 0, "more": False, "hits": []})
 
-    def test_nearest_come_in_order_with_distances(self):
-        self.build(POINTS, "x,y", "--id", "id")
-        done = self.good("nearest", self.database, "--index", "things", "--at", "3,5", "-k", "4")
-        self.assertEqual([hit["id"] for hit in done["hits"]], [102, 103, 101, 100])
-        self.assertAlmostEqual(done["hits"][0]["distance"], 2 ** 0.5, places=12)
-        text = run("nearest", self.database, "--index", "things", "--at", "3,5", "-k", "4").stdout
-        self.assertIn("1.41421", text)
-        self.assertIn("4 hits", text)
-
-    def test_more_nearest_than_entries_are_all_entries(self):
-        self.build()
-        done = self.good("nearest", self.database, "--index", "things", "--at", "0,0", "-k", "99")
-        self.assertEqual(done["count"], 20)
-
     def test_wrong_numbers_are_refused_with_a_reason(self):
         self.build()
         for window, words in (("1,2", "needs 4 numbers"), ("1,2,3,4,5", "not 5"),
@@ -373,8 +359,6 @@ class Query(ToolTest):
                                  "--window", window)
                 self.assertEqual(error["place"], "--window")
                 self.assertIn(words, error["message"])
-        error = self.bad(BAD_INPUT, "nearest", self.database, "--index", "things", "--at", "1,2,3")
-        self.assertIn("needs 2 numbers", error["message"])
 
     def test_unknown_index_is_answered_with_known_ones(self):
         self.build()

@@ -68,7 +68,7 @@ struct EntryBlock {
   std::size_t count;
 };
 
-// A nearest hit: its geometry (rows() scalars), its value, and the Euclidean distance.
+// A nearest hit: its geometry (rows() scalars), its value, and its distance in the query's metric.
 struct NearestHit {
   alignas(8) std::byte geometry[2 * kMaxDimensions * sizeof(double)];
   alignas(8) std::byte value[kMaxValueBytes];
@@ -86,6 +86,15 @@ struct PairHits {
 };
 
 inline constexpr std::uint64_t kEndless = std::numeric_limits<std::uint64_t>::max();
+
+// What a nearest query asks for. It is read when the query begins, and then no more.
+struct NearestRequest {
+  const void* target;  // a box in the schema's scalars; no NaN in it
+  std::uint64_t limit = kEndless;
+  double max_distance = std::numeric_limits<double>::infinity();
+  Metric metric = Metric::euclidean;
+  const double* weights = nullptr;  // of the gaps' squares, one for each axis, or none
+};
 
 // A node of the tree: its box is D minima and D maxima, rounded outward.
 struct NodeOutline {
@@ -110,7 +119,7 @@ struct NodeVisitor {
 // Where a query stands between two calls of the engine: opaque bytes that the engine fills in
 // `begin_*` and leaves in `end_*`. It stays where it was made.
 struct ScanState {
-  alignas(64) std::byte storage[4096];
+  alignas(64) std::byte storage[4352];
 };
 
 // A pinned epoch of a database; null means what is newest when the query begins.
@@ -150,10 +159,10 @@ class XTREE_EXPORT IndexCore {
   virtual Result<void> end_scan(ScanState& state) const = 0;
   virtual Result<std::uint64_t> count(const SnapshotCore* snapshot, const void* window) const = 0;
 
-  // Entries by growing distance from `target` (a box), at most `limit` of them. Ties come in any
-  // order.
+  // Entries by growing distance. Ties come in any order. Refuses distances and weights that are out
+  // of range.
   virtual Result<void> begin_nearest(ScanState& state, const SnapshotCore* snapshot,
-                                     const void* target, std::uint64_t limit) const = 0;
+                                     const NearestRequest& request) const = 0;
   virtual bool next_nearest(ScanState& state, NearestHit& hit) const = 0;
   virtual Result<void> end_nearest(ScanState& state) const = 0;
 

@@ -67,6 +67,9 @@ void use_in_memory(const char* what) {
   std::vector<typename Index::Hit> hits;
   index.collect(nearest(window, 1) && satisfies([](const auto&) { return true; }), hits).value();
   expect(hits.size() == 1, what);
+  expect(index.count(nearest(window).within(0).metric(Metric::manhattan)).value() == 2, what);
+  expect(index.count(nearest(window).weighted({}) && within(window) && covers(window)).value() == 2,
+         what);
   expect(index.count(intersects(window) && within(window) && covers(window)).value() == 2, what);
   expect(index.count(!overlaps(window) && !disjoint(window)).value() == 2, what);
   int visited = 0;
