@@ -113,7 +113,17 @@ class Scratch {
 struct Sides {
   std::span<const Lane> left;
   std::span<const Lane> right;
-  float overlap = 0;
+  float overlap = 0;        // volume shared by the sides, to what they cover together
+  bool keep_whole = false;  // a longer node is better than the two sides
+};
+
+// What a split hands to the level above: the node that was split, which has the left side now, and
+// the new one beside it.
+struct Halves {
+  Ref left;
+  Ref right;
+  FloatBox left_box;
+  FloatBox right_box;
 };
 
 // Plans splits after the RR*-tree; see cut.inc. A plan reads copies, so that the nodes themselves
@@ -147,6 +157,10 @@ class Splitter {
   [[nodiscard]] Sides split_leaf(std::span<const Node* const> sources) noexcept;
   [[nodiscard]] Sides split_directory(std::span<const Node* const> sources) noexcept;
 
+ protected:
+  const Layout& layout_;
+  const WriteKernels<Scalar>& kernels_;
+
  private:
   [[nodiscard]] std::size_t plan_bytes(std::size_t lanes) const noexcept;
   [[nodiscard]] Node* blank(std::size_t bytes) noexcept;
@@ -157,8 +171,6 @@ class Splitter {
                            SplitTask& task, WriteRows&& write_rows) noexcept;
   void deal(const SplitTask& task, const Lane* lanes, Sides& sides) noexcept;
 
-  const Layout& layout_;
-  const WriteKernels<Scalar>& kernels_;
   Scratch scratch_;
 };
 

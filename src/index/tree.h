@@ -10,7 +10,7 @@
 
 #include "index/node_access.h"
 #include "index/policy.h"
-#include "index/split.h"
+#include "index/split_policy.h"
 #include "index/store.h"
 #include "index/write_kernels.h"
 #include "platform/check.h"
@@ -30,7 +30,8 @@ namespace xtree::index {
 //
 // Every box of a directory node is the union of its child's boxes, rounded outward and no larger;
 // nodes but the root are filled as policy.h says. design/xtree.md has the algorithms' sources.
-template <class Scalar, NodeStore Store>
+// Which child takes an entry and how an overfull node is divided is the split policy's to say.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy = DefaultSplitPolicy<Scalar>>
 class Tree {
  public:
   Tree(const Layout& layout, const WriteKernels<Scalar>& kernels, Store& store, Root& root) noexcept
@@ -38,7 +39,7 @@ class Tree {
         kernels_(kernels),
         store_(store),
         root_(root),
-        splitter_(layout, kernels) {}
+        policy_(layout, kernels) {}
 
   Result<void> insert(const Scalar* geometry, const std::byte* value);
   // Takes out one entry that equals geometry and value; false when there is none.
@@ -59,13 +60,6 @@ class Tree {
   };
   struct Path {
     Step at[kMaxHeight];
-  };
-  // What a split hands to the level above.
-  struct Halves {
-    Ref left;
-    Ref right;
-    FloatBox left_box;
-    FloatBox right_box;
   };
   enum class Found : std::uint8_t { yes, no, unreadable };
 
@@ -144,11 +138,11 @@ class Tree {
   const WriteKernels<Scalar>& kernels_;
   Store& store_;
   Root& root_;
-  Splitter<Scalar> splitter_;
+  Policy policy_;
 };
 
-template <class Scalar, NodeStore Store>
-Node* Tree<Scalar, Store>::create(std::uint32_t level, std::size_t blocks) noexcept {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+Node* Tree<Scalar, Store, Policy>::create(std::uint32_t level, std::size_t blocks) noexcept {
   Node* node = store_.create(bytes_at(level, blocks), link_count(level, blocks));
   if (node == nullptr) return nullptr;
   node->level = static_cast<std::uint16_t>(level);
@@ -157,16 +151,16 @@ Node* Tree<Scalar, Store>::create(std::uint32_t level, std::size_t blocks) noexc
 }
 
 // A node of the path, ready to be changed.
-template <class Scalar, NodeStore Store>
-Node* Tree<Scalar, Store>::edit(Path& path, std::uint32_t level) noexcept {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+Node* Tree<Scalar, Store, Policy>::edit(Path& path, std::uint32_t level) noexcept {
   Node* node = store_.edit(path.at[level].ref);
   if (node != nullptr) changed_place(path, level, *node);
   return node;
 }
 
 // The path's nodes are the newest, so a new frame goes into the link of the path's parent.
-template <class Scalar, NodeStore Store>
-void Tree<Scalar, Store>::changed_place(Path& path, std::uint32_t level,
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+void Tree<Scalar, Store, Policy>::changed_place(Path& path, std::uint32_t level,
                                         const Node& node) noexcept {
   Step& step = path.at[level];
   if (step.node == &node) return;
@@ -177,8 +171,9 @@ void Tree<Scalar, Store>::changed_place(Path& path, std::uint32_t level,
 }
 
 // Gives a node of the path room for so many blocks, and its parent the reference if that changes.
-template <class Scalar, NodeStore Store>
-Node* Tree<Scalar, Store>::resize(Path& path, std::uint32_t level, std::size_t blocks) noexcept {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+Node* Tree<Scalar, Store, Policy>::resize(Path& path, std::uint32_t level,
+                                          std::size_t blocks) noexcept {
   Step& step = path.at[level];
   Node* node = store_.resize(step.ref, bytes_at(level, blocks), link_count(level, blocks));
   if (node == nullptr) return nullptr;
@@ -196,8 +191,8 @@ Node* Tree<Scalar, Store>::resize(Path& path, std::uint32_t level, std::size_t b
   return node;
 }
 
-template <class Scalar, NodeStore Store>
-void Tree<Scalar, Store>::append_all(Node& node, std::span<const Lane> lanes) noexcept {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+void Tree<Scalar, Store, Policy>::append_all(Node& node, std::span<const Lane> lanes) noexcept {
   if (node.level == 0) {
     append_lanes<Scalar>(node, leaf_shape(layout_), lanes);
     clear_entries_behind<Scalar>(node, layout_, node.count);
@@ -208,8 +203,8 @@ void Tree<Scalar, Store>::append_all(Node& node, std::span<const Lane> lanes) no
 }
 
 // Replaces what the node holds; there must be room.
-template <class Scalar, NodeStore Store>
-void Tree<Scalar, Store>::fill(Node& node, std::span<const Lane> lanes) noexcept {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+void Tree<Scalar, Store, Policy>::fill(Node& node, std::span<const Lane> lanes) noexcept {
   forget_links(store_, node);
   node.count = 0;
   append_all(node, lanes);

@@ -7,9 +7,9 @@
 namespace xtree::index {
 
 // Looks for the entry in every leaf whose box covers it. On success the path leads to it.
-template <class Scalar, NodeStore Store>
-auto Tree<Scalar, Store>::find(const Scalar* geometry, const std::byte* value, const FloatBox& box,
-                               Path& path) const noexcept -> Found {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+auto Tree<Scalar, Store, Policy>::find(const Scalar* geometry, const std::byte* value,
+                                       const FloatBox& box, Path& path) const noexcept -> Found {
   if (root_.node == 0) return Found::no;
   const View view = store_.view();
   LaneSet pending[kMaxHeight];  // by level: children that are still to be visited
@@ -46,16 +46,16 @@ auto Tree<Scalar, Store>::find(const Scalar* geometry, const std::byte* value, c
 
 // Asks for the lines that a search in the leaf reads first, all at once and before its header has
 // come: blocks that it does not have cost a wasted prefetch.
-template <class Scalar, NodeStore Store>
-void Tree<Scalar, Store>::prefetch_first_rows(const Node& leaf) const noexcept {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+void Tree<Scalar, Store, Policy>::prefetch_first_rows(const Node& leaf) const noexcept {
   __builtin_prefetch(&leaf);
   for (std::size_t block = 0; block < layout_.max_leaf_blocks; ++block) {
     __builtin_prefetch(leaf.block(block, layout_.leaf_block_bytes));
   }
 }
 
-template <class Scalar, NodeStore Store>
-bool Tree<Scalar, Store>::find_in_leaf(const Scalar* geometry, const std::byte* value,
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::find_in_leaf(const Scalar* geometry, const std::byte* value,
                                        Step& step) const noexcept {
   LaneSet found;
   kernels_.equal(*step.node, layout_, geometry, found);
@@ -74,8 +74,8 @@ bool Tree<Scalar, Store>::find_in_leaf(const Scalar* geometry, const std::byte* 
 
 // The most memory that erasing along the path can take: on each level the node, a sibling that it
 // shares with, and room for what moves between them.
-template <class Scalar, NodeStore Store>
-std::size_t Tree<Scalar, Store>::erase_bytes(const Path& path) const noexcept {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+std::size_t Tree<Scalar, Store, Policy>::erase_bytes(const Path& path) const noexcept {
   std::size_t bytes = 4 * layout_.leaf_bytes(layout_.max_leaf_blocks);
   for (std::uint32_t level = 1; level < root_.height; ++level) {
     const Node& node = *path.at[level].node;
@@ -88,8 +88,8 @@ std::size_t Tree<Scalar, Store>::erase_bytes(const Path& path) const noexcept {
 }
 
 // Makes sure of all memory that the erasure can take, before it changes anything.
-template <class Scalar, NodeStore Store>
-bool Tree<Scalar, Store>::prepare_erase(const Path& path) noexcept {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::prepare_erase(const Path& path) noexcept {
   if (!store_.reserve(erase_bytes(path))) return false;
   if (path.at[0].node->count > min_leaf_entries(layout_) || root_.height == 1) return true;
   std::size_t lanes = 2 * layout_.leaf_capacity();
@@ -100,12 +100,12 @@ bool Tree<Scalar, Store>::prepare_erase(const Path& path) noexcept {
     copied = std::max(copied, layout_.directory_bytes(kMaxSupernodeBlocks) +
                                   path.at[level].node->frame.bytes);
   }
-  return splitter_.prepare(lanes, copied);
+  return policy_.prepare(lanes, copied);
 }
 
 // As prepare_erase, for an erasure and an insertion anywhere in the tree behind it.
-template <class Scalar, NodeStore Store>
-bool Tree<Scalar, Store>::prepare_move(const Path& path) noexcept {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::prepare_move(const Path& path) noexcept {
   const std::size_t longest = layout_.directory_bytes(kMaxSupernodeBlocks);
   const std::size_t bytes =
       erase_bytes(path) + 4 * layout_.leaf_bytes(layout_.max_leaf_blocks) +
@@ -113,11 +113,11 @@ bool Tree<Scalar, Store>::prepare_move(const Path& path) noexcept {
   const std::size_t copied = std::max(2 * layout_.leaf_bytes(layout_.max_leaf_blocks),
                                       longest + layout_.directory_bytes(kDirectoryBlocks));
   const std::size_t lanes = std::max(2 * layout_.leaf_capacity(), kMaxLanes + kMinChildren);
-  return store_.reserve(bytes) && splitter_.prepare(lanes, copied + splitter_.extra_bytes());
+  return store_.reserve(bytes) && policy_.prepare(lanes, copied + policy_.extra_bytes());
 }
 
-template <class Scalar, NodeStore Store>
-Result<bool> Tree<Scalar, Store>::erase(const Scalar* geometry, const std::byte* value) {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+Result<bool> Tree<Scalar, Store, Policy>::erase(const Scalar* geometry, const std::byte* value) {
   FloatBox box;
   round_outward(geometry, layout_.points, layout_.dimensions, box);
   Path path;
@@ -132,8 +132,8 @@ Result<bool> Tree<Scalar, Store>::erase(const Scalar* geometry, const std::byte*
 }
 
 // Takes the entry that the path leads to out of its leaf, and restores the tree's order above it.
-template <class Scalar, NodeStore Store>
-bool Tree<Scalar, Store>::remove_found(Path& path, const FloatBox& box) {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::remove_found(Path& path, const FloatBox& box) {
   Node* leaf = edit(path, 0);
   if (leaf == nullptr) return false;
   remove_entry<Scalar>(*leaf, layout_, path.at[0].index);
@@ -143,8 +143,8 @@ bool Tree<Scalar, Store>::remove_found(Path& path, const FloatBox& box) {
 
 // Works its way up from a leaf that has lost an entry: nodes that are too empty give what they have
 // to a sibling, the others give back blocks, and boxes that `removed` touched are tightened.
-template <class Scalar, NodeStore Store>
-bool Tree<Scalar, Store>::settle(Path& path, const FloatBox& removed) {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::settle(Path& path, const FloatBox& removed) {
   for (std::uint32_t level = 0; level < root_.height; ++level) {
     const Node& node = *path.at[level].node;
     const std::size_t fewest = level == 0 ? min_leaf_entries(layout_) : kMinChildren;
@@ -165,8 +165,8 @@ bool Tree<Scalar, Store>::settle(Path& path, const FloatBox& removed) {
 
 // Merges an underfull node with the sibling that its box fits best, or lets the two share their
 // contents evenly. The parent has one child less, or as many as before and both boxes right.
-template <class Scalar, NodeStore Store>
-bool Tree<Scalar, Store>::dissolve(Path& path, std::uint32_t level) {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::dissolve(Path& path, std::uint32_t level) {
   Step& step = path.at[level];
   Node* parent = edit(path, level + 1);
   if (parent == nullptr) return false;
@@ -178,7 +178,7 @@ bool Tree<Scalar, Store>::dissolve(Path& path, std::uint32_t level) {
   }
   FloatBox box;
   box_of(*step.node, box);
-  const std::size_t sibling = kernels_.choose(*parent, layout_, box).index;
+  const std::size_t sibling = policy_.choose(*parent, box).index;
   const Node* other = store_.view().node(child_ref(*parent, layout_, sibling));
   if (other == nullptr) return false;
   const std::size_t capacity = level == 0 ? layout_.leaf_capacity() : kDirectoryCapacity;
@@ -189,8 +189,8 @@ bool Tree<Scalar, Store>::dissolve(Path& path, std::uint32_t level) {
 
 // Moves all that a node of the path has to a sibling, and destroys it. The parent no longer lists
 // the node.
-template <class Scalar, NodeStore Store>
-bool Tree<Scalar, Store>::merge(Path& path, std::uint32_t level, std::size_t sibling) {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::merge(Path& path, std::uint32_t level, std::size_t sibling) {
   const Ref gone = path.at[level].ref;
   const Node& node = *path.at[level].node;
   FloatBox box, joined;
@@ -224,16 +224,16 @@ bool Tree<Scalar, Store>::merge(Path& path, std::uint32_t level, std::size_t sib
 
 // Deals what an underfull node and its sibling have between the two by a fresh split. Puts the node
 // back into the parent.
-template <class Scalar, NodeStore Store>
-bool Tree<Scalar, Store>::share(Path& path, std::uint32_t level, std::size_t sibling) {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::share(Path& path, std::uint32_t level, std::size_t sibling) {
   Step& up = path.at[level + 1];
   Step& step = path.at[level];
   const Ref other_ref = child_ref(*up.node, layout_, sibling);
-  splitter_.begin();
-  const Node* sources[] = {splitter_.copy(*step.node),
-                           splitter_.copy(*store_.view().node(other_ref))};
+  policy_.begin();
+  const Node* sources[] = {policy_.copy(*step.node),
+                           policy_.copy(*store_.view().node(other_ref))};
   const Sides sides =
-      level == 0 ? splitter_.split_leaf(sources) : splitter_.split_directory(sources);
+      level == 0 ? policy_.split_leaf(sources) : policy_.split_directory(sources);
   Node* parent = edit(path, level + 1);
   if (parent == nullptr) return false;
   FloatBox box;
@@ -257,8 +257,8 @@ bool Tree<Scalar, Store>::share(Path& path, std::uint32_t level, std::size_t sib
 
 // Gives back blocks once two are spare, and keeps one, so that a node at the edge of a block is not
 // resized again and again.
-template <class Scalar, NodeStore Store>
-bool Tree<Scalar, Store>::trim(Path& path, std::uint32_t level) {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::trim(Path& path, std::uint32_t level) {
   const Node& node = *path.at[level].node;
   const std::size_t needed = blocks_at(level, node.count);
   if (node.blocks < needed + 2) return true;
@@ -267,8 +267,9 @@ bool Tree<Scalar, Store>::trim(Path& path, std::uint32_t level) {
 
 // Recomputes the boxes of the path's nodes from the one below `level` up, as long as what went
 // away touched them and they shrink.
-template <class Scalar, NodeStore Store>
-bool Tree<Scalar, Store>::tighten(Path& path, std::uint32_t level, const FloatBox& removed) {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::tighten(Path& path, std::uint32_t level,
+                                          const FloatBox& removed) {
   FloatBox gone = removed;
   for (; level < root_.height; ++level) {
     Step& step = path.at[level];
@@ -286,8 +287,8 @@ bool Tree<Scalar, Store>::tighten(Path& path, std::uint32_t level, const FloatBo
 }
 
 // A root with one child gives way to it.
-template <class Scalar, NodeStore Store>
-bool Tree<Scalar, Store>::lower_root() {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::lower_root() {
   while (root_.height > 1) {
     const Node* node = store_.view().node(root_.node);
     if (node == nullptr) return false;
@@ -301,8 +302,8 @@ bool Tree<Scalar, Store>::lower_root() {
 }
 
 // In place when the leaf's box holds the new geometry; the tree's shape stays as it is.
-template <class Scalar, NodeStore Store>
-Result<bool> Tree<Scalar, Store>::update(const Scalar* from, const Scalar* to,
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+Result<bool> Tree<Scalar, Store, Policy>::update(const Scalar* from, const Scalar* to,
                                          const std::byte* value) {
   FloatBox old_box, new_box;
   round_outward(from, layout_.points, layout_.dimensions, old_box);
@@ -333,8 +334,8 @@ Result<bool> Tree<Scalar, Store>::update(const Scalar* from, const Scalar* to,
 }
 
 // Destroys every node, children before their parents. Leaves need not be read for that.
-template <class Scalar, NodeStore Store>
-Result<void> Tree<Scalar, Store>::clear() {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+Result<void> Tree<Scalar, Store, Policy>::clear() {
   const View view = store_.view();
   Path path;
   std::uint32_t level = root_.height;

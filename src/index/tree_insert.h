@@ -5,8 +5,8 @@
 
 namespace xtree::index {
 
-template <class Scalar, NodeStore Store>
-Result<void> Tree<Scalar, Store>::insert(const Scalar* geometry, const std::byte* value) {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+Result<void> Tree<Scalar, Store, Policy>::insert(const Scalar* geometry, const std::byte* value) {
   if (root_.node == 0) return plant(geometry, value);
   FloatBox box;
   round_outward(geometry, layout_.points, layout_.dimensions, box);
@@ -17,8 +17,8 @@ Result<void> Tree<Scalar, Store>::insert(const Scalar* geometry, const std::byte
 }
 
 // The first entry of an empty tree.
-template <class Scalar, NodeStore Store>
-Result<void> Tree<Scalar, Store>::plant(const Scalar* geometry, const std::byte* value) {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+Result<void> Tree<Scalar, Store, Policy>::plant(const Scalar* geometry, const std::byte* value) {
   if (!store_.reserve(layout_.leaf_bytes(1))) return out_of_memory();
   Node* leaf = create(0, 1);
   if (leaf == nullptr) return out_of_memory();
@@ -30,8 +30,8 @@ Result<void> Tree<Scalar, Store>::plant(const Scalar* geometry, const std::byte*
 }
 
 // Goes down to the leaf that takes the box with least harm. Reads only.
-template <class Scalar, NodeStore Store>
-bool Tree<Scalar, Store>::descend(const FloatBox& box, Path& path) const noexcept {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::descend(const FloatBox& box, Path& path) const noexcept {
   const View view = store_.view();
   Ref ref = root_.node;
   for (std::uint32_t level = root_.height; level-- > 0;) {
@@ -40,7 +40,7 @@ bool Tree<Scalar, Store>::descend(const FloatBox& box, Path& path) const noexcep
     step.node = view.node(ref);
     if (step.node == nullptr) return false;
     if (level == 0) break;
-    const Choice choice = kernels_.choose(*step.node, layout_, box);
+    const Choice choice = policy_.choose(*step.node, box);
     step.index = choice.index;
     step.covers = choice.covers;
     ref = child_ref(*step.node, layout_, choice.index);
@@ -50,9 +50,9 @@ bool Tree<Scalar, Store>::descend(const FloatBox& box, Path& path) const noexcep
 }
 
 // Adds the entry to a leaf that has room, if need be in one more block.
-template <class Scalar, NodeStore Store>
-Result<void> Tree<Scalar, Store>::append(Path& path, const FloatBox& box, const Scalar* geometry,
-                                         const std::byte* value) {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+Result<void> Tree<Scalar, Store, Policy>::append(Path& path, const FloatBox& box,
+                                                 const Scalar* geometry, const std::byte* value) {
   const Node& old = *path.at[0].node;
   const bool full = old.count == old.blocks * kLeafLanes<Scalar>;
   std::size_t bytes = old.frame.bytes + (full ? layout_.leaf_block_bytes : 0);
@@ -69,8 +69,8 @@ Result<void> Tree<Scalar, Store>::append(Path& path, const FloatBox& box, const 
 }
 
 // Widens the boxes on the path from `level` up until one holds the new box already.
-template <class Scalar, NodeStore Store>
-bool Tree<Scalar, Store>::grow_boxes(Path& path, std::uint32_t level, const FloatBox& box) {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::grow_boxes(Path& path, std::uint32_t level, const FloatBox& box) {
   for (; level < root_.height && !path.at[level].covers; ++level) {
     Node* node = edit(path, level);
     if (node == nullptr) return false;
@@ -83,8 +83,8 @@ bool Tree<Scalar, Store>::grow_boxes(Path& path, std::uint32_t level, const Floa
 }
 
 // Makes sure of all memory that splitting the leaf, and what overflows above it, can take.
-template <class Scalar, NodeStore Store>
-bool Tree<Scalar, Store>::prepare_split(const Path& path) noexcept {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::prepare_split(const Path& path) noexcept {
   std::size_t bytes = 4 * layout_.leaf_bytes(layout_.max_leaf_blocks);
   std::size_t lanes = path.at[0].node->count + 1;
   std::size_t copied = path.at[0].node->frame.bytes;
@@ -94,16 +94,16 @@ bool Tree<Scalar, Store>::prepare_split(const Path& path) noexcept {
     splits = splits && node.count == node.blocks * kDirectoryLanes;
     bytes += room_of(node);
     if (!splits) continue;
-    bytes += 3 * room_at(level, node.blocks + 1u);
+    bytes += 3 * room_at(level, node.blocks + Policy::kLongerBlocks);
     lanes = std::max<std::size_t>(lanes, node.count + 1);
     copied = std::max<std::size_t>(copied, node.frame.bytes);
   }
   bytes += room_at(root_.height, kDirectoryBlocks);
-  return splitter_.prepare(lanes, copied + splitter_.extra_bytes()) && store_.reserve(bytes);
+  return policy_.prepare(lanes, copied + policy_.extra_bytes()) && store_.reserve(bytes);
 }
 
-template <class Scalar, NodeStore Store>
-Result<void> Tree<Scalar, Store>::split_insert(Path& path, const FloatBox& box,
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+Result<void> Tree<Scalar, Store, Policy>::split_insert(Path& path, const FloatBox& box,
                                                const Scalar* geometry, const std::byte* value) {
   if (!prepare_split(path)) return out_of_memory();
   Halves halves;
@@ -129,8 +129,8 @@ Result<void> Tree<Scalar, Store>::split_insert(Path& path, const FloatBox& box,
   return {};
 }
 
-template <class Scalar, NodeStore Store>
-bool Tree<Scalar, Store>::plant_root(const Halves& halves) {
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::plant_root(const Halves& halves) {
   XTREE_CHECK(root_.height < kMaxHeight);
   Node* node = create(root_.height, kDirectoryBlocks);
   if (node == nullptr) return false;
@@ -142,12 +142,12 @@ bool Tree<Scalar, Store>::plant_root(const Halves& halves) {
 }
 
 // The leaf keeps its handle and the left entries; a new one takes the right.
-template <class Scalar, NodeStore Store>
-bool Tree<Scalar, Store>::split_leaf(Path& path, const Scalar* geometry, const std::byte* value,
-                                     Halves& halves) {
-  splitter_.begin();
-  const Node* sources[] = {splitter_.copy(*path.at[0].node), splitter_.entry(geometry, value)};
-  const Sides sides = splitter_.split_leaf(sources);
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::split_leaf(Path& path, const Scalar* geometry,
+                                             const std::byte* value, Halves& halves) {
+  policy_.begin();
+  const Node* sources[] = {policy_.copy(*path.at[0].node), policy_.entry(geometry, value)};
+  const Sides sides = policy_.split_leaf(sources);
   Node* right = create(0, blocks_at(0, sides.right.size()));
   if (right == nullptr) return false;
   fill(*right, sides.right);
@@ -158,23 +158,23 @@ bool Tree<Scalar, Store>::split_leaf(Path& path, const Scalar* geometry, const s
   halves.right = right->frame.node_id;
   box_of(*left, halves.left_box);
   box_of(*right, halves.right_box);
+  policy_.has_split(halves);
   return true;
 }
 
 // Splits a full directory node that is to take the right half of a child too, or, where its sides
 // would overlap too much, makes it a longer node and leaves it `whole`.
-template <class Scalar, NodeStore Store>
-bool Tree<Scalar, Store>::split_directory(Path& path, std::uint32_t level, Halves& halves,
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::split_directory(Path& path, std::uint32_t level, Halves& halves,
                                           bool& whole) {
-  splitter_.begin();
+  policy_.begin();
   const Node& node = *path.at[level].node;
-  const Node* sources[] = {splitter_.copy(node),
-                           splitter_.child(halves.right_box, halves.right)};
-  const Sides sides = splitter_.split_directory(sources);
-  whole = layout_.dimensions >= kSupernodeDimensions && sides.overlap > kMaxOverlap &&
-          node.blocks < kMaxSupernodeBlocks;
+  const Node* sources[] = {policy_.copy(node),
+                           policy_.child(halves.right_box, halves.right)};
+  const Sides sides = policy_.split_directory(sources);
+  whole = sides.keep_whole;
   if (whole) {
-    Node* longer = resize(path, level, node.blocks + 1u);
+    Node* longer = resize(path, level, node.blocks + Policy::kLongerBlocks);
     if (longer == nullptr) return false;
     append_child(*longer, layout_, halves.right_box, halves.right);
     return true;
@@ -189,6 +189,7 @@ bool Tree<Scalar, Store>::split_directory(Path& path, std::uint32_t level, Halve
   halves.right = right->frame.node_id;
   box_of(*left, halves.left_box);
   box_of(*right, halves.right_box);
+  policy_.has_split(halves);
   return true;
 }
 

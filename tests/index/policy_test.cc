@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "index/node_access.h"
 #include "index/tree_fixture.h"
 #include "index/write_kernels.h"
@@ -71,6 +73,64 @@ TEST(Policy, LeavesRoomBetweenSplittingAndMerging) {
     EXPECT_GE(min_leaf_entries(layout) * 100, layout.leaf_capacity() * (kMinFillPercent - 3));
   });
   check(kDirectoryCapacity, kMinChildren);
+}
+
+// Takes the first child, and cuts nodes in the middle of the order in which they hold their lanes.
+class MiddlePolicy : public Splitter<double> {
+ public:
+  static constexpr std::size_t kLongerBlocks = 1;
+  static inline std::uint64_t splits = 0;
+
+  using Splitter<double>::Splitter;
+
+  [[nodiscard]] Choice choose(const Node& node, const FloatBox& box) const noexcept {
+    FloatBox first;
+    read_child_box(node, layout_, 0, first);
+    return {0, covers(first, box, layout_.dimensions)};
+  }
+  [[nodiscard]] Sides split_leaf(std::span<const Node* const> sources) noexcept {
+    return halve<double>(sources, leaf_shape(layout_));
+  }
+  [[nodiscard]] Sides split_directory(std::span<const Node* const> sources) noexcept {
+    return halve<float>(sources, directory_shape(layout_));
+  }
+  void has_split(const Halves& halves) noexcept {
+    EXPECT_NE(halves.left, halves.right);
+    ++splits;
+  }
+
+ private:
+  template <class Element>
+  Sides halve(std::span<const Node* const> sources, const NodeShape& shape) noexcept {
+    lanes_.resize(sources[0]->count + sources[1]->count);
+    list_lanes<Element>(*sources[0], shape, lanes_.data());
+    list_lanes<Element>(*sources[1], shape, lanes_.data() + sources[0]->count);
+    const std::span<const Lane> lanes(lanes_);
+    return {lanes.first(lanes.size() / 2), lanes.subspan(lanes.size() / 2)};
+  }
+
+  std::vector<Lane> lanes_;
+};
+
+TEST(Policy, AnotherOneMakesAnotherTreeInOrder) {
+  const auto schema = schema_of(2, true, true);
+  const Layout layout(schema);
+  MemoryStore store;
+  Root root;
+  Tree<double, MemoryStore, MiddlePolicy> tree(layout, write_kernels<double>(layout, best_isa()),
+                                               store, root);
+  MiddlePolicy::splits = 0;
+  for (std::uint64_t i = 0; i < 20'000; ++i) {
+    const double point[] = {static_cast<double>(i * 7919 % 20'011), static_cast<double>(i % 100)};
+    ASSERT_TRUE(tree.insert(point, reinterpret_cast<const std::byte*>(&i)));
+  }
+  IndexStats stats;
+  const auto verified = verify_tree<double>(layout, store.view(), root, stats, [](Ref) {});
+  ASSERT_TRUE(verified) << verified.error().message();
+  EXPECT_EQ(stats.entries, 20'000u);
+  EXPECT_GE(stats.height, 3u);
+  // Each split makes one node; the first leaf and the roots above it come by themselves.
+  EXPECT_EQ(stats.leaves + stats.directory_nodes, MiddlePolicy::splits + stats.height);
 }
 
 }  // namespace
