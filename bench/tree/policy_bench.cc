@@ -1,6 +1,7 @@
 // Split policies in one tree: the same nodes, kernels and queries, but another choice of subtrees
 // and another split: the R*-tree's, the revised R*-tree's, the X-tree's by the letter, and ours.
-// Points in 4, 8 and 16 dimensions, uniform and clustered. All options of Google Benchmark, and
+// Points in 4, 8 and 16 dimensions, uniform and clustered, and boxes so large that they overlap.
+// All options of Google Benchmark, and
 //
 //   --entries=N          in each tree (100000)
 //
@@ -40,13 +41,28 @@ constexpr double kLeastSeconds = 0.2;
   std::exit(1);
 }
 
-// A data set and what it is asked.
+// Uniform boxes with sides up to 0.3 of the space, which no cut keeps apart.
 template <int D>
-struct Questions {
-  using Geometry = xtree::Point<D>;
+Entries<xtree::Box<D>> large_boxes(std::size_t count) {
+  Random random(kSeed);
+  Entries<xtree::Box<D>> entries(count);
+  for (auto& entry : entries) {
+    for (int i = 0; i < D; ++i) {
+      entry.geometry.min[i] = random.unit();
+      entry.geometry.max[i] = entry.geometry.min[i] + random.between(0, 0.3);
+    }
+  }
+  number<xtree::Box<D>>(entries);
+  return entries;
+}
 
-  Questions(Distribution distribution, std::size_t count)
-      : entries(make_entries<Geometry>(distribution, count, kSeed)),
+// A data set and what it is asked.
+template <class Geometry>
+struct Questions {
+  using Point = xtree::Point<Geometry::kDimensions>;
+
+  explicit Questions(Entries<Geometry> of)
+      : entries(std::move(of)),
         places(make_places<Geometry>(entries, kQuestions, kSeed + 1)) {
     const double side = side_for_share<Geometry>(entries, kWindowShare, kSeed);
     windows = make_windows<Geometry>(entries, side, kQuestions, kSeed + 2);
@@ -54,21 +70,22 @@ struct Questions {
   }
 
   Entries<Geometry> entries;
-  std::vector<Geometry> places;  // of entries
-  std::vector<xtree::Box<D>> windows;
-  std::vector<Geometry> targets;
+  std::vector<Point> places;  // in entries
+  std::vector<xtree::Box<Geometry::kDimensions>> windows;
+  std::vector<Point> targets;
 };
 
-template <int D, class Policy>
-void check(const Planted<D, Policy>& tree, const Questions<D>& questions, const std::string& name) {
+template <class Geometry, class Policy>
+void check(const Planted<Geometry, Policy>& tree, const Questions<Geometry>& questions,
+           const std::string& name) {
   for (std::size_t i = 0; i < kChecked; ++i) {
     if (tree.window(questions.windows[i]) !=
-        brute_window<xtree::Point<D>>(questions.entries, questions.windows[i])) {
+        brute_window<Geometry>(questions.entries, questions.windows[i])) {
       give_up("a window has another answer than brute force: " + name);
     }
     const auto found = tree.nearest(questions.targets[i], kNeighbours);
     const auto squares =
-        brute_nearest<xtree::Point<D>>(questions.entries, questions.targets[i], kNeighbours);
+        brute_nearest<Geometry>(questions.entries, questions.targets[i], kNeighbours);
     bool same = found.size() == squares.size();
     for (std::size_t j = 0; same && j < found.size(); ++j) {
       same = std::abs(found[j] - std::sqrt(squares[j])) <= 1e-12;
@@ -118,10 +135,12 @@ struct Ground {
   }
 };
 
-template <int D, class Policy>
+template <class Geometry, class Policy>
 class Rows {
  public:
-  Rows(std::string name, std::function<const Questions<D>&()> questions,
+  using Box = xtree::Box<Geometry::kDimensions>;
+
+  Rows(std::string name, std::function<const Questions<Geometry>&()> questions,
        std::shared_ptr<Ground> ground)
       : name_(std::move(name)),
         questions_(std::move(questions)),
@@ -138,7 +157,7 @@ class Rows {
     row("point", [rows = *this](benchmark::State& state) {
       const auto& places = rows.questions_().places;
       time_questions(state, [&, &tree = rows.tree()](std::size_t i, Accesses* accesses) {
-        benchmark::DoNotOptimize(tree.window(xtree::Box<D>(places[i]), accesses));
+        benchmark::DoNotOptimize(tree.window(Box(places[i]), accesses));
       });
     });
     row("window", [rows = *this](benchmark::State& state) {
@@ -156,19 +175,19 @@ class Rows {
   }
 
  private:
-  using Tree = std::unique_ptr<Planted<D, Policy>>;
+  using Tree = std::unique_ptr<Planted<Geometry, Policy>>;
 
-  [[nodiscard]] const Planted<D, Policy>& tree() const {
+  [[nodiscard]] const Planted<Geometry, Policy>& tree() const {
     return *ground_->get<Tree>(name_, [this] {
-      const Questions<D>& questions = questions_();
-      auto tree = std::make_unique<Planted<D, Policy>>(questions.entries);
+      const Questions<Geometry>& questions = questions_();
+      auto tree = std::make_unique<Planted<Geometry, Policy>>(questions.entries);
       check(*tree, questions, name_);
       return tree;
     });
   }
 
   void insert(benchmark::State& state) const {
-    const Questions<D>& questions = questions_();
+    const Questions<Geometry>& questions = questions_();
     const double entries = static_cast<double>(questions.entries.size());
     for (auto _ : state) state.SetIterationTime(tree().insert_seconds() / entries);
     const TreeFigures figures = tree().figures(questions.places);
@@ -181,21 +200,36 @@ class Rows {
   }
 
   std::string name_;
-  std::function<const Questions<D>&()> questions_;
+  std::function<const Questions<Geometry>&()> questions_;
   std::shared_ptr<Ground> ground_;
 };
 
-template <int D>
-void add_dimension(Distribution distribution, std::size_t entries,
-                   const std::shared_ptr<Ground>& data, const std::shared_ptr<Ground>& trees) {
-  const std::string where = std::to_string(D) + "-D " + to_string(distribution);
-  const auto questions = [=]() -> const Questions<D>& {
-    return data->get<Questions<D>>(where, [=] { return Questions<D>(distribution, entries); });
+// The rows of one data set.
+template <class Geometry, class Make>
+void add_data(const std::string& name, Make make, const std::shared_ptr<Ground>& data,
+              const std::shared_ptr<Ground>& trees) {
+  constexpr int D = Geometry::kDimensions;
+  const std::string where = std::to_string(D) + "-D " + name;
+  const auto questions = [=]() -> const Questions<Geometry>& {
+    return data->get<Questions<Geometry>>(where, [&] { return Questions<Geometry>(make()); });
   };
-  Rows<D, RStarPolicy<D>>(where + "/R*", questions, trees).add();
-  Rows<D, RRStarPolicy<D>>(where + "/RR*", questions, trees).add();
-  Rows<D, LetterPolicy<D>>(where + "/X by the letter", questions, trees).add();
-  Rows<D, xtree::index::DefaultSplitPolicy<double>>(where + "/ours", questions, trees).add();
+  Rows<Geometry, RStarPolicy<D>>(where + "/R*", questions, trees).add();
+  Rows<Geometry, RRStarPolicy<D>>(where + "/RR*", questions, trees).add();
+  Rows<Geometry, LetterPolicy<D>>(where + "/X by the letter", questions, trees).add();
+  Rows<Geometry, xtree::index::DefaultSplitPolicy<double>>(where + "/ours", questions, trees).add();
+}
+
+template <int D>
+void add_dimension(std::size_t entries, const std::shared_ptr<Ground>& data,
+                   const std::shared_ptr<Ground>& trees) {
+  using Point = xtree::Point<D>;
+  for (const Distribution distribution : {Distribution::uniform, Distribution::clustered}) {
+    add_data<Point>(
+        to_string(distribution), [=] { return make_entries<Point>(distribution, entries, kSeed); },
+        data, trees);
+  }
+  add_data<xtree::Box<D>>(
+      "large boxes", [=] { return large_boxes<D>(entries); }, data, trees);
 }
 
 int run(int argc, char** argv) {
@@ -214,11 +248,9 @@ int run(int argc, char** argv) {
   if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 1;
   const auto data = std::make_shared<Ground>();
   const auto trees = std::make_shared<Ground>();
-  for (const Distribution distribution : {Distribution::uniform, Distribution::clustered}) {
-    add_dimension<4>(distribution, entries, data, trees);
-    add_dimension<8>(distribution, entries, data, trees);
-    add_dimension<16>(distribution, entries, data, trees);
-  }
+  add_dimension<4>(entries, data, trees);
+  add_dimension<8>(entries, data, trees);
+  add_dimension<16>(entries, data, trees);
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

@@ -25,28 +25,29 @@ struct TreeFigures {
   std::uint64_t supernodes = 0;
   std::uint64_t supernode_lengths = 0;  // in directory nodes of the usual length
   std::uint32_t height = 0;
-  // Of the entries below a directory node, the part that lies in more than one of its children; the
-  // mean over nodes, by entries. The paper of the X-tree calls it the weighted overlap.
+  // Of the places in a directory node, the part that lies in more than one of its children; the
+  // mean over nodes, by places. The paper of the X-tree calls it the weighted overlap.
   double overlap = 0;
 };
 
-template <int D>
-xtree::detail::Schema point_schema() {
+template <class Geometry>
+xtree::detail::Schema schema_of() {
   xtree::detail::Schema schema;
-  schema.dimensions = D;
-  schema.shape = xtree::Shape::points;
+  schema.dimensions = Geometry::kDimensions;
+  schema.shape = kIsPoint<Geometry> ? xtree::Shape::points : xtree::Shape::boxes;
   return schema;
 }
 
-// Points of D doubles with their numbers, inserted one by one in their order.
-template <int D, class Policy>
+// Points or boxes of doubles with their numbers, inserted one by one in their order.
+template <class Geometry, class Policy>
 class Planted {
  public:
-  using Geometry = xtree::Point<D>;
+  static constexpr int D = Geometry::kDimensions;
+  using Point = xtree::Point<D>;
   using Box = xtree::Box<D>;
 
   explicit Planted(const Entries<Geometry>& entries)
-      : layout_(point_schema<D>()),
+      : layout_(schema_of<Geometry>()),
         search_(xtree::index::make_search_kernels<double>(layout_, xtree::index::best_isa())) {
     const auto& write = xtree::index::write_kernels<double>(layout_, xtree::index::best_isa());
     xtree::index::Tree<double, TableStore, Policy> tree(layout_, write, store_, root_);
@@ -76,7 +77,7 @@ class Planted {
   }
 
   // The distances of the nearest `count`.
-  [[nodiscard]] std::vector<double> nearest(const Geometry& place, std::size_t count,
+  [[nodiscard]] std::vector<double> nearest(const Point& place, std::size_t count,
                                             Accesses* accesses = nullptr) const {
     const Box target(place);
     xtree::index::Nearest<double, TableStore::View> nearest(
@@ -87,8 +88,8 @@ class Planted {
     return distances;
   }
 
-  // The overlap is that of the places, each of which is an entry's.
-  [[nodiscard]] TreeFigures figures(const std::vector<Geometry>& places) const {
+  // The overlap is that of the places, each of which lies in an entry.
+  [[nodiscard]] TreeFigures figures(const std::vector<Point>& places) const {
     TreeFigures figures;
     figures.height = root_.height;
     store_.for_each_node([&figures](const xtree::index::Node& node) {
@@ -98,7 +99,7 @@ class Planted {
       figures.supernode_lengths += lengths_of(node);
     });
     Overlap overlap;
-    for (const Geometry& place : places) visit(*store_.view().node(root_.node), place, overlap);
+    for (const Point& place : places) visit(*store_.view().node(root_.node), place, overlap);
     if (overlap.covered != 0) {
       figures.overlap = static_cast<double>(overlap.shared) / static_cast<double>(overlap.covered);
     }
@@ -121,7 +122,7 @@ class Planted {
     return value;
   }
 
-  void visit(const xtree::index::Node& node, const Geometry& place, Overlap& overlap) const {
+  void visit(const xtree::index::Node& node, const Point& place, Overlap& overlap) const {
     if (node.level == 0) return;
     std::uint64_t children = 0;
     for (std::size_t i = 0; i < node.count; ++i) {
@@ -132,7 +133,7 @@ class Planted {
     if (children > 0) ++overlap.covered;
     if (children > 1) ++overlap.shared;
   }
-  static bool holds(const Rectangle<D>& rectangle, const Geometry& place) {
+  static bool holds(const Rectangle<D>& rectangle, const Point& place) {
     for (int axis = 0; axis < D; ++axis) {
       const double at = place[static_cast<std::size_t>(axis)];
       if (at < rectangle.low[axis] || at > rectangle.high[axis]) return false;
