@@ -7,8 +7,8 @@
 
 #include "persistence/committed_file.h"
 #include "persistence/memory_source.h"
-#include "persistence/simulated_files.h"
 #include "persistence/storage_model.h"
+#include "support/crashing_disk.h"
 #include "support/temporary_directory.h"
 
 namespace xtree::test {
@@ -85,7 +85,7 @@ TEST(ReadMany, GivesWhatReadGivesOnTheOperatingSystemsFiles) {
 }
 
 TEST(ReadMany, GivesWhatReadGivesOnFilesOfAnotherKind) {
-  SimulatedFiles files;
+  testing::SimulatedFileSystem files;
   Random random(test_seed("ReadMany on simulated files"));
   const auto entries = write_nodes(files, "db", random);
   expect_batches_to_be_read(*Storage::open(files, "db", false).value(), entries, random);
@@ -109,7 +109,7 @@ TEST(ReadMany, AsksASourceWithoutAWayOfItsOwnOneByOne) {
 
 // Flipped bytes, a segment that is too short, and one that is not there.
 TEST(ReadMany, LeavesOutWhatCannotBeReadOrBelieved) {
-  SimulatedFiles files;
+  testing::SimulatedFileSystem files;
   Random random(test_seed("ReadMany of damaged files"));
   const auto entries = write_nodes(files, "db", random);
   const auto storage = Storage::open(files, "db", false).value();
@@ -119,11 +119,11 @@ TEST(ReadMany, LeavesOutWhatCannotBeReadOrBelieved) {
   std::vector<bool> harmed(entries.size());
   for (std::size_t i = 0; i < entries.size(); i += 7) {
     const std::size_t place = entries[i].address.offset() + random.below(entries[i].bytes);
-    files.contents(path_of(entries[i]))[place] ^= std::byte{1} << random.below(8);
+    flip(files, path_of(entries[i]), place, std::byte{1} << random.below(8));
     harmed[i] = true;
   }
   const TableEntry& last = entries.back();
-  files.contents(path_of(last)).resize(last.address.offset() + last.bytes - 1);
+  cut_file(files, path_of(last), last.address.offset() + last.bytes - 1);
   harmed.back() = true;
   ASSERT_NE(entries.front().address.segment, last.address.segment);
   files.remove(path_of(entries.front())).value();
