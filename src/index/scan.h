@@ -63,8 +63,8 @@ class WindowQuery {
 enum class InsideUse : std::uint8_t { values, count };
 
 // Finds the leaves that a window reaches, one after the other, with a stack of fixed size. Nodes
-// lie anywhere in memory, so they are asked for ahead: the first lines of all children that a
-// directory node's look shows, and the rest of a leaf while the one before it is at work.
+// lie anywhere in memory, so they are asked for ahead: the first lines of all directory nodes that
+// a look shows, and of leaves, some places ahead, all that is mostly read.
 template <class Scalar, NodeView View, InsideUse use>
 class LeafWalk {
  public:
@@ -101,7 +101,6 @@ class LeafWalk {
     std::array<Ref, kMaxHeight> refs;
     for (std::uint32_t i = 0; i < depth_; ++i) refs[i] = stack_[i].node->frame.node_id;
     let_go();
-    ahead_ = nullptr;
     for (std::uint32_t i = 0; i < depth_; ++i) {
       stack_[i].node = view_.node(refs[i]);
       if (stack_[i].node == nullptr) return static_cast<void>(fail());
@@ -116,9 +115,14 @@ class LeafWalk {
     const Node* node;
     std::uint64_t hits;
     std::uint64_t inside;
+    std::uint64_t unfetched;  // hits that were not asked for yet
     std::uint32_t block;
     bool all_inside;
+    bool far_were_loaded;
   };
+  // So many leaves are asked for before the first of them is read. More would push each other out
+  // of the first-level cache.
+  static constexpr std::size_t kLeavesAhead = 8;
 
   const Node* fail() noexcept {
     failed_ = true;
@@ -128,9 +132,8 @@ class LeafWalk {
 
   void enter(const Node& node, bool all_inside) noexcept {
     Level& level = stack_[depth_++];
-    level = {&node, 0, 0, 0, all_inside};
+    level = {&node, 0, 0, 0, 0, all_inside, false};
     look_at_chunk(level);
-    ahead_ = nullptr;
   }
 
   // The deepest level that still has a child to visit; null at the end.
@@ -151,25 +154,17 @@ class LeafWalk {
   [[nodiscard]] Lead<View> lead(const Level& level, std::size_t child) const noexcept {
     return lead_to_child(view_, *level.node, layout_, level.block * kDirectoryLanes + child);
   }
-  [[nodiscard]] const Node* first_child(const Level& level) const noexcept {
-    return view_.node(lead(level, static_cast<std::size_t>(std::countr_zero(level.hits))));
-  }
 
   const Node* take_child(Level& level, bool& inside) noexcept {
-    const Node* node = ahead_ != nullptr ? ahead_ : first_child(level);
-    inside = (level.inside >> std::countr_zero(level.hits) & 1) != 0;
+    const auto child = static_cast<std::size_t>(std::countr_zero(level.hits));
+    inside = (level.inside >> child & 1) != 0;
     level.hits &= level.hits - 1;
-    ahead_ = nullptr;
-    if (level.node->level == 1 && level.hits != 0) {
-      ahead_ = first_child(level);
-      if (ahead_ != nullptr) {
-        fetch_leaf(*ahead_, (level.inside >> std::countr_zero(level.hits) & 1) != 0);
-      }
-    }
-    return node;
+    if (level.unfetched != 0) fetch_leaf(level);
+    return view_.node(lead(level, child));
   }
 
   void look_at_chunk(Level& level) noexcept {
+    level.far_were_loaded = false;
     if (level.all_inside) {
       level.hits = first_of_word(level.node->count - level.block * kDirectoryLanes);
       level.inside = level.hits;
@@ -178,22 +173,23 @@ class LeafWalk {
       level.hits = masks.hits;
       level.inside = masks.inside;
     }
-    bool some_are_far = false;
-    for (std::uint64_t rest = level.hits; rest != 0; rest &= rest - 1) {
-      const auto child = static_cast<std::size_t>(std::countr_zero(rest));
-      const Lead<View> ahead = lead(level, child);
-      some_are_far = some_are_far || is_far(view_, ahead);
-      if (level.node->level == 1 && (level.inside >> child & 1) != 0) {
-        fetch_inside_leaf(ahead);
-      } else {
-        view_.prefetch(ahead);
-        if (level.node->level == 2) prefetch_family(view_, ahead);
-      }
+    if (level.node->level == 1) {
+      level.unfetched = level.hits;
+      for (std::size_t i = 0; i < kLeavesAhead && level.unfetched != 0; ++i) fetch_leaf(level);
+      return;
     }
-    if (some_are_far) [[unlikely]] load_far_children(level);
+    for (std::uint64_t rest = level.hits; rest != 0; rest &= rest - 1) {
+      const Lead<View> ahead = lead(level, static_cast<std::size_t>(std::countr_zero(rest)));
+      if (is_far(view_, ahead)) [[unlikely]] load_far_children(level);
+      view_.prefetch(ahead);
+      if (level.node->level == 2) prefetch_family(view_, ahead);
+    }
   }
 
-  void load_far_children(const Level& level) const noexcept {
+  // Once a chunk, all that it shows and that are to be visited yet: then they are there.
+  void load_far_children(Level& level) const noexcept {
+    if (level.far_were_loaded) return;
+    level.far_were_loaded = true;
     std::array<Lead<View>, 64> far;
     std::size_t count = 0;
     for (std::uint64_t rest = level.hits; rest != 0; rest &= rest - 1) {
@@ -203,12 +199,22 @@ class LeafWalk {
     load_ahead(view_, std::span<const Lead<View>>(far.data(), count));
   }
 
-  // Of a leaf inside the window the header is read, and the values of as many blocks as most have.
-  void fetch_inside_leaf(Lead<View> leaf) const noexcept {
+  // Asks for what will be read of the next leaf: its header; the values of as many blocks as most
+  // have; and, when it does not lie inside the window, their rows.
+  void fetch_leaf(Level& level) const noexcept {
+    const auto child = static_cast<std::size_t>(std::countr_zero(level.unfetched));
+    const bool inside = (level.inside >> child & 1) != 0;
+    level.unfetched &= level.unfetched - 1;
+    const Lead<View> leaf = lead(level, child);
+    if (is_far(view_, leaf)) [[unlikely]] return load_far_children(level);
     prefetch_at(view_, leaf, 0);
-    if (use == InsideUse::count) return;
-    for (std::size_t block = 0; block < usual_blocks(); ++block) {
-      prefetch_at(view_, leaf, values_offset(block));
+    if (!inside) {
+      const std::size_t end = layout_.leaf_bytes(usual_blocks());
+      for (std::size_t at = sizeof(Node); at < end; at += 64) prefetch_at(view_, leaf, at);
+    } else if (use == InsideUse::values) {
+      for (std::size_t block = 0; block < usual_blocks(); ++block) {
+        prefetch_at(view_, leaf, values_offset(block));
+      }
     }
   }
   [[nodiscard]] std::size_t usual_blocks() const noexcept {
@@ -218,20 +224,6 @@ class LeafWalk {
     return sizeof(Node) + block * layout_.leaf_block_bytes + layout_.rows * kRowBytes;
   }
 
-  void fetch_leaf(const Node& leaf, bool inside) const noexcept {
-    if (inside && use == InsideUse::count) return;
-    const std::size_t blocks = blocks_for(leaf.count, layout_.leaf_lanes);
-    const auto* node = reinterpret_cast<const std::byte*>(&leaf);
-    if (inside) {
-      for (std::size_t i = usual_blocks(); i < blocks; ++i) {
-        __builtin_prefetch(node + values_offset(i));
-      }
-      return;
-    }
-    const std::size_t end = layout_.leaf_bytes(blocks);
-    for (std::size_t at = sizeof(Node); at < end; at += 64) __builtin_prefetch(node + at);
-  }
-
   View view_;
   const Layout& layout_;
   decltype(SearchKernels<Scalar>::scan_children) scan_children_;
@@ -239,7 +231,6 @@ class LeafWalk {
   Ref start_;
   std::uint32_t depth_ = 0;
   bool failed_ = false;
-  const Node* ahead_ = nullptr;  // the next leaf below the deepest level, when it was looked up
   Level stack_[kMaxHeight];
 };
 
