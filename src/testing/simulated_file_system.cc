@@ -188,6 +188,11 @@ bool SimulatedFileSystem::has_power() const {
   return has_power_;
 }
 
+void SimulatedFileSystem::refuse_writing(bool refuse) {
+  const std::lock_guard lock(mutex_);
+  refuses_writing_ = refuse;
+}
+
 std::uint64_t SimulatedFileSystem::count(Call kind) const {
   const std::lock_guard lock(mutex_);
   return plans_[static_cast<std::size_t>(kind)].calls;
@@ -239,6 +244,12 @@ Result<void> SimulatedFileSystem::require_parent_locked(std::string_view path) {
   return is_directory_locked(parent_of(path)) ? Result<void>() : absent(parent_of(path));
 }
 
+Result<void> SimulatedFileSystem::require_writable_locked(std::string_view path) const {
+  if (!refuses_writing_) return {};
+  return Error(ErrorCode::read_only, EROFS, std::string(path).c_str(),
+               "the file system is read-only");
+}
+
 Event* SimulatedFileSystem::record_locked(EventKind kind, std::uint32_t node) {
   if (trace_ == nullptr) return nullptr;
   trace_->next_node = next_node_;
@@ -251,6 +262,7 @@ Result<std::unique_ptr<File>> SimulatedFileSystem::open(std::string_view path, O
   path = plain(path);
   Entry* entry = find_locked(path);
   XTREE_TRY(arrive_locked(Call::open, entry == nullptr && mode == OpenMode::create));
+  if (mode != OpenMode::read) XTREE_TRY(require_writable_locked(path));
   if (entry == nullptr) {
     if (mode != OpenMode::create) return absent(path);
     XTREE_TRY(require_parent_locked(path));
@@ -300,6 +312,7 @@ Result<void> SimulatedFileSystem::make_directory(std::string_view path) {
   path = plain(path);
   XTREE_TRY(arrive_locked(Call::make_directory, true));
   if (is_directory_locked(path)) return {};
+  XTREE_TRY(require_writable_locked(path));
   XTREE_TRY(require_parent_locked(path));
   if (find_locked(path) != nullptr) {
     return Error(ErrorCode::io_error, EEXIST, std::string(path).c_str(), "a file has this name");
@@ -318,6 +331,7 @@ Result<void> SimulatedFileSystem::remove(std::string_view path) {
   const std::lock_guard lock(mutex_);
   path = plain(path);
   XTREE_TRY(arrive_locked(Call::remove, true));
+  XTREE_TRY(require_writable_locked(path));
   Entry* entry = find_locked(path);
   if (entry == nullptr) return absent(path);
   if (is_directory_locked(path)) {
@@ -333,6 +347,7 @@ Result<void> SimulatedFileSystem::rename(std::string_view from, std::string_view
   from = plain(from);
   to = plain(to);
   XTREE_TRY(arrive_locked(Call::rename, true));
+  XTREE_TRY(require_writable_locked(from));
   Entry* entry = find_locked(from);
   if (entry == nullptr) return absent(from);
   if (parent_of(from) != parent_of(to) || is_directory_locked(from) || is_directory_locked(to)) {

@@ -7,7 +7,7 @@
 
 #include "platform/crc32c.h"
 #include "support/child_process.h"
-#include "support/memory_file_system.h"
+#include "support/crashing_disk.h"
 #include "support/temporary_directory.h"
 #include "xtree/database.h"
 
@@ -142,16 +142,16 @@ TEST(BadDirectory, ThatAnotherProcessHasOpenIsLockedUntilItEnds) {
 
 // A file system that refuses writing, as root would write to any directory.
 TEST(BadDirectory, ThatIsReadOnlyIsRefused) {
-  MemoryFileSystem files;
+  testing::SimulatedFileSystem files;
   ASSERT_TRUE(files.make_directory("db"));
   make_database("db", &files);
-  const DirectoryImage before = files.image("db");
+  const DirectoryImage before = directory_of(files.image(), "db");
   files.refuse_writing(true);
   Options options;
   options.file_system = &files;
   EXPECT_EQ(open_code("db", options), ErrorCode::read_only);
   EXPECT_EQ(open_code("young", options), ErrorCode::read_only);
-  EXPECT_EQ(files.image("db"), before);
+  EXPECT_EQ(directory_of(files.image(), "db"), before);
   files.refuse_writing(false);
   EXPECT_EQ(Database::open("db", options).value().index<2>("entries").value().size().value(), 1u);
 }

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "support/memory_file_system.h"
+#include "support/crashing_disk.h"
 #include "support/random.h"
 #include "xtree/database.h"
 #include "xtree/repair.h"
@@ -20,11 +20,13 @@
 namespace xtree::test {
 namespace {
 
+using testing::SimulatedFileSystem;
+
 constexpr const char* kDirectory = "db";
 constexpr std::size_t kBlock = 4096;
 constexpr std::uint64_t kSlotOffsets[] = {0, 65536};  // design/file_format.md, "Superblock"
 
-Options options_for(MemoryFileSystem& files) {
+Options options_for(SimulatedFileSystem& files) {
   Options options;
   options.file_system = &files;
   options.background_checkpoints = false;
@@ -58,27 +60,25 @@ struct Life {
 };
 
 DirectoryImage make_image(Random& random, std::initializer_list<Life> lives) {
-  DirectoryImage image;
+  testing::DiskImage disk;
   for (const Life& life : lives) {
-    MemoryFileSystem files;
-    if (!image.empty()) files.restore(kDirectory, image);
+    SimulatedFileSystem files(disk);
     auto db = Database::open(kDirectory, options_for(files));
     EXPECT_TRUE(db) << db.error().message();
-    if (!db) return image;
+    if (!db) break;
     write_some(*db, random, life.batches);
     EXPECT_TRUE(!life.has_checkpoint || db->checkpoint());
     write_some(*db, random, life.batches_behind);
     EXPECT_TRUE(!life.closes || db->close());
-    image = files.image(kDirectory);
+    disk = files.image();
   }
-  return image;
+  return directory_of(disk, kDirectory);
 }
 
-class DeepVerify : public testing::Test {
+class DeepVerify : public ::testing::Test {
  protected:
   DeepReport report_of(const DirectoryImage& image) {
-    MemoryFileSystem files;
-    files.restore(kDirectory, image);
+    SimulatedFileSystem files(disk_of(kDirectory, image));
     files.refuse_writing(true);
     RepairOptions options;
     options.file_system = &files;
@@ -166,17 +166,15 @@ TEST_F(DeepVerify, FindsEveryFlipInLiveDataOfAKilledDatabase) {
 TEST_F(DeepVerify, FindsEveryFlipInLiveDataOfARevivedDatabase) {
   const DirectoryImage before = make_image(random_, {{.batches = 10, .has_checkpoint = true}});
   const std::string first = newest_log_file(before);
-  MemoryFileSystem files;
-  files.restore(kDirectory, before);
-  DirectoryImage image = before;
+  testing::DiskImage disk = disk_of(kDirectory, before);
   for (int life = 0; life < 2; ++life) {
+    SimulatedFileSystem files(disk);
     auto db = Database::open(kDirectory, options_for(files));
     ASSERT_TRUE(db) << db.error().message();
     write_some(*db, random_, 1);
-    image = files.image(kDirectory);
-    files.restore(kDirectory, image);
+    disk = files.image();
   }
-  flip(image, first);
+  flip(directory_of(disk, kDirectory), first);
 }
 
 TEST_F(DeepVerify, NamesEveryOneOfManyFaults) {

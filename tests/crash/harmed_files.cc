@@ -6,15 +6,17 @@
 #include <deque>
 #include <optional>
 
-#include "support/memory_file_system.h"
+#include "support/crashing_disk.h"
 
 namespace xtree::test {
 namespace {
 
+using testing::SimulatedFileSystem;
+
 constexpr const char* kDirectory = "db";
 constexpr std::uint64_t kBlock = 4096;
 
-Options options_for(MemoryFileSystem& files) {
+Options options_for(SimulatedFileSystem& files) {
   Options options;
   options.file_system = &files;
   options.background_checkpoints = false;
@@ -52,27 +54,26 @@ class Writer {
 
   // A batch of one insert, whose group is then the last of the log, and not the first of a file.
   void last_batch() {
-    DirectoryImage before = files_->image(kDirectory);
+    DirectoryImage before = files();
     one_insert();
-    if (log_files(files_->image(kDirectory)) != log_files(before)) {
-      before = files_->image(kDirectory);
+    if (log_files(files()) != log_files(before)) {
+      before = files();
       one_insert();
     }
-    find_tail(before, files_->image(kDirectory));
+    find_tail(before, files());
   }
   // What a kill at this moment leaves.
-  void take_image() { specimen_.image = files_->image(kDirectory); }
+  void take_image() { specimen_.image = files(); }
   void close() {
     const auto closed = db_->close();
     EXPECT_TRUE(closed) << closed.error().message();
   }
   // Goes on with the files that a kill at this moment leaves.
   void kill_and_reopen() {
-    const DirectoryImage image = files_->image(kDirectory);
+    const testing::DiskImage disk = files_->image();
     lanes_.clear();
     db_.reset();
-    files_ = std::make_unique<MemoryFileSystem>();
-    files_->restore(kDirectory, image);
+    files_ = std::make_unique<SimulatedFileSystem>(disk);
     open();
   }
 
@@ -96,7 +97,8 @@ class Writer {
     apply_step(states_[lane], step);
     remember();
   }
-  void remember() { specimen_.history.push_back({states_, log_files(files_->image(kDirectory))}); }
+  [[nodiscard]] DirectoryImage files() const { return directory_of(files_->image(), kDirectory); }
+  void remember() { specimen_.history.push_back({states_, log_files(files())}); }
 
   void find_tail(const DirectoryImage& before, const DirectoryImage& after) {
     for (const auto& [name, bytes] : after) {
@@ -119,7 +121,7 @@ class Writer {
 
   Specimen& specimen_;
   Random random_;
-  std::unique_ptr<MemoryFileSystem> files_ = std::make_unique<MemoryFileSystem>();
+  std::unique_ptr<SimulatedFileSystem> files_ = std::make_unique<SimulatedFileSystem>();
   std::optional<Database> db_;
   std::deque<Lane> lanes_;
   LaneStates states_;
@@ -136,7 +138,7 @@ class Judge {
       case Harm::truncate: bytes.resize(harm.offset); break;
       case Harm::remove: image.erase(harm.file); break;
     }
-    files_.restore(kDirectory, image);
+    files_.emplace(disk_of(kDirectory, image));
     find_acceptable();
   }
 
@@ -166,7 +168,7 @@ class Judge {
   }
 
   std::string look_at_it() {
-    auto opened = Database::open(kDirectory, options_for(files_));
+    auto opened = Database::open(kDirectory, options_for(*files_));
     if (!opened) {
       refused_ = true;
       return judge_error(opened.error(), "open");
@@ -221,7 +223,7 @@ class Judge {
 
   const Specimen& specimen_;
   const Harm& harm_;
-  MemoryFileSystem files_;
+  std::optional<SimulatedFileSystem> files_;
   std::vector<const LaneStates*> acceptable_;
   bool refused_ = false;
 };

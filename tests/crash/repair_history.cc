@@ -48,7 +48,7 @@ std::vector<PlainEntry> entries_of(const Index& index) {
 
 }  // namespace
 
-Options options_on(MemoryFileSystem& files) {
+Options options_on(testing::SimulatedFileSystem& files) {
   Options options;
   options.file_system = &files;
   options.background_checkpoints = false;
@@ -76,10 +76,10 @@ PlainState read_state(Database& db) {
 History::History(Random& random) : random_(random) {
   open();
   const std::uint64_t steps = random_.between(5, 60);
-  for (std::uint64_t i = 0; i < steps && !testing::Test::HasFailure(); ++i) step();
+  for (std::uint64_t i = 0; i < steps && !::testing::Test::HasFailure(); ++i) step();
   // Half of them end with a checkpoint, and with nothing in the log.
   if (random_.one_in(2)) checkpoint();
-  image_ = files_->image(kHistoryDirectory);
+  image_ = directory_of(files_->image(), kHistoryDirectory);
 }
 
 const History::State* History::state_after(std::uint64_t operations) const {
@@ -94,10 +94,9 @@ void History::open() {
 }
 
 void History::kill_and_reopen() {
-  const DirectoryImage image = files_->image(kHistoryDirectory);
+  const testing::DiskImage disk = files_->image();
   db_.reset();
-  files_ = std::make_unique<MemoryFileSystem>();
-  files_->restore(kHistoryDirectory, image);
+  files_ = std::make_unique<testing::SimulatedFileSystem>(disk);
   open();
 }
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "support/memory_file_system.h"
+#include "support/crashing_disk.h"
 #include "support/random.h"
 #include "xtree/database.h"
 
@@ -17,7 +17,7 @@ namespace xtree::test {
 
 inline constexpr const char* kHistoryDirectory = "db";
 
-[[nodiscard]] Options options_on(MemoryFileSystem& files);
+[[nodiscard]] Options options_on(testing::SimulatedFileSystem& files);
 
 // Entries of any of the history's indexes; those of points have equal corners.
 struct PlainEntry {
@@ -70,7 +70,8 @@ class History {
   PlainEntry any_entry(const std::string& name);
 
   Random& random_;
-  std::unique_ptr<MemoryFileSystem> files_ = std::make_unique<MemoryFileSystem>();
+  std::unique_ptr<testing::SimulatedFileSystem> files_ =
+      std::make_unique<testing::SimulatedFileSystem>();
   std::optional<Database> db_;
   State now_;
   std::map<std::uint64_t, State> by_operations_{{0, {}}};

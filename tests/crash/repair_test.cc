@@ -35,20 +35,20 @@ bool is_about(const RepairReport& report, const char* words) {
   });
 }
 
-class RepairTest : public testing::Test {
+class RepairTest : public ::testing::Test {
  protected:
   // Damages the history's files, repairs them, and looks at the result. Nothing may be written to
   // the damaged directory.
   Repaired repair_of(const DirectoryImage& damaged) {
-    MemoryFileSystem files;
-    files.restore(kHistoryDirectory, damaged);
+    testing::SimulatedFileSystem files(disk_of(kHistoryDirectory, damaged));
     RepairOptions options;
     options.file_system = &files;
     auto report = repair(kHistoryDirectory, kFresh, options);
     Repaired repaired;
     EXPECT_TRUE(report) << report.error().message();
     if (!report) return repaired;
-    EXPECT_EQ(files.image(kHistoryDirectory), damaged) << "the damaged directory was changed";
+    EXPECT_EQ(directory_of(files.image(), kHistoryDirectory), damaged)
+        << "the damaged directory was changed";
     auto db = Database::open(kFresh, options_on(files));
     EXPECT_TRUE(db) << db.error().message();
     if (!db) return repaired;
@@ -143,7 +143,7 @@ class RepairTest : public testing::Test {
   void for_histories(Check&& check) {
     for (int i = 0; i < kHistories && !HasFailure(); ++i) {
       const std::uint64_t seed = seed_ + static_cast<std::uint64_t>(i);
-      SCOPED_TRACE(testing::Message() << "XTREE_TEST_SEED=" << seed);
+      SCOPED_TRACE(::testing::Message() << "XTREE_TEST_SEED=" << seed);
       random_ = Random(seed);
       History history(random_);
       check(history);
@@ -285,8 +285,7 @@ TEST_F(RepairTest, ReplaysTheLogAsFarAsItIsWhole) {
 
 TEST_F(RepairTest, RefusesADirectoryThatIsThere) {
   const History history(random_);
-  MemoryFileSystem files;
-  files.restore(kHistoryDirectory, history.image());
+  testing::SimulatedFileSystem files(disk_of(kHistoryDirectory, history.image()));
   RepairOptions options;
   options.file_system = &files;
   ASSERT_TRUE(files.make_directory(kFresh));

@@ -7,7 +7,7 @@
 
 #include "fuzz/input.h"
 #include "platform/crc32c.h"
-#include "support/memory_file_system.h"
+#include "support/crashing_disk.h"
 #include "wal/format.h"
 #include "wal/reader.h"
 #include "wal/writer.h"
@@ -20,7 +20,7 @@ using xtree::test::DirectoryImage;
 constexpr std::uint64_t kFileBytes = 4 * kBlockBytes;
 
 DirectoryImage some_log() {
-  xtree::test::MemoryFileSystem files;
+  xtree::testing::SimulatedFileSystem files;
   files.make_directory("db").value();
   auto log = LogWriter::create(files, "db/wal", {}, kFileBytes).value();
   const std::vector<std::byte> payload(300, std::byte{1});
@@ -33,7 +33,7 @@ DirectoryImage some_log() {
     if (i != 3) log->sync().value();
   }
   log.reset();
-  return files.image("db");
+  return xtree::test::directory_of(files.image(), "db");
 }
 
 // Gives the header at this block, of a file or of a group, the checksums that it should have.
@@ -78,8 +78,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       file[block * kBlockBytes + input.take<std::uint16_t>() % 128] = input.take<std::byte>();
     }
   }
-  xtree::test::MemoryFileSystem files;
-  files.restore("db", image);
+  xtree::testing::SimulatedFileSystem files(xtree::test::disk_of("db", image));
   std::optional<std::uint64_t> next;
   const auto end = replay_log(
       files, "db/wal", {}, 0, 1,

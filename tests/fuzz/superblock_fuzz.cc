@@ -5,7 +5,7 @@
 #include "fuzz/input.h"
 #include "persistence/superblock.h"
 #include "platform/crc32c.h"
-#include "support/memory_file_system.h"
+#include "support/crashing_disk.h"
 
 namespace {
 
@@ -36,8 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if ((flags & 1) != 0) mend_slot(file, kSuperblockOffsets[0]);
   if ((flags & 2) != 0) mend_slot(file, kSuperblockOffsets[1]);
   file.resize(file.size() - (flags & 4) * 1000u);
-  xtree::test::MemoryFileSystem files;
-  files.restore("db", {{"superblock", file}});
+  xtree::testing::SimulatedFileSystem files(xtree::test::disk_of("db", {{"superblock", file}}));
   const auto read = read_superblocks(files, "db");
   if (read) {
     xtree::test::require(!read->older || read->older->generation + 1 == read->newest.generation);

@@ -146,5 +146,22 @@ TEST(SimulatedFileSystem, LosesItsPowerBehindAsManyChangesAsWereAllowed) {
   EXPECT_EQ(read(*again.open("d/a", OpenMode::read).value(), 0, 3), "one");
 }
 
+TEST(SimulatedFileSystem, RefusesWritingAsAFileSystemThatIsMountedForReading) {
+  SimulatedFileSystem files;
+  files.make_directory("d").value();
+  files.open("d/a", OpenMode::create).value()->write_at(0, bytes_of("one")).value();
+  files.refuse_writing(true);
+  for (const OpenMode mode : {OpenMode::read_write, OpenMode::create}) {
+    EXPECT_EQ(files.open("d/a", mode).error().code(), ErrorCode::read_only);
+  }
+  EXPECT_EQ(files.make_directory("e").error().code(), ErrorCode::read_only);
+  EXPECT_TRUE(files.make_directory("d"));
+  EXPECT_EQ(files.remove("d/a").error().code(), ErrorCode::read_only);
+  EXPECT_EQ(files.rename("d/a", "d/b").error().code(), ErrorCode::read_only);
+  EXPECT_EQ(read(*files.open("d/a", OpenMode::read).value(), 0, 3), "one");
+  files.refuse_writing(false);
+  EXPECT_TRUE(files.remove("d/a"));
+}
+
 }  // namespace
 }  // namespace xtree::test

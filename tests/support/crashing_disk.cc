@@ -46,6 +46,42 @@ void CrashingDisk::start() {
   files_->record(&trace_);
 }
 
+DiskImage disk_of(const std::string& directory, const DirectoryImage& files) {
+  DiskImage disk;
+  std::uint32_t number = 0;
+  const auto put = [&](const std::string& path, bool is_directory, const Bytes& bytes) {
+    auto node = std::make_shared<testing::Node>();
+    node->is_directory = is_directory;
+    node->size = bytes.size();
+    node->write(testing::cut_into_pages(0, bytes));
+    disk.put({std::make_shared<const std::string>(path), std::move(node), number++});
+  };
+  put(directory, true, {});
+  for (const auto& [name, bytes] : files) {
+    const bool is_directory = name.ends_with('/');
+    put(directory + "/" + name.substr(0, name.size() - (is_directory ? 1 : 0)), is_directory,
+        bytes);
+  }
+  return disk;
+}
+
+DirectoryImage directory_of(const DiskImage& disk, const std::string& directory) {
+  const std::string prefix = directory + "/";
+  DirectoryImage files;
+  for (const DiskImage::Entry& entry : disk.entries()) {
+    if (!entry.path->starts_with(prefix)) continue;
+    const std::string name = entry.path->substr(prefix.size());
+    if (entry.node->is_directory) {
+      files[name + "/"] = {};
+      continue;
+    }
+    Bytes& bytes = files[name];
+    bytes.resize(entry.node->size);
+    entry.node->read(0, bytes);
+  }
+  return files;
+}
+
 Bytes read_file(FileSystem& files, const std::string& path) {
   const auto file = files.open(path, OpenMode::read).value();
   Bytes bytes(file->size().value());

@@ -1,4 +1,4 @@
-// A simulated disk whose power fails, for tests of parts of the engine.
+// A simulated disk whose power fails, and simulated disks as directories of files and back.
 #pragma once
 
 #include <cstddef>
@@ -40,6 +40,11 @@ class CrashingDisk {
   testing::Trace trace_;      // since then
   std::unique_ptr<testing::SimulatedFileSystem> files_;
 };
+
+// A disk with one directory, which holds these files; and the files below a directory.
+[[nodiscard]] testing::DiskImage disk_of(const std::string& directory, const DirectoryImage& files);
+[[nodiscard]] DirectoryImage directory_of(const testing::DiskImage& disk,
+                                          const std::string& directory);
 
 // A file's bytes, to be looked at and to be damaged behind everybody's back.
 [[nodiscard]] Bytes read_file(FileSystem& files, const std::string& path);

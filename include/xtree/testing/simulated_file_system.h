@@ -101,6 +101,8 @@ class XTREE_EXPORT SimulatedFileSystem final : public FileSystem {
   // will last.
   void cut_after(std::uint64_t events);
   [[nodiscard]] bool has_power() const;
+  // Whether all writing is refused, as by a file system that is mounted for reading.
+  void refuse_writing(bool refuse);
   [[nodiscard]] std::uint64_t count(Call kind) const;
 
   // File objects that are alive, and the locks that they hold.
@@ -139,6 +141,7 @@ class XTREE_EXPORT SimulatedFileSystem final : public FileSystem {
   [[nodiscard]] bool is_directory_locked(std::string_view path) noexcept;
   Entry& put_locked(Entry entry);
   Result<void> require_parent_locked(std::string_view path);
+  Result<void> require_writable_locked(std::string_view path) const;
   // The trace's new event; null when nothing is recorded.
   Event* record_locked(EventKind kind, std::uint32_t node);
 
@@ -149,6 +152,7 @@ class XTREE_EXPORT SimulatedFileSystem final : public FileSystem {
   std::uint32_t next_node_ = 0;
   std::uint64_t events_left_ = std::numeric_limits<std::uint64_t>::max();
   bool has_power_ = true;
+  bool refuses_writing_ = false;
   std::size_t open_files_ = 0;
   std::size_t held_locks_ = 0;
 };
