@@ -253,6 +253,25 @@ TEST(Nearest, WeightsOfOneChangeNothing) {
   }
 }
 
+// A gap that has overflowed, times a weight of 0, must not become a NaN.
+TEST(Nearest, LeavesOutAnAxisOfNoWeightHoweverFarItReaches) {
+  SearchFixture<2, double, Shape::points> fixture(Pattern::identical, 1, 0, Build::bulk);
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    const double x = i % 2 == 0 ? 1.5e308 : -1.5e308;
+    fixture.entries.push_back({{x, static_cast<double>(i * 37 % 300)}, i});
+  }
+  ASSERT_TRUE(fixture.load());
+  const double target[4] = {1.5e308, 100, 1.5e308, 100};
+  const double weights[2] = {0, 1};
+  for (const std::uint64_t limit : {std::uint64_t{10}, detail::kEndless}) {
+    const auto found =
+        check_order(fixture, {.target = target, .limit = limit, .weights = weights}, 300);
+    ASSERT_GE(found.size(), 10u);
+    EXPECT_EQ(found[0].distance, 0);
+    EXPECT_EQ(found[2].distance, 1);
+  }
+}
+
 TEST(Nearest, WorksAtEverySmallSize) {
   const std::uint64_t seed = test::test_seed("Nearest");
   for (std::size_t count = 0; count < 200; count += count < 20 ? 1 : 19) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <span>
 #include <vector>
@@ -96,6 +97,27 @@ void for_each_cut(const std::vector<Rectangle<D>>& rectangles,
     if (left >= least) f(left, before, behind[left]);
     before = united(before, rectangles[order[left]]);
   }
+}
+
+// The axis on which all cuts that give both sides `least` rectangles have the least margins in all.
+template <int D>
+int axis_of_least_margins(const std::vector<Rectangle<D>>& rectangles, std::size_t least) {
+  int best = 0;
+  double best_margins = std::numeric_limits<double>::infinity();
+  for (int axis = 0; axis < D; ++axis) {
+    double margins = 0;
+    for (const By by : {By::low, By::high}) {
+      for_each_cut(rectangles, sorted(rectangles, axis, by), least,
+                   [&](std::size_t, const Rectangle<D>& first, const Rectangle<D>& second) {
+                     margins += first.margin() + second.margin();
+                   });
+    }
+    if (margins < best_margins) {
+      best_margins = margins;
+      best = axis;
+    }
+  }
+  return best;
 }
 
 }  // namespace bench

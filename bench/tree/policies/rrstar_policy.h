@@ -46,24 +46,8 @@ class RRStarPolicy : public xtree::index::Splitter<double> {
       std::span<const xtree::index::Node* const> sources) noexcept {
     overflow_.take_leaf(sources, layout_);
     const std::vector<Rectangle<D>>& rectangles = overflow_.rectangles();
-    const std::size_t least = least_of(rectangles);
-    int axis = 0;
-    double least_margins = std::numeric_limits<double>::infinity();
-    for (int i = 0; i < D; ++i) {
-      double margins = 0;
-      for (const By by : {By::low, By::high}) {
-        for_each_cut(rectangles, sorted(rectangles, i, by), least,
-                     [&](std::size_t, const Rectangle<D>& first, const Rectangle<D>& second) {
-                       margins += first.margin() + second.margin();
-                     });
-      }
-      if (margins < least_margins) {
-        least_margins = margins;
-        axis = i;
-      }
-    }
     Search search(rectangles, first_centre(*sources[0]));
-    search.try_axis(axis);
+    search.try_axis(axis_of_least_margins(rectangles, least_of(rectangles)));
     return overflow_.deal(search.best);
   }
   // Along any axis.

@@ -55,21 +55,7 @@ class RStarPolicy : public xtree::index::Splitter<double> {
   // volume among equals.
   static Cut topological_cut(const std::vector<Rectangle<D>>& rectangles) {
     const std::size_t least = std::max<std::size_t>(1, rectangles.size() * kLeastPercent / 100);
-    int axis = 0;
-    double least_margins = std::numeric_limits<double>::infinity();
-    for (int i = 0; i < D; ++i) {
-      double margins = 0;
-      for (const By by : {By::low, By::high}) {
-        for_each_cut(rectangles, sorted(rectangles, i, by), least,
-                     [&](std::size_t, const Rectangle<D>& first, const Rectangle<D>& second) {
-                       margins += first.margin() + second.margin();
-                     });
-      }
-      if (margins < least_margins) {
-        least_margins = margins;
-        axis = i;
-      }
-    }
+    const int axis = axis_of_least_margins(rectangles, least);
     Cut best;
     std::pair<double, double> best_cost(std::numeric_limits<double>::infinity(), 0);
     for (const By by : {By::low, By::high}) {
