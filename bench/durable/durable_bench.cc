@@ -170,7 +170,7 @@ int run(int count, char** arguments) {
   benchmark::Initialize(&count, arguments);
   if (benchmark::ReportUnrecognizedArguments(count, arguments)) return 1;
   std::filesystem::create_directories(settings.directory);
-  Report report;
+  Report report({"bare log", "RocksDB"});
   register_all(settings, report);
   Silence silence;
   benchmark::RunSpecifiedBenchmarks(&silence);
@@ -178,7 +178,8 @@ int run(int count, char** arguments) {
   report.print_aims();
   std::error_code ignored;
   std::filesystem::remove(settings.directory, ignored);  // when it is empty
-  require(report.write(settings.results), settings.results + ": cannot write the results");
+  require(report.write(settings.results, "durable.json"),
+          settings.results + ": cannot write the results");
   return 0;
 }
 

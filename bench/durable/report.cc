@@ -21,7 +21,7 @@ std::string text(const char* format, ...) {
 
 }  // namespace
 
-Report::Report() {
+Report::Report(std::vector<std::string> others) : others_(std::move(others)) {
   for (const auto& [name, value] : describe_machine()) {
     document_["machine"][name] = value;
     std::printf("%-18s %s\n", name.c_str(), value.c_str());
@@ -34,16 +34,15 @@ void Report::add(const std::string& title, const char* unit, const std::vector<s
     return static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
   };
   std::printf("\n%s\n", title.c_str());
-  const char* const others[] = {"bare log", "RocksDB"};
   for (std::size_t i = 0; i < names.size(); ++i) {
     nlohmann::json row = {
         {"row", title}, {"unit", unit}, {"who", names[i]}, {"median", rounds.median(i)}};
     std::printf("  %-20s %14.1f %s", names[i].c_str(), rounds.median(i), unit);
-    for (const char* other : others) {
+    for (const std::string& other : others_) {
       if (place_of(other) == names.size()) continue;
       const double ratio = rounds.ratio(i, place_of(other));
-      std::printf("  %8.2f x %s", ratio, other);
-      row[std::string("times ") + other] = ratio;
+      std::printf("  %8.2f x %s", ratio, other.c_str());
+      row["times " + other] = ratio;
     }
     std::printf("\n");
     document_["rows"].push_back(std::move(row));
@@ -87,10 +86,10 @@ int Report::print_aims() const {
   return missed_;
 }
 
-bool Report::write(const std::string& directory) const {
+bool Report::write(const std::string& directory, const std::string& name) const {
   std::error_code failed;
   std::filesystem::create_directories(directory, failed);
-  std::ofstream file(directory + "/durable.json");
+  std::ofstream file(directory + "/" + name);
   file << document_.dump(1) << '\n';
   file.close();
   return file.good();

@@ -1,5 +1,4 @@
-// Report: the tables of the durable benchmark, what XTree is to reach in them, and all of it as
-// JSON.
+// Report: the tables of a benchmark on disk, what XTree is to reach in them, and all of it as JSON.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -19,10 +18,10 @@ struct Aim {
 
 class Report {
  public:
-  Report();
+  // Tables have a column of ratios for each of `others` that takes part.
+  explicit Report(std::vector<std::string> others);
 
-  // A table of figures, one line for each contestant, with their ratios to the bare log's and to
-  // RocksDB's where those take part.
+  // A table of figures, one line for each contestant.
   void add(const std::string& title, const char* unit, const std::vector<std::string>& names,
            const Rounds& rounds, const std::vector<Aim>& aims);
   // A figure of XTree's alone.
@@ -32,12 +31,13 @@ class Report {
 
   // Prints which aims were missed, and returns how many.
   int print_aims() const;
-  // Writes durable.json; false when that fails.
-  [[nodiscard]] bool write(const std::string& directory) const;
+  // Writes a file of this name; false when that fails.
+  [[nodiscard]] bool write(const std::string& directory, const std::string& name) const;
 
  private:
   void look_at(const std::string& title, const char* unit, const Aim& aim, double reached);
 
+  const std::vector<std::string> others_;
   nlohmann::json document_;
   std::vector<std::string> aims_;
   int missed_ = 0;

@@ -3,22 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-namespace bench {
+#include "durable/require.h"
 
-[[noreturn]] inline void stop_with(const std::string& why) {
-  std::fprintf(stderr, "durable_bench: %s\n", why.c_str());
-  std::exit(1);
-}
-inline void require(bool condition, const std::string& why) {
-  if (!condition) stop_with(why);
-}
+namespace bench {
 
 // What a write that has returned survives.
 enum class Promise : std::uint8_t { power_loss, end_of_process, nothing };

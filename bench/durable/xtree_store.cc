@@ -4,15 +4,6 @@
 namespace bench {
 namespace {
 
-template <class T>
-T must(xtree::Result<T> result) {
-  if (!result) stop_with(result.error().message());
-  return std::move(result).value();
-}
-void must(const xtree::Result<void>& result) {
-  if (!result) stop_with(result.error().message());
-}
-
 xtree::Box<2> box_of(const Item& item) {
   return {{item.min[0], item.min[1]}, {item.max[0], item.max[1]}};
 }

@@ -1,11 +1,11 @@
 #include "support/memory.h"
 
 #include <malloc.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
+
+#include "support/child.h"
 
 namespace bench {
 namespace {
@@ -24,25 +24,16 @@ double resident_bytes() {
 }  // namespace
 
 double resident_growth(const std::function<void(const std::function<void()>& built)>& build) {
-  int ends[2];
-  if (pipe(ends) != 0) return 0;
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  if (child == 0) {
+  const Shared<double> growth;
+  const bool succeeded = run_in_child([&] {
     const double before = resident_bytes();
+    // What is built is not taken down.
     build([&] {
-      const double growth = resident_bytes() - before;
-      const bool written = write(ends[1], &growth, sizeof(growth)) == sizeof(growth);
-      _exit(written ? 0 : 1);
+      *growth = resident_bytes() - before;
+      _exit(0);
     });
-    _exit(1);
-  }
-  close(ends[1]);
-  double growth = 0;
-  if (child < 0 || read(ends[0], &growth, sizeof(growth)) != sizeof(growth)) growth = 0;
-  close(ends[0]);
-  if (child > 0) waitpid(child, nullptr, 0);
-  return growth;
+  });
+  return succeeded ? *growth : 0;
 }
 
 }  // namespace bench

@@ -1,0 +1,66 @@
+#include <xtree/database.h>
+
+#include "durable/cold_store.h"
+#include "durable/require.h"
+
+namespace bench {
+namespace {
+
+constexpr const char* kName = "boxes";
+
+class ColdXtree final : public ColdStore {
+ public:
+  ColdXtree(const std::string& directory, const xtree::Options& options)
+      : database_(must(xtree::Database::open(directory, options))),
+        index_(must(database_.index<2>(kName))) {}
+
+  Answer window(const xtree::Box<2>& window) override {
+    Answer found;
+    must(index_.for_each(xtree::intersects(window),
+                         [&](const auto& hit) { found.add(hit.value); }));
+    return found;
+  }
+  // As Options::cache_bytes has it: so many bytes for each node, and a few MiB.
+  std::uint64_t bytes_beside_cache() override {
+    constexpr std::uint64_t kBytesOfNode = 40;
+    constexpr std::uint64_t kFewMib = std::uint64_t{4} << 20;
+    return must(database_.stats()).handles * kBytesOfNode + kFewMib;
+  }
+
+ private:
+  xtree::Database database_;
+  xtree::Index<2> index_;
+};
+
+template <class Fill>
+void build(const std::string& directory, Fill&& fill) {
+  xtree::Options options;
+  options.durability = xtree::Durability::none;
+  auto database = must(xtree::Database::open(directory, options));
+  auto index = must(database.index<2>(kName));
+  fill(index);
+  must(database.close());
+}
+
+void insert(const std::string& directory, const ColdEntries& entries) {
+  build(directory, [&](xtree::Index<2>& index) {
+    for (const auto& entry : entries) must(index.insert(entry.geometry, entry.value));
+  });
+}
+
+void load(const std::string& directory, const ColdEntries& entries) {
+  build(directory, [&](xtree::Index<2>& index) { must(index.bulk_load(entries)); });
+}
+
+std::unique_ptr<ColdStore> open(const std::string& directory, std::uint64_t cache_bytes) {
+  xtree::Options options;
+  options.create_if_missing = false;
+  options.cache_bytes = cache_bytes;
+  return std::make_unique<ColdXtree>(directory, options);
+}
+
+}  // namespace
+
+ColdContestant cold_xtree() { return {"xtree", insert, load, open}; }
+
+}  // namespace bench
