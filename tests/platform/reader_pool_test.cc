@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "support/memory_file_system.h"
+#include "xtree/testing/simulated_file_system.h"
 
 namespace xtree::test {
 namespace {
@@ -20,7 +20,7 @@ using platform::ReaderPool;
 constexpr std::size_t kPieces = 4;
 
 // Counts its readers, which may be told to wait in the middle of a batch.
-class CountingFiles final : public MemoryFileSystem {
+class CountingFiles final : public testing::SimulatedFileSystem {
  public:
   std::unique_ptr<BatchReader> batch_reader() override;
 
@@ -57,7 +57,7 @@ std::unique_ptr<BatchReader> CountingFiles::batch_reader() {
   return std::make_unique<CountingReader>(*this, FileSystem::batch_reader());
 }
 
-class ReaderPoolTest : public testing::Test {
+class ReaderPoolTest : public ::testing::Test {
  protected:
   ReaderPoolTest() : file_(files_.open("f", OpenMode::create).value()) {
     const std::array<std::byte, kPieces> bytes = {std::byte{1}, std::byte{2}, std::byte{3},

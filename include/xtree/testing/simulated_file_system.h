@@ -77,7 +77,7 @@ enum class Failure : std::uint8_t { once, from_then_on };
 //   auto db = Database::open("db", options);      // and then use it
 //
 // Any thread may call anything. It outlives the files that it opened.
-class XTREE_EXPORT SimulatedFileSystem final : public FileSystem {
+class XTREE_EXPORT SimulatedFileSystem : public FileSystem {
  public:
   SimulatedFileSystem() = default;
   // Continues with an image; the numbers of new files begin at `next_node`.
