@@ -151,8 +151,8 @@ TEST(LogAddition, AdditionsOfAnotherLifeOfTheBlockAreNotBelieved) {
   add_many(*writer, 3, 100);
   const Bytes former = read_file(files, path_of(1));
   SimulatedFileSystem others;
-  writer = create_writer(others);
-  ASSERT_TRUE(append(*writer, make_payload(7, 100)));  // another group, and nothing behind it
+  const auto other = create_writer(others);
+  ASSERT_TRUE(append(*other, make_payload(7, 100)));  // another group, and nothing behind it
   Bytes content = read_file(others, path_of(1));
   const auto second = static_cast<std::ptrdiff_t>(block + kSecond);
   const auto end = static_cast<std::ptrdiff_t>(block + kBlockBytes);
