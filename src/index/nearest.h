@@ -244,7 +244,12 @@ class Nearest {
     const Node* node = resolve(lead_to_root());
     while (node != nullptr && node->level != 0 && steps < kMaxHeight) {
       path[steps] = {node, nearest_child(*node)};
-      node = resolve(lead_to_child(view_, *node, layout_, path[steps].taken));
+      const Lead<View> lead = lead_to_child(view_, *node, layout_, path[steps].taken);
+      if (node->level == 1) {
+        view_.prefetch(lead);
+        fetch_leaf(lead);
+      }
+      node = resolve(lead);
       ++steps;
     }
     if (node == nullptr) return false;
@@ -268,7 +273,7 @@ class Nearest {
     return candidates_.size() != 0;
   }
 
-  // Asks for all that most leaves have, while the node before it is at work.
+  // Asks for the rest of what most leaves have, before it is looked at.
   void fetch_leaf(Lead<View> leaf) const noexcept {
     const std::size_t end = layout_.leaf_bytes(layout_.max_leaf_blocks * 3 / 4);
     for (std::size_t at = kPrefetchedLines * 64; at < end; at += 64) prefetch_at(view_, leaf, at);
