@@ -62,7 +62,8 @@ struct Options {
   std::uint64_t compaction_bytes_per_second = std::uint64_t{32} << 20;
   // The memory that nodes may take; 0 is no limit. Beyond it, nodes that have not been used for
   // long are taken out of memory, and read again when they are needed. Not counted are 40 bytes for
-  // each node of the database, and a few MiB for the database itself. Nodes that no checkpoint has
+  // each node of the database, up to 64 nodes that a window brings into memory at once, and a few
+  // MiB for the database itself. Nodes that no checkpoint has
   // yet cannot be taken out, nor what open snapshots hold: a checkpoint starts when changed nodes
   // take a quarter of the limit, but no less than 1 MiB, and writers wait for it when they have
   // changed as much again. A bulk load, an index that is verified, a join and a nearest query may
