@@ -292,6 +292,10 @@ void Survey::check_headers() {
   const std::uint64_t newest = header == nullptr ? 0 : header->file;
   while (header != nullptr && header->file > from_.file) {
     needed_.insert(header->file);
+    if (header->predecessor_file >= header->file) {
+      fault({header->file, 0}, "the log file does not continue the log");
+      break;
+    }
     if (header->predecessor_file <= from_.file) break;
     needed_.insert(header->predecessor_file);
     header = header_of(header->predecessor_file);

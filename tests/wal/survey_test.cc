@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "wal/log_testing.h"
 
 namespace xtree::test {
@@ -55,6 +57,25 @@ TEST(LogSurvey, VisitsWhatAReplayVisitsWhenAllIsWhole) {
   constexpr std::uint64_t kUnused = wal::addition_place(kUsed) - kUsed;
   EXPECT_EQ(seen.survey.live_bytes,
             2 * sizeof(wal::FileHeader) + kUsed + 4 * (kBlockBytes - kUnused));
+}
+
+// Its checksum is right, as if somebody had made it so: the way from file to file must have an end.
+TEST(LogSurvey, FindsFaultWithAFileThatFollowsItself) {
+  CrashingFileSystem files;
+  append_synced(*create_writer(files), 2);
+  append_synced(*reopen(files), 1);
+  auto newest = files.open(path_of(2), OpenMode::read_write).value();
+  wal::FileHeader header;
+  ASSERT_TRUE(newest->read_at(0, std::as_writable_bytes(std::span(&header, 1))));
+  ASSERT_EQ(header.predecessor_file, 1u);
+  header.predecessor_file = 2;
+  std::array<std::byte, sizeof header> bytes;
+  wal::encode(header, bytes);
+  ASSERT_TRUE(newest->write_at(0, bytes));
+  const Surveyed seen = survey(files);
+  ASSERT_EQ(seen.survey.faults.size(), 1u);
+  EXPECT_EQ(seen.survey.faults[0].path, path_of(2));
+  EXPECT_EQ(seen.survey.faults[0].offset, 0u);
 }
 
 TEST(LogSurvey, VisitsAdditionsAndDoubtsTheLastOnesAlone) {
