@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "index/rank_partition.h"
+#include "platform/without_throwing.h"
 
 namespace xtree::index {
 namespace {
@@ -86,8 +87,10 @@ class KdCutter {
 
   void plan(const Part& part) noexcept {
     if (part.size() <= share_rows_) {
-      shares_.push_back(part);
-      shares_.back().known = part.first + part.size();  // what lies behind is another thread's
+      Part share = part;
+      share.known = part.first + part.size();  // what lies behind is another thread's
+      // What cannot be noted for later, for want of memory, is done at once.
+      if (!platform::try_to([&] { shares_.push_back(share); })) cut(share);
       return;
     }
     if (part.to - part.from == 1) return plan(child_part(part));

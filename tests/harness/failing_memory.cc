@@ -1,5 +1,6 @@
 #include "harness/failing_memory.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <atomic>
@@ -16,9 +17,12 @@ std::atomic<bool> armed{false};
 std::atomic<bool> sticky{false};
 std::atomic<bool> failed{false};
 std::atomic<std::uint64_t> left{0};
+std::atomic<bool> spares_one{false};
+std::atomic<pthread_t> spared{};  // the thread, if there is one
 
 bool refuses() noexcept {
   if (!armed.load(std::memory_order_acquire)) return false;
+  if (spares_one.load() && pthread_equal(spared.load(), pthread_self()) != 0) return false;
   const std::uint64_t before = left.load(std::memory_order_relaxed);
   const bool due = before == 0 ? sticky.load() : left.fetch_sub(1) == 1;
   if (due) failed.store(true);
@@ -27,7 +31,9 @@ bool refuses() noexcept {
 
 }  // namespace
 
-FailingMemory::FailingMemory(std::uint64_t nth, MemoryFailure failure) noexcept {
+FailingMemory::FailingMemory(std::uint64_t nth, MemoryFailure failure, MemoryUser user) noexcept {
+  spares_one.store(user == MemoryUser::other_threads);
+  spared.store(pthread_self());
   sticky.store(failure == MemoryFailure::from_then_on);
   failed.store(false);
   left.store(nth);
@@ -36,9 +42,11 @@ FailingMemory::FailingMemory(std::uint64_t nth, MemoryFailure failure) noexcept 
 
 FailingMemory::~FailingMemory() { stop(); }
 
+bool FailingMemory::has_failed() const noexcept { return failed.load(); }
+
 bool FailingMemory::stop() noexcept {
   armed.store(false);
-  return failed.load();
+  return has_failed();
 }
 
 }  // namespace xtree::test
