@@ -61,7 +61,7 @@ TEST(LogSurvey, VisitsWhatAReplayVisitsWhenAllIsWhole) {
 
 // Its checksum is right, as if somebody had made it so: the way from file to file must have an end.
 TEST(LogSurvey, FindsFaultWithAFileThatFollowsItself) {
-  CrashingFileSystem files;
+  SimulatedFileSystem files;
   append_synced(*create_writer(files), 2);
   append_synced(*reopen(files), 1);
   auto newest = files.open(path_of(2), OpenMode::read_write).value();
