@@ -100,7 +100,7 @@ TEST_F(CacheTest, StaysWithinTheLimitWhileWindowsReadAllOfTheIndex) {
     ASSERT_LE(db.stats().value().resident_bytes, most_bytes());
   }
   const DatabaseStats stats = db.stats().value();
-  EXPECT_GT(stats.evicted_nodes, 100u);
+  EXPECT_GT(stats.evicted_nodes, 5u);
   EXPECT_GE(stats.loaded_nodes, stats.evicted_nodes);
   EXPECT_TRUE(db.verify());
 }
@@ -144,7 +144,7 @@ TEST_F(CacheTest, KeepsWhatIsReadAgainAndAgain) {
     expect_window(cells, random);
     warm += read_corner();
   }
-  ASSERT_GT(db.stats().value().evicted_nodes, 100u);
+  ASSERT_GT(db.stats().value().evicted_nodes, 5u);
   EXPECT_GT(cold, 3u);
   EXPECT_LT(warm, cold * rounds / 10);
 }
@@ -273,7 +273,7 @@ TEST_F(CacheTest, AnswersStayRightBesideWritersAndCheckpoints) {
   }
   over.store(true);
   for (std::thread& reader : readers) reader.join();
-  EXPECT_GT(db.stats().value().evicted_nodes, 100u);
+  EXPECT_GT(db.stats().value().evicted_nodes, 5u);
   EXPECT_TRUE(db.verify());
 }
 
