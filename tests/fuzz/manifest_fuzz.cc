@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "fuzz/input.h"
+#include "fuzz/mend.h"
 #include "persistence/manifest.h"
-#include "platform/crc32c.h"
 
 namespace {
 
@@ -19,6 +19,7 @@ std::vector<std::byte> some_manifest() {
   manifest.segments = {{.number = 1, .bytes = 65536}, {.number = 3, .bytes = 8192}};
   manifest.next_segment = 4;
   manifest.next_table = 2;
+  manifest.table_files = {{.number = 1, .entries = 9, .bytes = table_file_bytes(9), .checksum = 7}};
   Superblock superblock;
   return encode_manifest(manifest, superblock);
 }
@@ -37,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Superblock superblock;
   superblock.generation = 4;
   superblock.manifest_bytes = bytes.size();
-  superblock.manifest_checksum = xtree::platform::crc32c(bytes);
+  superblock.manifest_checksum = xtree::test::mend_manifest(bytes);
   const auto manifest = decode_manifest(bytes, superblock, "manifest");
   if (!manifest) {
     xtree::test::require(manifest.error().code() == xtree::ErrorCode::corruption ||

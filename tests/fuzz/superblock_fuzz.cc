@@ -1,23 +1,10 @@
 // A superblock file with anything in it, checksums made right if the input asks for it.
-#include <cstring>
 #include <vector>
 
 #include "fuzz/input.h"
+#include "fuzz/mend.h"
 #include "persistence/superblock.h"
-#include "platform/crc32c.h"
 #include "support/crashing_disk.h"
-
-namespace {
-
-void mend_slot(std::vector<std::byte>& file, std::uint64_t offset) {
-  using xtree::persistence::kSuperblockBytes;
-  if (file.size() < offset + kSuperblockBytes) return;
-  const auto slot = std::span(file).subspan(offset, kSuperblockBytes);
-  const std::uint32_t checksum = xtree::platform::crc32c(slot.first(kSuperblockBytes - 4));
-  std::memcpy(slot.data() + kSuperblockBytes - 4, &checksum, sizeof checksum);
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace xtree::persistence;
@@ -33,8 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::uint64_t slot = kSuperblockOffsets[input.take<std::uint8_t>() % 2];
     file[slot + input.take<std::uint16_t>() % 40] = input.take<std::byte>();
   }
-  if ((flags & 1) != 0) mend_slot(file, kSuperblockOffsets[0]);
-  if ((flags & 2) != 0) mend_slot(file, kSuperblockOffsets[1]);
+  if ((flags & 1) != 0) xtree::test::mend_superblock_slot(file, kSuperblockOffsets[0]);
+  if ((flags & 2) != 0) xtree::test::mend_superblock_slot(file, kSuperblockOffsets[1]);
   file.resize(file.size() - (flags & 4) * 1000u);
   xtree::testing::SimulatedFileSystem files(xtree::test::disk_of("db", {{"superblock", file}}));
   const auto read = read_superblocks(files, "db");
