@@ -55,7 +55,8 @@ struct Specimen {
       auto db = xtree::Database::open(kDirectory, options_on(files)).value();
       auto index = db.index<2, std::uint32_t, float>("index").value();
       is_first ? begin(db, index) : go_on(index);
-      image = xtree::test::directory_of(files.image(), kDirectory);  // before the database is closed: the second life is killed
+      // Before the database is closed: the second life is killed.
+      image = xtree::test::directory_of(files.image(), kDirectory);
       if (is_first) db.close().value();
     }
     find_images();
