@@ -198,6 +198,7 @@ TEST_F(OutOfMemoryInDatabase, QueriesAnswerOrSayThatTheyCannot) {
       return {};
     };
     exhaust([&] { return ask_all(Directly(), *roads_); }, [](World&) {}, before);
+    if (cold && kSanitized) continue;
     exhaust([&] { return show_nodes(*roads_); }, [](World&) {}, before);
     exhaust([&] { return join_both(*roads_, *roads_); }, [](World&) {}, before);
     if (HasFailure()) return;
