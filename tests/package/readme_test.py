@@ -2,6 +2,8 @@
 """Does what the README shows: compiles its programs, runs them, and compares what they print.
 
     readme_test.py ROOT WORK COMPILER LIBRARY FLAG...
+
+A flag may be a library that the library needs.
 """
 import os
 import re
@@ -28,8 +30,8 @@ def run_program(number, source, expected, root, work, compiler, library, flags):
     program = os.path.join(work, f"program{number}")
     with open(program + ".cc", "w", encoding="utf-8") as stream:
         stream.write(source)
-    command = [compiler, "-std=c++20", "-Wall", "-Wextra", "-Werror", *flags,
-               "-I", os.path.join(root, "include"), program + ".cc", library,
+    command = [compiler, "-std=c++20", "-Wall", "-Wextra", "-Werror",
+               "-I", os.path.join(root, "include"), program + ".cc", library, *flags,
                "-Wl,-rpath," + os.path.dirname(library), "-o", program]
     subprocess.run(command, check=True)
     done = subprocess.run([program], cwd=work, capture_output=True, text=True, check=False)
