@@ -93,12 +93,16 @@ class BulkLoader {
     const PackedNodes::Place& place = nodes_.leaf_at(rows.first);
     XTREE_DCHECK(place.first == rows.first && place.node->count == rows.count);
     fill_leaf_(source_, layout_, rows, *place.node);
+    FloatBox box;
+    kernels_.leaf_box(*place.node, layout_, box);
+    if (layout_.code_bytes != 0) {
+      set_grid(*place.node, layout_.dimensions, box);
+      kernels_.encode(*place.node, layout_);
+    }
     if (place.parent == nullptr) {
       root_ref_ = place.node->frame.node_id;
       return;
     }
-    FloatBox box;
-    kernels_.leaf_box(*place.node, layout_, box);
     set_child_box(*place.parent, layout_, place.index, box);
   }
 

@@ -36,9 +36,10 @@ void fill_leaf(const Source& source, const Layout& layout, const LeafRows& from,
   constexpr std::size_t kLanes = kLeafLanes<Scalar>;
   constexpr std::size_t kAhead = 24;
   const std::size_t rows = fixed_rows != 0 ? fixed_rows : layout.rows;
+  std::memset(leaf_grid(leaf), 0, layout.leaf_front_bytes - sizeof(Node));
   const std::size_t values_end = rows * kRowBytes + kLanes * layout.value_bytes;
   for (std::size_t first = 0; first < from.count; first += kLanes) {
-    std::byte* block = leaf.block(first / kLanes, layout.leaf_block_bytes);
+    std::byte* block = layout.leaf_block(leaf, first / kLanes);
     auto* lanes = reinterpret_cast<Scalar*>(block);
     std::byte* values = block + rows * kRowBytes;
     const std::size_t here = from.count - first < kLanes ? from.count - first : kLanes;

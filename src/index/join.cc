@@ -266,10 +266,10 @@ bool Join<Scalar>::next(detail::PairHits& hits) {
     std::memset(hits.many.mask, 0, sizeof hits.many.mask);
     const Node& leaf = *leaves_.node[inner];
     if (!tree.kernels.scan_leaf_intersecting(leaf, tree.layout, window, hits.many.mask)) continue;
-    hits.many.blocks = leaf.block(0, tree.layout.leaf_block_bytes);
+    hits.many.blocks = tree.layout.leaf_block(leaf, 0);
     hits.many.block_bytes = tree.layout.leaf_block_bytes;
     const Layout& outer = sides_[leaves_.outer].layout;
-    hits.one_blocks = leaves_.node[leaves_.outer]->block(0, outer.leaf_block_bytes);
+    hits.one_blocks = outer.leaf_block(*leaves_.node[leaves_.outer], 0);
     hits.one_block_bytes = outer.leaf_block_bytes;
     hits.one = entry;
     hits.one_is_first = leaves_.outer == 0;

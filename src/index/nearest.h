@@ -193,10 +193,7 @@ class Nearest {
         const std::size_t child = block * kDirectoryLanes + lane;
         if (child == skipped) continue;
         const Lead<View> lead = lead_to_child(view_, node, layout_, child);
-        if (measure_limit_ < kInfinity) {
-          view_.prefetch(lead);
-          if (node.level == 2) prefetch_family(view_, lead);
-        }
+        if (measure_limit_ < kInfinity) fetch_first(node, lead);
         if (!queue_node({child_distance<M>(node, child, measures[lane]), lead})) return false;
       }
     }
@@ -246,7 +243,7 @@ class Nearest {
       path[steps] = {node, nearest_child(*node)};
       const Lead<View> lead = lead_to_child(view_, *node, layout_, path[steps].taken);
       if (node->level == 1) {
-        view_.prefetch(lead);
+        fetch_first(*node, lead);
         fetch_leaf(lead);
       }
       node = resolve(lead);
@@ -273,10 +270,26 @@ class Nearest {
     return candidates_.size() != 0;
   }
 
+  // Asks for the lines of a child that are looked at first: of a leaf rows, for distances are
+  // measured without its codes.
+  void fetch_first(const Node& parent, Lead<View> child) const noexcept {
+    if (parent.level == 1) {
+      prefetch_at(view_, child, 0);
+      fetch_rows(child, 0, kPrefetchedLines - 1);
+      return;
+    }
+    view_.prefetch(child);
+    if (parent.level == 2) prefetch_family(view_, child);
+  }
   // Asks for the rest of what most leaves have, before it is looked at.
   void fetch_leaf(Lead<View> leaf) const noexcept {
-    const std::size_t end = layout_.leaf_bytes(layout_.max_leaf_blocks * 3 / 4);
-    for (std::size_t at = kPrefetchedLines * 64; at < end; at += 64) prefetch_at(view_, leaf, at);
+    fetch_rows(leaf, kPrefetchedLines - 1,
+               layout_.max_leaf_blocks * 3 / 4 * layout_.leaf_block_bytes / 64);
+  }
+  void fetch_rows(Lead<View> leaf, std::size_t first_line, std::size_t end) const noexcept {
+    for (std::size_t line = first_line; line < end; ++line) {
+      prefetch_at(view_, leaf, layout_.leaf_front_bytes + 64 * line);
+    }
   }
 
   template <class M>

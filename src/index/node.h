@@ -1,6 +1,7 @@
 // Node: the bytes of an X-tree node, the same in memory, in a durable frame and on disk.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -52,6 +53,16 @@ inline constexpr std::uint32_t kMaxHeight = 24;
   return level == 0 ? 0 : blocks * kDirectoryLanes;
 }
 
+// Bytes of the code that a leaf of boxes keeps of each; 0 where it keeps none. leaf_codes.h says
+// what it is for.
+[[nodiscard]] constexpr std::size_t code_bytes_for(std::size_t dimensions) noexcept {
+  return dimensions == 0 || dimensions > 4 ? 0 : std::bit_ceil(2 * dimensions);
+}
+// The grid that codes refer to stands behind a leaf's header, and the codes behind it.
+[[nodiscard]] constexpr std::size_t grid_bytes_for(std::size_t dimensions) noexcept {
+  return (2 * dimensions * sizeof(double) + 31) / 32 * 32;
+}
+
 // How a schema's nodes are laid out. A block is rows of 64 bytes, one lane per entry: all minima by
 // axis, then all maxima (a leaf of points has the D coordinate rows only); then the values of the
 // lanes (leaf) or their child references (directory). Leaf rows hold the exact scalars, 8 or 16
@@ -65,6 +76,8 @@ struct Layout {
   std::size_t leaf_lanes;
   std::size_t leaf_block_bytes;   // rows and values, rounded up to 64
   std::size_t max_leaf_blocks;
+  std::size_t code_bytes;         // of each entry in a leaf; may be 0
+  std::size_t leaf_front_bytes;   // header, grid and codes of a leaf: its blocks follow
   std::size_t directory_block_bytes;
   bool points;
 
@@ -75,6 +88,8 @@ struct Layout {
         leaf_lanes(detail::kLeafVectorBytes / schema.scalar_bytes()),
         leaf_block_bytes((rows * 64 + leaf_lanes * value_bytes + 63) / 64 * 64),
         max_leaf_blocks(0),
+        code_bytes(0),
+        leaf_front_bytes(sizeof(Node)),
         directory_block_bytes(2 * dimensions * 64 + kDirectoryLanes * sizeof(Ref)),
         points(schema.shape == Shape::points) {
     for (std::size_t node_bytes = 4096; max_leaf_blocks * leaf_lanes < kMinLeafEntries;
@@ -84,11 +99,22 @@ struct Layout {
     if (max_leaf_blocks > kMostLeafEntries / leaf_lanes) {
       max_leaf_blocks = kMostLeafEntries / leaf_lanes;
     }
+    if (!points) code_bytes = code_bytes_for(dimensions);
+    if (code_bytes != 0) {
+      const std::size_t used = grid_bytes_for(dimensions) + leaf_capacity() * code_bytes;
+      leaf_front_bytes += (used + 63) / 64 * 64;
+    }
   }
 
   [[nodiscard]] std::size_t leaf_capacity() const noexcept { return max_leaf_blocks * leaf_lanes; }
   [[nodiscard]] std::size_t leaf_bytes(std::size_t blocks) const noexcept {
-    return sizeof(Node) + blocks * leaf_block_bytes;
+    return leaf_front_bytes + blocks * leaf_block_bytes;
+  }
+  [[nodiscard]] std::byte* leaf_block(Node& leaf, std::size_t index) const noexcept {
+    return reinterpret_cast<std::byte*>(&leaf) + leaf_bytes(index);
+  }
+  [[nodiscard]] const std::byte* leaf_block(const Node& leaf, std::size_t index) const noexcept {
+    return reinterpret_cast<const std::byte*>(&leaf) + leaf_bytes(index);
   }
   [[nodiscard]] std::size_t directory_bytes(std::size_t blocks) const noexcept {
     return sizeof(Node) + blocks * directory_block_bytes;

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "index/bounds.h"
+#include "index/leaf_codes.h"
 #include "index/node.h"
 
 namespace xtree::index {
@@ -101,7 +102,7 @@ inline void remove_child(Node& node, const Layout& layout, std::size_t index) no
 template <class Scalar>
 [[nodiscard]] const Scalar* entry_lane(const Node& leaf, const Layout& layout,
                                        std::size_t index) noexcept {
-  const std::byte* block = leaf.block(index / kLeafLanes<Scalar>, layout.leaf_block_bytes);
+  const std::byte* block = layout.leaf_block(leaf, index / kLeafLanes<Scalar>);
   return reinterpret_cast<const Scalar*>(block) + index % kLeafLanes<Scalar>;
 }
 template <class Scalar>
@@ -112,7 +113,7 @@ template <class Scalar>
 template <class Scalar>
 [[nodiscard]] const std::byte* entry_value(const Node& leaf, const Layout& layout,
                                            std::size_t index) noexcept {
-  const std::byte* block = leaf.block(index / kLeafLanes<Scalar>, layout.leaf_block_bytes);
+  const std::byte* block = layout.leaf_block(leaf, index / kLeafLanes<Scalar>);
   return block + layout.rows * kRowBytes + index % kLeafLanes<Scalar> * layout.value_bytes;
 }
 template <class Scalar>
@@ -144,6 +145,8 @@ void set_geometry(Node& leaf, const Layout& layout, std::size_t index,
   Scalar* lane = entry_lane<Scalar>(leaf, layout, index);
   for (std::size_t row = 0; row < layout.rows; ++row)
     lane[row * kLeafLanes<Scalar>] = geometry[row];
+  if (layout.code_bytes == 0) return;
+  set_code(leaf, layout, index, code_in(leaf, layout, geometry));
 }
 
 // Frees all lanes from `count` to the end of its block: empty boxes, or points that are no number.
@@ -188,7 +191,9 @@ void remove_entry(Node& leaf, const Layout& layout, std::size_t index) noexcept 
     }
     copy_value(entry_value<Scalar>(leaf, layout, index), entry_value<Scalar>(leaf, layout, last),
                layout.value_bytes);
+    set_code(leaf, layout, index, read_code(leaf, layout, last));
   }
+  set_code(leaf, layout, last, 0);
   clear_entries_behind<Scalar>(leaf, layout, last);
 }
 

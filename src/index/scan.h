@@ -199,8 +199,8 @@ class LeafWalk {
     load_ahead(view_, std::span<const Lead<View>>(far.data(), count));
   }
 
-  // Asks for what will be read of the next leaf: its header; the values of as many blocks as most
-  // have; and, when it does not lie inside the window, their rows.
+  // Asks for what will be read of the next leaf: its header, and the values of as many blocks as
+  // most have; if it does not lie inside the window, its codes too, or else its rows.
   void fetch_leaf(Level& level) const noexcept {
     const auto child = static_cast<std::size_t>(std::countr_zero(level.unfetched));
     const bool inside = (level.inside >> child & 1) != 0;
@@ -208,20 +208,24 @@ class LeafWalk {
     const Lead<View> leaf = lead(level, child);
     if (is_far(view_, leaf)) [[unlikely]] return load_far_children(level);
     prefetch_at(view_, leaf, 0);
+    if (inside && use == InsideUse::count) return;
     if (!inside) {
-      const std::size_t end = layout_.leaf_bytes(usual_blocks());
-      for (std::size_t at = sizeof(Node); at < end; at += 64) prefetch_at(view_, leaf, at);
-    } else if (use == InsideUse::values) {
-      for (std::size_t block = 0; block < usual_blocks(); ++block) {
-        prefetch_at(view_, leaf, values_offset(block));
-      }
+      if (layout_.code_bytes == 0) return fetch_lines(leaf, layout_.leaf_bytes(usual_blocks()));
+      fetch_lines(leaf, layout_.leaf_front_bytes);
+      if (use == InsideUse::count) return;
     }
+    for (std::size_t block = 0; block < usual_blocks(); ++block) {
+      prefetch_at(view_, leaf, values_offset(block));
+    }
+  }
+  void fetch_lines(Lead<View> leaf, std::size_t end) const noexcept {
+    for (std::size_t at = sizeof(Node); at < end; at += 64) prefetch_at(view_, leaf, at);
   }
   [[nodiscard]] std::size_t usual_blocks() const noexcept {
     return layout_.max_leaf_blocks * 3 / 4;
   }
   [[nodiscard]] std::size_t values_offset(std::size_t block) const noexcept {
-    return sizeof(Node) + block * layout_.leaf_block_bytes + layout_.rows * kRowBytes;
+    return layout_.leaf_bytes(block) + layout_.rows * kRowBytes;
   }
 
   View view_;
@@ -265,7 +269,7 @@ class Scan {
       } else if (!query_.scan_leaf(*leaf, layout_, query_.exact, hits.mask)) {
         continue;
       }
-      hits.blocks = leaf->block(0, layout_.leaf_block_bytes);
+      hits.blocks = layout_.leaf_block(*leaf, 0);
       hits.block_bytes = layout_.leaf_block_bytes;
       return true;
     }

@@ -1,11 +1,13 @@
 #include "index/search_kernels.h"
 
+#include "index/leaf_codes.h"
 #include "platform/check.h"
 
 #include "index/simd.h"
 
 namespace xtree::index::baseline {
 namespace {
+#include "index/leaf_codes.inc"
 #include "index/search_kernels.inc"
 }  // namespace
 }  // namespace xtree::index::baseline
@@ -14,6 +16,7 @@ namespace {
 XTREE_BEGIN_AVX2
 namespace xtree::index::avx2 {
 namespace {
+#include "index/leaf_codes.inc"
 #include "index/search_kernels.inc"
 }  // namespace
 }  // namespace xtree::index::avx2

@@ -31,7 +31,7 @@ template <class Scalar>
 Node* Splitter<Scalar>::blank(std::size_t bytes) noexcept {
   auto* memory = scratch_.template take<std::byte>(bytes);
   XTREE_CHECK(memory != nullptr);
-  std::memset(memory, 0, sizeof(Node));
+  std::memset(memory, 0, std::min(bytes, layout_.leaf_front_bytes));
   auto* node = reinterpret_cast<Node*>(memory);
   node->blocks = 1;
   return node;

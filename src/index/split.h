@@ -26,13 +26,18 @@ struct NodeShape {
   std::size_t rows;
   std::size_t payload_bytes;
   std::size_t block_bytes;
+  std::size_t front_bytes;  // what stands before the blocks
+
+  [[nodiscard]] const std::byte* block(const Node& node, std::size_t index) const noexcept {
+    return reinterpret_cast<const std::byte*>(&node) + front_bytes + index * block_bytes;
+  }
 };
 
 [[nodiscard]] inline NodeShape leaf_shape(const Layout& layout) noexcept {
-  return {layout.rows, layout.value_bytes, layout.leaf_block_bytes};
+  return {layout.rows, layout.value_bytes, layout.leaf_block_bytes, layout.leaf_front_bytes};
 }
 [[nodiscard]] inline NodeShape directory_shape(const Layout& layout) noexcept {
-  return {2 * layout.dimensions, sizeof(Ref), layout.directory_block_bytes};
+  return {2 * layout.dimensions, sizeof(Ref), layout.directory_block_bytes, sizeof(Node)};
 }
 
 // The lanes of a node, in order. `Element` is a leaf's scalar, or float for a directory node.
@@ -40,7 +45,7 @@ template <class Element>
 void list_lanes(const Node& node, const NodeShape& shape, Lane* lanes) noexcept {
   constexpr std::size_t kLanes = kRowBytes / sizeof(Element);
   for (std::size_t i = 0; i < node.count; ++i) {
-    const std::byte* block = node.block(i / kLanes, shape.block_bytes);
+    const std::byte* block = shape.block(node, i / kLanes);
     lanes[i] = {block + i % kLanes * sizeof(Element),
                 block + shape.rows * kRowBytes + i % kLanes * shape.payload_bytes};
   }
@@ -54,7 +59,7 @@ void append_lanes(Node& node, const NodeShape& shape, std::span<const Lane> lane
   for (std::size_t done = 0; done < lanes.size();) {
     const std::size_t first = node.count % kLanes;
     const std::size_t batch = std::min(kLanes - first, lanes.size() - done);
-    std::byte* block = node.block(node.count / kLanes, shape.block_bytes);
+    auto* block = const_cast<std::byte*>(shape.block(node, node.count / kLanes));
     for (std::size_t row = 0; row < shape.rows; ++row) {
       auto* to = reinterpret_cast<Element*>(block + row * kRowBytes) + first;
       for (std::size_t i = 0; i < batch; ++i) {

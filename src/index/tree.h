@@ -131,7 +131,8 @@ class Tree {
   [[nodiscard]] Node* resize(Path& path, std::uint32_t level, std::size_t blocks) noexcept;
   [[nodiscard]] Node* edit(Path& path, std::uint32_t level) noexcept;
   void changed_place(Path& path, std::uint32_t level, const Node& node) noexcept;
-  void fill(Node& node, std::span<const Lane> lanes) noexcept;
+  void fill(Node& node, std::span<const Lane> lanes, FloatBox& box) noexcept;
+  void encode(Node& leaf, const FloatBox& box) noexcept;
   void append_all(Node& node, std::span<const Lane> lanes) noexcept;
 
   const Layout& layout_;
@@ -202,12 +203,23 @@ void Tree<Scalar, Store, Policy>::append_all(Node& node, std::span<const Lane> l
   }
 }
 
-// Replaces what the node holds; there must be room.
+// Replaces what the node holds; there must be room. Leaves its box in `box`.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
-void Tree<Scalar, Store, Policy>::fill(Node& node, std::span<const Lane> lanes) noexcept {
+void Tree<Scalar, Store, Policy>::fill(Node& node, std::span<const Lane> lanes,
+                                       FloatBox& box) noexcept {
   forget_links(store_, node);
   node.count = 0;
   append_all(node, lanes);
+  box_of(node, box);
+  if (node.level == 0) encode(node, box);
+}
+
+// Gives a leaf the grid that fits its box, and codes for it.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+void Tree<Scalar, Store, Policy>::encode(Node& leaf, const FloatBox& box) noexcept {
+  if (layout_.code_bytes == 0) return;
+  set_grid(leaf, layout_.dimensions, box);
+  kernels_.encode(leaf, layout_);
 }
 
 }  // namespace xtree::index

@@ -48,9 +48,16 @@ auto Tree<Scalar, Store, Policy>::find(const Scalar* geometry, const std::byte* 
 // come: blocks that it does not have cost a wasted prefetch.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 void Tree<Scalar, Store, Policy>::prefetch_first_rows(const Node& leaf) const noexcept {
+  if (layout_.code_bytes != 0) {
+    const auto* front = reinterpret_cast<const std::byte*>(&leaf);
+    for (std::size_t at = 0; at < layout_.leaf_front_bytes; at += 64) {
+      __builtin_prefetch(front + at);
+    }
+    return;
+  }
   __builtin_prefetch(&leaf);
   for (std::size_t block = 0; block < layout_.max_leaf_blocks; ++block) {
-    __builtin_prefetch(leaf.block(block, layout_.leaf_block_bytes));
+    __builtin_prefetch(layout_.leaf_block(leaf, block));
   }
 }
 
@@ -218,6 +225,7 @@ bool Tree<Scalar, Store, Policy>::merge(Path& path, std::uint32_t level, std::si
     list_lanes<float>(node, directory_shape(layout_), lanes);
   }
   append_all(*other, {lanes, node.count});
+  if (level == 0) encode(*other, joined);
   store_.destroy(gone);
   return true;
 }
@@ -242,15 +250,13 @@ bool Tree<Scalar, Store, Policy>::share(Path& path, std::uint32_t level, std::si
   append_child(*parent, layout_, box, step.ref);
   Node* node = resize(path, level, blocks_at(level, sides.left.size()));
   if (node == nullptr) return false;
-  fill(*node, sides.left);
-  box_of(*node, box);
+  fill(*node, sides.left, box);
   set_child_box(*parent, layout_, up.index, box);
   up.index = static_cast<std::uint32_t>(sibling);
   step = {other_ref, store_.view().node(other_ref), 0, false};
   Node* other = resize(path, level, blocks_at(level, sides.right.size()));
   if (other == nullptr) return false;
-  fill(*other, sides.right);
-  box_of(*other, box);
+  fill(*other, sides.right, box);
   set_child_box(*parent, layout_, sibling, box);
   return true;
 }

@@ -23,6 +23,9 @@ Result<void> Tree<Scalar, Store, Policy>::plant(const Scalar* geometry, const st
   Node* leaf = create(0, 1);
   if (leaf == nullptr) return out_of_memory();
   append_entry(*leaf, layout_, geometry, value);
+  FloatBox box;
+  box_of(*leaf, box);
+  encode(*leaf, box);
   root_.node = leaf->frame.node_id;
   root_.entries = 1;
   root_.height = 1;
@@ -63,6 +66,11 @@ Result<void> Tree<Scalar, Store, Policy>::append(Path& path, const FloatBox& box
   Node* leaf = full ? resize(path, 0, old.blocks + 1u) : edit(path, 0);
   if (leaf == nullptr) return unreadable();
   append_entry(*leaf, layout_, geometry, value);
+  if (full && root_.height == 1) {
+    FloatBox all;
+    box_of(*leaf, all);
+    encode(*leaf, all);
+  }
   ++root_.entries;
   if (!grow_boxes(path, 1, box)) return unreadable();
   return {};
@@ -150,14 +158,12 @@ bool Tree<Scalar, Store, Policy>::split_leaf(Path& path, const Scalar* geometry,
   const Sides sides = policy_.split_leaf(sources);
   Node* right = create(0, blocks_at(0, sides.right.size()));
   if (right == nullptr) return false;
-  fill(*right, sides.right);
+  fill(*right, sides.right, halves.right_box);
   Node* left = resize(path, 0, blocks_at(0, sides.left.size()));
   if (left == nullptr) return false;
-  fill(*left, sides.left);
+  fill(*left, sides.left, halves.left_box);
   halves.left = left->frame.node_id;
   halves.right = right->frame.node_id;
-  box_of(*left, halves.left_box);
-  box_of(*right, halves.right_box);
   policy_.has_split(halves);
   return true;
 }
@@ -181,14 +187,12 @@ bool Tree<Scalar, Store, Policy>::split_directory(Path& path, std::uint32_t leve
   }
   Node* right = create(level, blocks_at(level, sides.right.size()));
   if (right == nullptr) return false;
-  fill(*right, sides.right);
+  fill(*right, sides.right, halves.right_box);
   Node* left = resize(path, level, blocks_at(level, sides.left.size()));
   if (left == nullptr) return false;
-  fill(*left, sides.left);
+  fill(*left, sides.left, halves.left_box);
   halves.left = left->frame.node_id;
   halves.right = right->frame.node_id;
-  box_of(*left, halves.left_box);
-  box_of(*right, halves.right_box);
   policy_.has_split(halves);
   return true;
 }

@@ -196,6 +196,36 @@ class Verifier {
         unite(box, own, layout_.dimensions);
       }
     }
+    return check_codes(leaf, ref);
+  }
+
+  Result<void> check_codes(const Node& leaf, Ref ref) const {
+    if (layout_.code_bytes == 0) return {};
+    const double* grid = leaf_grid(leaf);
+    for (std::size_t axis = 0; axis < layout_.dimensions; ++axis) {
+      if (std::isnan(grid[axis]) || !(grid[layout_.dimensions + axis] >= 0)) {
+        return fault(ref, 0, "the grid of its codes is none");
+      }
+    }
+    for (std::size_t i = 0; i < layout_.leaf_capacity(); ++i) {
+      std::uint64_t code = 0;
+      if (i < leaf.count) {
+        Scalar geometry[2 * kMaxDimensions];
+        read_geometry(leaf, layout_, i, geometry);
+        code = code_in(leaf, layout_, geometry);
+      }
+      if (read_code(leaf, layout_, i) != code) {
+        return fault(ref, 0, "a code is not that of its entry");
+      }
+    }
+    const std::size_t used = 2 * layout_.dimensions * sizeof(double);
+    const auto* front = reinterpret_cast<const std::byte*>(grid);
+    const std::byte* behind =
+        leaf_codes(leaf, layout_.dimensions) + layout_.leaf_capacity() * layout_.code_bytes;
+    if (!all_zero(front + used, grid_bytes_for(layout_.dimensions) - used) ||
+        !all_zero(behind, static_cast<std::size_t>(layout_.leaf_block(leaf, 0) - behind))) {
+      return fault(ref, 0, "the padding of its codes is not zero");
+    }
     return {};
   }
 
@@ -216,7 +246,7 @@ class Verifier {
     }
     const std::size_t used = layout_.rows * kRowBytes + kLeafLanes<Scalar> * layout_.value_bytes;
     for (std::size_t b = 0; b * kLeafLanes<Scalar> < leaf.count; ++b) {
-      const std::byte* block = leaf.block(b, layout_.leaf_block_bytes);
+      const std::byte* block = layout_.leaf_block(leaf, b);
       if (!all_zero(block + used, layout_.leaf_block_bytes - used)) {
         return fault(ref, 0, "the padding of a block is not zero");
       }

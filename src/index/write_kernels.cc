@@ -16,6 +16,7 @@ inline constexpr Scalar kMost = std::numeric_limits<Scalar>::max();
 
 namespace baseline {
 namespace {
+#include "index/leaf_codes.inc"
 #include "index/choose.inc"
 #include "index/extent.inc"
 #include "index/cut.inc"
@@ -28,6 +29,7 @@ namespace {
 XTREE_BEGIN_AVX2
 namespace xtree::index::avx2 {
 namespace {
+#include "index/leaf_codes.inc"
 #include "index/choose.inc"
 #include "index/extent.inc"
 #include "index/cut.inc"

@@ -70,6 +70,8 @@ struct WriteKernels {
   void (*directory_box)(const Node& node, const Layout& layout, FloatBox& box) noexcept;
   // Widens `bounds`, D minima and D maxima, by what the leaf holds.
   void (*leaf_bounds)(const Node& leaf, const Layout& layout, Scalar* bounds) noexcept;
+  // Writes the codes of a leaf's entries after its grid, and zeros for those that it does not have.
+  void (*encode)(Node& leaf, const Layout& layout) noexcept;
   // Writes one row of a split for each entry or child.
   void (*leaf_rows)(const Node& leaf, const Layout& layout, const SplitFrame<Scalar>& frame,
                     float* rows) noexcept;

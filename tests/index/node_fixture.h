@@ -50,13 +50,24 @@ inline OwnedNode make_directory(const Layout& layout, std::span<const FloatBox> 
 template <class Scalar>
 using Geometries = std::vector<std::vector<Scalar>>;
 
-// The value of entry i is `first` + i; values have at least 8 bytes.
+// The value of entry i is `first` + i; values have at least 8 bytes. The grid of its codes, if it
+// has any, fits the first half of the entries, so that others may lie beside it.
 template <class Scalar>
 OwnedNode make_leaf(const Layout& layout, std::span<const std::vector<Scalar>> entries,
                     std::size_t first = 0) {
   const std::size_t blocks =
       std::max<std::size_t>(1, blocks_for(entries.size(), kLeafLanes<Scalar>));
   OwnedNode node = make_node(layout.leaf_bytes(blocks), blocks, 0);
+  if (layout.code_bytes != 0 && !entries.empty()) {
+    FloatBox box;
+    round_outward(entries[0].data(), false, layout.dimensions, box);
+    for (const auto& entry : entries.first((entries.size() + 1) / 2)) {
+      FloatBox other;
+      round_outward(entry.data(), false, layout.dimensions, other);
+      unite(box, other, layout.dimensions);
+    }
+    set_grid(*node, layout.dimensions, box);
+  }
   std::vector<std::byte> value(layout.value_bytes);
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const std::uint64_t number = first + i;

@@ -44,6 +44,15 @@ TEST(Layout, IsWhatTheFileFormatSays) {
     const auto blocks_in = [&] { return (node_bytes - sizeof(Node)) / layout.leaf_block_bytes; };
     while (blocks_in() * layout.leaf_lanes < 48) node_bytes *= 2;
     EXPECT_EQ(layout.max_leaf_blocks, std::min(blocks_in(), 96 / layout.leaf_lanes));
+    // Leaves of boxes in up to four dimensions have codes, each a power of two, behind a grid of
+    // two doubles for each axis.
+    const bool coded = schema.shape == Shape::boxes && schema.dimensions <= 4;
+    const std::size_t code_bytes = schema.dimensions == 3 ? 8 : 2u * schema.dimensions;
+    EXPECT_EQ(layout.code_bytes, coded ? code_bytes : 0);
+    const std::size_t grid_bytes = schema.dimensions == 1 ? 32 : (schema.dimensions + 1) / 2 * 32u;
+    const std::size_t front = coded ? grid_bytes + layout.leaf_capacity() * code_bytes : 0;
+    EXPECT_EQ(layout.leaf_front_bytes, sizeof(Node) + (front + 63) / 64 * 64);
+    EXPECT_EQ(layout.leaf_bytes(3), layout.leaf_front_bytes + 3 * layout.leaf_block_bytes);
   });
 }
 

@@ -34,6 +34,7 @@ class Harms {
   void entries();
   void counts();
   void headers();
+  void codes();
   void free_lanes();
   void references();
   void repetitions();
@@ -64,6 +65,12 @@ class Harms {
   }
   float& child_row(const Place& place, std::size_t child, std::size_t row) {
     return child_lane(tree_.node(place.ref), layout_, child)[row * kDirectoryLanes];
+  }
+  // Gives an entry the code that goes with its coordinates.
+  void encode(const Place& leaf, std::size_t entry) {
+    Scalar geometry[2 * kMaxDimensions];
+    read_geometry(tree_.node(leaf.ref), layout_, entry, geometry);
+    set_geometry(tree_.node(leaf.ref), layout_, entry, geometry);
   }
   FloatBox child_box(const Place& place, std::size_t child) {
     FloatBox box;
@@ -107,6 +114,7 @@ void Harms<Scalar>::entries() {
   const FloatBox box = child_box(parent, leaf.lane);
   tree_.expect_fault(parent, kNotCovered, [&] {
     coordinate(leaf, entry, axis) = static_cast<Scalar>(box.at[axis]) - Scalar{1};
+    encode(leaf, entry);
   });
   if (box.at[axis] != box.at[dims + axis]) {
     tree_.expect_fault(parent, kTooLarge, [&] {
@@ -114,6 +122,7 @@ void Harms<Scalar>::entries() {
         for (std::size_t row = axis; row < layout_.rows; row += dims) {
           coordinate(leaf, i, row) = static_cast<Scalar>(box.at[axis]);
         }
+        encode(leaf, i);
       }
     });
   }
@@ -186,6 +195,33 @@ void Harms<Scalar>::headers() {
 }
 
 template <class Scalar>
+void Harms<Scalar>::codes() {
+  if (layout_.code_bytes == 0) return;
+  const Place leaf = tree_.any_at(0, random_);
+  Node& node = tree_.node(leaf.ref);
+  std::byte* codes = leaf_codes(node, layout_.dimensions);
+  const auto flip_code = [&](std::size_t entry) {
+    codes[entry * layout_.code_bytes + random_.below(layout_.code_bytes)] ^= std::byte{1};
+  };
+  const char* wrong = "a code is not that of its entry";
+  tree_.expect_fault(leaf, wrong, [&] { flip_code(random_.below(node.count)); });
+  if (node.count < layout_.leaf_capacity()) {
+    const std::size_t free = random_.between(node.count, layout_.leaf_capacity() - 1);
+    tree_.expect_fault(leaf, wrong, [&] { flip_code(free); });
+  }
+  double& scale = leaf_grid(node)[layout_.dimensions + any_axis()];
+  for (const double bad : {-1.0, std::nan("")}) {
+    tree_.expect_fault(leaf, "the grid of its codes is none", [&] { scale = bad; });
+  }
+  tree_.expect_fault(leaf, "the grid of its codes is none",
+                     [&] { leaf_grid(node)[any_axis()] = std::nan(""); });
+  const std::byte* behind = codes + layout_.leaf_capacity() * layout_.code_bytes;
+  std::byte* last = layout_.leaf_block(node, 0) - 1;
+  if (last < behind) return;
+  tree_.expect_fault(leaf, "the padding of its codes is not zero", [&] { *last = std::byte{1}; });
+}
+
+template <class Scalar>
 void Harms<Scalar>::free_lanes() {
   const auto has_free_lane = [&](const Node& node, const Place& place) {
     return node.count % lanes(place) != 0;
@@ -216,8 +252,8 @@ void Harms<Scalar>::free_lanes() {
   if (used == layout_.leaf_block_bytes) return;
   const Place leaf = tree_.any_at(0, random_);
   Node& node = tree_.node(leaf.ref);
-  std::byte* block = node.block(random_.below(blocks_for(node.count, kLeafLanes<Scalar>)),
-                                layout_.leaf_block_bytes);
+  std::byte* block = layout_.leaf_block(
+      node, random_.below(blocks_for(node.count, kLeafLanes<Scalar>)));
   tree_.expect_fault(leaf, "the padding of a block is not zero", [&] {
     block[random_.between(used, layout_.leaf_block_bytes - 1)] = std::byte{1};
   });
@@ -323,6 +359,7 @@ void harm_in_every_way(DamagedTree<Scalar>& tree, std::uint64_t seed, int rounds
     ASSERT_NO_FATAL_FAILURE(harms.entries());
     ASSERT_NO_FATAL_FAILURE(harms.counts());
     ASSERT_NO_FATAL_FAILURE(harms.headers());
+    ASSERT_NO_FATAL_FAILURE(harms.codes());
     ASSERT_NO_FATAL_FAILURE(harms.free_lanes());
     ASSERT_NO_FATAL_FAILURE(harms.references());
     ASSERT_NO_FATAL_FAILURE(harms.repetitions());

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -13,6 +14,7 @@ namespace {
 enum class Meaning {
   nothing,   // the store's own fields, values, blocks without entries
   geometry,  // of an entry: the tree may be as good as before
+  grid,      // of a leaf's codes: they may still be right
   anything,  // all else
 };
 
@@ -36,9 +38,13 @@ class Flips {
   std::byte& byte_of(const Place& place, std::size_t offset) {
     return reinterpret_cast<std::byte*>(&tree_.node(place.ref))[offset];
   }
+  std::size_t front_bytes(bool is_leaf) const {
+    return is_leaf ? layout_.leaf_front_bytes : sizeof(Node);
+  }
   Meaning meaning(const Place& place, std::size_t offset);
   bool says_the_same(const Place& place, std::size_t offset);
   bool leaf_is_sound(const Place& place);
+  bool codes_are_right(const Place& place);
 
   Tree& tree_;
   const Layout& layout_;
@@ -57,8 +63,13 @@ Meaning Flips<Scalar>::meaning(const Place& place, std::size_t offset) {
   const std::size_t block_bytes =
       is_leaf ? layout_.leaf_block_bytes : layout_.directory_block_bytes;
   const std::size_t lanes = is_leaf ? kLeafLanes<Scalar> : kDirectoryLanes;
-  const std::size_t block = (offset - sizeof(Node)) / block_bytes;
-  const std::size_t within = (offset - sizeof(Node)) % block_bytes;
+  const std::size_t front = front_bytes(is_leaf);
+  if (offset < front) {
+    const bool in_grid = offset < sizeof(Node) + 2 * layout_.dimensions * sizeof(double);
+    return in_grid ? Meaning::grid : Meaning::anything;
+  }
+  const std::size_t block = (offset - front) / block_bytes;
+  const std::size_t within = (offset - front) % block_bytes;
   if (block * lanes >= node.count) return Meaning::nothing;
   if (!is_leaf) return Meaning::anything;
   const std::size_t rows_bytes = layout_.rows * kRowBytes;
@@ -76,9 +87,8 @@ bool Flips<Scalar>::says_the_same(const Place& place, std::size_t offset) {
   const std::size_t block_bytes =
       is_leaf ? layout_.leaf_block_bytes : layout_.directory_block_bytes;
   const std::size_t rows = is_leaf ? layout_.rows : 2 * layout_.dimensions;
-  if (offset < sizeof(Node) || (offset - sizeof(Node)) % block_bytes >= rows * kRowBytes) {
-    return false;
-  }
+  const std::size_t front = front_bytes(is_leaf);
+  if (offset < front || (offset - front) % block_bytes >= rows * kRowBytes) return false;
   const auto same = [&]<class Number>(Number now) {
     Number before;
     const std::size_t begin = offset / sizeof(Number) * sizeof(Number);
@@ -123,6 +133,29 @@ bool Flips<Scalar>::leaf_is_sound(const Place& place) {
   return true;
 }
 
+// Whether each byte of a code is the nearest cell of the grid.
+template <class Scalar>
+bool Flips<Scalar>::codes_are_right(const Place& place) {
+  if (layout_.code_bytes == 0) return true;
+  const Node& leaf = tree_.node(place.ref);
+  const double* grid = leaf_grid(leaf);
+  for (std::size_t row = 0; row < layout_.rows; ++row) {
+    const double origin = grid[row % layout_.dimensions];
+    const double scale = grid[layout_.dimensions + row % layout_.dimensions];
+    if (std::isnan(origin) || !(scale >= 0)) return false;
+    for (std::size_t i = 0; i < leaf.count; ++i) {
+      Scalar entry[2 * kMaxDimensions];
+      read_geometry(leaf, layout_, i, entry);
+      const double at = (static_cast<double>(entry[row]) - origin) * scale;
+      const double cell = std::isnan(at) ? 0 : std::nearbyint(std::clamp(at, 0.0, 255.0));
+      if ((read_code(leaf, layout_, i) >> 8 * row & 0xff) != static_cast<unsigned>(cell)) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
 template <class Scalar>
 void Flips<Scalar>::one_bit() {
   const Place place = any_node();
@@ -134,7 +167,9 @@ void Flips<Scalar>::one_bit() {
   byte_of(place, offset) ^= std::byte{1} << bit;
   const std::string verdict = tree_.verdict();
   const bool sound = of_byte == Meaning::nothing || says_the_same(place, offset) ||
-                     (of_byte == Meaning::geometry && leaf_is_sound(place));
+                     (of_byte == Meaning::geometry && leaf_is_sound(place) &&
+                      codes_are_right(place)) ||
+                     (of_byte == Meaning::grid && codes_are_right(place));
   EXPECT_EQ(verdict.empty(), sound)
       << "bit " << bit << " of byte " << offset << " on level " << place.level << " of "
       << tree_.root.height << ", " << bytes << " bytes: " << verdict;

@@ -1,0 +1,182 @@
+#include "index/leaf_codes.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "index/node_fixture.h"
+#include "index/search_kernels.h"
+#include "index/tree_fixture.h"
+
+namespace xtree::index {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// Calls `f.template operator()<Scalar>(layout, isa)` for all schemas that have codes.
+template <class F>
+void for_all_codes(F f) {
+  for (int dimensions = 1; dimensions <= 4; ++dimensions) {
+    for (const Isa isa : kAllIsas) {
+      if (!isa_supported(isa)) continue;
+      SCOPED_TRACE(testing::Message() << dimensions << " dimensions"
+                                      << (isa == Isa::baseline ? ", baseline" : ", avx2"));
+      f.template operator()<float>(Layout(schema_of(dimensions, false, false)), isa);
+      f.template operator()<double>(Layout(schema_of(dimensions, true, false)), isa);
+      if (testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+template <class Scalar>
+Geometries<Scalar> any_entries(const Layout& layout, Spread spread, test::Random& random) {
+  Geometries<Scalar> entries(random.between(1, layout.leaf_capacity()));
+  for (auto& entry : entries) entry = any_geometry<Scalar>(layout, spread, random);
+  return entries;
+}
+
+TEST(LeafCodes, NeverFallAsCoordinatesGrow) {
+  test::Random random(test::test_seed("LeafCodes"));
+  const Layout layout(schema_of(1, true, false));
+  const OwnedNode leaf = make_node(layout.leaf_bytes(1), 1, 0);
+  for (int i = 0; i < 20000; ++i) {
+    const Spread spread = kAllSpreads[random.below(std::size(kAllSpreads))];
+    set_grid(*leaf, 1, any_box(1, spread, random));
+    const double* grid = leaf_grid(*leaf);
+    const Spread other = random.one_in(2) ? spread : Spread::odd;
+    double low = any_number<double>(spread, 0, random);
+    double high = random.one_in(2) ? std::nextafter(low, kInfinity)
+                                   : any_number<double>(other, 0, random);
+    if (low > high) std::swap(low, high);
+    const std::uint64_t first = cell_of(low, grid[0], grid[1]);
+    const std::uint64_t last = cell_of(high, grid[0], grid[1]);
+    ASSERT_LE(first, last) << low << " and " << high << ", " << name_of(spread);
+    ASSERT_LE(cell_of(-kInfinity, grid[0], grid[1]), first);
+    ASSERT_EQ(cell_of(kInfinity, grid[0], grid[1]), grid[1] == 0 ? 0u : 255u);
+    ASSERT_LE(last, 255u);
+  }
+}
+
+TEST(LeafCodes, HaveACellForWhatLiesBesideTheLeafsBox) {
+  const Layout layout(schema_of(2, true, false));
+  const OwnedNode leaf = make_node(layout.leaf_bytes(1), 1, 0);
+  FloatBox box;
+  const float sides[] = {10, -3, 11, 5};
+  std::copy_n(sides, 4, box.at);
+  set_grid(*leaf, 2, box);
+  const double* grid = leaf_grid(*leaf);
+  EXPECT_EQ(cell_of(10, grid[0], grid[2]), 1u);
+  EXPECT_EQ(cell_of(11, grid[0], grid[2]), 254u);
+  EXPECT_EQ(cell_of(9.99, grid[0], grid[2]), 0u);
+  EXPECT_EQ(cell_of(11.01, grid[0], grid[2]), 255u);
+  EXPECT_EQ(cell_of(-3, grid[1], grid[3]), 1u);
+  EXPECT_EQ(cell_of(1, grid[1], grid[3]), 128u);
+  EXPECT_EQ(cell_of(5, grid[1], grid[3]), 254u);
+}
+
+// One by one by who appends, moves and removes entries, or all at once by the kernel.
+TEST(LeafCodes, AreThoseOfTheEntriesWhoeverWroteThem) {
+  test::Random random(test::test_seed("LeafCodes"));
+  for_all_codes([&]<class Scalar>(const Layout& layout, Isa isa) {
+    const std::size_t dims = layout.dimensions;
+    for (const Spread spread : kAllSpreads) {
+      const auto entries = any_entries<Scalar>(layout, spread, random);
+      const OwnedNode leaf = make_leaf<Scalar>(layout, entries);
+      const auto expect_right = [&] {
+        for (std::size_t i = 0; i < layout.leaf_capacity(); ++i) {
+          std::uint64_t code = 0;
+          if (i < leaf->count) {
+            Scalar geometry[2 * kMaxDimensions];
+            read_geometry(*leaf, layout, i, geometry);
+            code = code_in(*leaf, layout, geometry);
+          }
+          ASSERT_EQ(read_code(*leaf, layout, i), code) << "entry " << i << ", " << name_of(spread);
+        }
+      };
+      ASSERT_NO_FATAL_FAILURE(expect_right());
+      set_geometry(*leaf, layout, random.below(leaf->count),
+                   any_geometry<Scalar>(layout, spread, random).data());
+      ASSERT_NO_FATAL_FAILURE(expect_right());
+      if (leaf->count > 1) remove_entry<Scalar>(*leaf, layout, random.below(leaf->count));
+      ASSERT_NO_FATAL_FAILURE(expect_right());
+      const WriteKernels<Scalar>& kernels = write_kernels<Scalar>(layout, isa);
+      FloatBox box;
+      kernels.leaf_box(*leaf, layout, box);
+      set_grid(*leaf, dims, box);
+      std::memset(leaf_codes(*leaf, dims), 0x5a, layout.leaf_capacity() * layout.code_bytes);
+      kernels.encode(*leaf, layout);
+      ASSERT_NO_FATAL_FAILURE(expect_right());
+    }
+  });
+}
+
+// An end of a window: one of an entry's, one just beside it, any other, or none.
+template <class Scalar>
+Scalar any_end(const Geometries<Scalar>& entries, std::size_t axis, std::size_t dims,
+               Spread spread, Scalar none, test::Random& random) {
+  const auto& entry = entries[random.below(entries.size())];
+  const Scalar end = entry[random.one_in(2) ? axis : dims + axis];
+  switch (random.below(5)) {
+    case 0: return end;
+    case 1: return std::nextafter(end, -none);
+    case 2: return std::nextafter(end, none);
+    case 3: return any_number<Scalar>(spread, axis, random);
+    default: return none;
+  }
+}
+
+// Windows end where entries end, and entries lie beside the grid: so cells leave much open.
+TEST(LeafCodes, LeaveNoWindowWithAWrongAnswer) {
+  test::Random random(test::test_seed("LeafCodes"));
+  std::size_t answers = 0, others = 0;
+  for_all_codes([&]<class Scalar>(const Layout& layout, Isa isa) {
+    constexpr auto kNone = std::numeric_limits<Scalar>::infinity();
+    const std::size_t dims = layout.dimensions;
+    const SearchKernels<Scalar> kernels = make_search_kernels<Scalar>(layout, isa);
+    for (int round = 0; round < 200; ++round) {
+      const Spread spread = kAllSpreads[random.below(std::size(kAllSpreads))];
+      const auto entries = any_entries<Scalar>(layout, spread, random);
+      const OwnedNode leaf = make_leaf<Scalar>(layout, entries);
+      const bool intersecting = random.one_in(2);
+      detail::Window<Scalar> window;
+      for (std::size_t axis = 0; axis < dims; ++axis) {
+        const auto end = [&](Scalar none) {
+          return any_end<Scalar>(entries, axis, dims, spread, none, random);
+        };
+        window.low_min[axis] = intersecting ? -kNone : end(-kNone);
+        window.low_max[axis] = end(kNone);
+        window.high_min[axis] = end(-kNone);
+        window.high_max[axis] = intersecting ? kNone : end(kNone);
+      }
+      std::uint64_t mask[detail::kMaxLeafEntries / 64];
+      const bool any = intersecting
+                           ? kernels.scan_leaf_intersecting(*leaf, layout, window, mask)
+                           : kernels.scan_leaf(*leaf, layout, window, mask);
+      const std::uint32_t count = intersecting
+                                      ? kernels.count_leaf_intersecting(*leaf, layout, window)
+                                      : kernels.count_leaf(*leaf, layout, window);
+      std::uint32_t right = 0;
+      for (std::size_t i = 0; i < entries.size(); ++i) {
+        bool wanted = true;
+        for (std::size_t axis = 0; axis < dims; ++axis) {
+          const Scalar low = entries[i][axis], high = entries[i][dims + axis];
+          wanted = wanted && low >= window.low_min[axis] && low <= window.low_max[axis] &&
+                   high >= window.high_min[axis] && high <= window.high_max[axis];
+        }
+        ASSERT_EQ((mask[i / 64] >> i % 64 & 1) != 0, wanted)
+            << "entry " << i << " of " << entries.size() << ", " << name_of(spread);
+        right += wanted;
+      }
+      ASSERT_EQ(any, right != 0);
+      ASSERT_EQ(count, right);
+      answers += right;
+      others += entries.size() - right;
+    }
+  });
+  EXPECT_GT(answers, 1000u);
+  EXPECT_GT(others, 1000u);
+}
+
+}  // namespace
+}  // namespace xtree::index
