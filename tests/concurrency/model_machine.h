@@ -17,7 +17,7 @@ namespace xtree::test {
 // here without one. All other reordering is the compiler's, and what atomics forbid.
 class Machine {
  public:
-  static constexpr std::size_t kWords = 12;
+  static constexpr std::size_t kWords = 16;
   static constexpr std::size_t kProcessors = 3;
   static constexpr std::uint8_t kDone = 255;
 
@@ -93,7 +93,8 @@ class Machine {
     std::string wrong;  // what a program complained of in some run; empty if in none
   };
 
-  // Tries every order in which the programs' steps and their buffered stores can happen.
+  // Tries every order in which the programs' steps and their buffered stores can happen. A program
+  // that waits takes a step that changes nothing; if all that are not done do so, that is wrong.
   static Outcome run(const State& start, const std::vector<Program>& programs) {
     Outcome outcome;
     std::unordered_set<std::string> seen;
@@ -105,19 +106,26 @@ class Machine {
     while (!ahead.empty() && outcome.wrong.empty()) {
       const State state = ahead.back();
       ahead.pop_back();
+      const std::string here = name(state);
+      bool is_over = true;
+      bool is_stuck = true;
       for (std::size_t i = 0; i < programs.size(); ++i) {
         if (state.processors[i].step != kDone) {
           State next = state;
           Cpu cpu(next, i, outcome.wrong);
           programs[i](cpu);
+          is_over = false;
+          is_stuck = is_stuck && name(next) == here;
           meet(next);
         }
         if (state.processors[i].pending != 0) {
           State next = state;
           drain_one(next, next.processors[i]);
+          is_stuck = false;
           meet(next);
         }
       }
+      if (is_stuck && !is_over) outcome.wrong = "nobody can go on";
     }
     outcome.states = seen.size();
     return outcome;
