@@ -101,7 +101,7 @@ std::size_t Join<Scalar>::entries_reaching(std::uint32_t side, const Node& leaf,
   detail::Window<Scalar> window;
   intersecting(box.at, box.at + dimensions_, dimensions_, window);
   const Side& tree = sides_[side];
-  if (!tree.kernels.scan_leaf_intersecting(leaf, tree.layout, window, mask)) return 0;
+  if (!tree.kernels.scan_near_leaf(leaf, tree.layout, window, mask)) return 0;
   std::size_t entries = 0;
   for (std::size_t word = 0; word * 64 < leaf.count; ++word) {
     entries += static_cast<std::size_t>(std::popcount(mask[word]));
@@ -265,7 +265,7 @@ bool Join<Scalar>::next(detail::PairHits& hits) {
     const Side& tree = sides_[inner];
     std::memset(hits.many.mask, 0, sizeof hits.many.mask);
     const Node& leaf = *leaves_.node[inner];
-    if (!tree.kernels.scan_leaf_intersecting(leaf, tree.layout, window, hits.many.mask)) continue;
+    if (!tree.kernels.scan_near_leaf(leaf, tree.layout, window, hits.many.mask)) continue;
     hits.many.blocks = tree.layout.leaf_block(leaf, 0);
     hits.many.block_bytes = tree.layout.leaf_block_bytes;
     const Layout& outer = sides_[leaves_.outer].layout;
@@ -286,7 +286,7 @@ std::uint64_t Join<Scalar>::count_rest() {
   while (next_entry(window, entry)) {
     const std::uint32_t inner = 1 - leaves_.outer;
     const Side& tree = sides_[inner];
-    pairs += tree.kernels.count_leaf_intersecting(*leaves_.node[inner], tree.layout, window);
+    pairs += tree.kernels.count_near_leaf(*leaves_.node[inner], tree.layout, window);
   }
   return pairs;
 }

@@ -80,6 +80,13 @@ struct SearchKernels {
   std::uint32_t (*count_leaf_intersecting)(const Node& node, const Layout& layout,
                                            const Window& window) noexcept;
 
+  // The intersecting forms for a leaf in a near cache, where looking at all rows takes less time
+  // than codes.
+  bool (*scan_near_leaf)(const Node& node, const Layout& layout, const Window& window,
+                         std::uint64_t* mask) noexcept;
+  std::uint32_t (*count_near_leaf)(const Node& node, const Layout& layout,
+                                   const Window& window) noexcept;
+
   MeasureKernels<Scalar> euclidean;  // squares
   MeasureKernels<Scalar> weighted;   // squares
   MeasureKernels<Scalar> manhattan;

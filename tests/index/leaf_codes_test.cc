@@ -170,6 +170,12 @@ TEST(LeafCodes, LeaveNoWindowWithAWrongAnswer) {
       }
       ASSERT_EQ(any, right != 0);
       ASSERT_EQ(count, right);
+      if (intersecting) {
+        std::uint64_t near[detail::kMaxLeafEntries / 64];
+        ASSERT_EQ(kernels.scan_near_leaf(*leaf, layout, window, near), any);
+        ASSERT_TRUE(std::equal(near, near + blocks_for(entries.size(), 64), mask));
+        ASSERT_EQ(kernels.count_near_leaf(*leaf, layout, window), right);
+      }
       answers += right;
       others += entries.size() - right;
     }
