@@ -183,11 +183,14 @@ RULES = [include_points_down, public_header_includes_little, file_is_short, line
          library_keeps_its_promises, test_does_not_sleep, sources_are_listed_by_name]
 
 
+WRITTEN_BY_PROGRAMS = ("__pycache__", "results")
+
+
 def find_files(root):
     paths = [name for name in sorted(os.listdir(root)) if os.path.isfile(os.path.join(root, name))]
     for top in FOLDERS:
         for folder, subfolders, names in os.walk(os.path.join(root, top)):
-            subfolders[:] = sorted(name for name in subfolders if name != "__pycache__")
+            subfolders[:] = sorted(name for name in subfolders if name not in WRITTEN_BY_PROGRAMS)
             paths += [os.path.relpath(os.path.join(folder, name), root) for name in sorted(names)]
     return [File(root, path) for path in paths if path.endswith(TEXT)]
 
