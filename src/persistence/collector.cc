@@ -5,6 +5,7 @@
 #include "persistence/links.h"
 #include "persistence/version_chain.h"
 #include "platform/check.h"
+#include "platform/plant.h"
 
 namespace xtree::persistence {
 namespace {
@@ -173,7 +174,8 @@ void Collector::file(const Version& version) {
   std::uint64_t newest = 0;
   const bool by_snapshot = newest_within(snapshots_, birth, version.retire, newest);
   const bool by_guard = newest_within(guards_, birth, version.retire, newest);
-  if (!by_snapshot && !by_guard) {
+  const bool forgets_snapshots = platform::planted(platform::Plant::retained_slot_reused);
+  if (!by_guard && (!by_snapshot || forgets_snapshots)) {
     unlink(version);
     return;
   }

@@ -58,10 +58,12 @@ enum class Plant : std::uint8_t {
   // Links between frames.
   link_not_closed,           // a version that is superseded or ended keeps its links
   link_not_renewed,          // a child's new version does not go into its parent's link
+  // Versions.
+  retained_slot_reused,      // a version goes, and its slot with it, that a snapshot holds
   // Eviction.
   evicted_while_changed,     // a node goes that no checkpoint has
   evicted_beside_versions,   // a node goes whose older versions are held
-  link_left_open,    // readers may fill in the link to a frame that goes
+  link_left_open,            // readers may fill in the link to a frame that goes
   // Errors.
   failed_sync_forgotten,     // a sync that failed does not poison
 };
