@@ -12,7 +12,6 @@ namespace {
 // A group ends when its operations reach this much, so that a long queue does not make everybody
 // wait for one huge write.
 constexpr std::size_t kGroupBytes = std::size_t{4} << 20;
-constexpr std::size_t kGroupRequests = 4096;
 // Asynchronous writers wait when this much is queued.
 constexpr std::size_t kQueueBytes = std::size_t{64} << 20;
 constexpr std::size_t kQueueRequests = 65536;
@@ -36,9 +35,7 @@ Committer::Committer(VersionStore& store, wal::LogWriter& log, Applier& applier,
       log_(log),
       applier_(applier),
       group_window_us_(options.group_window_us),
-      sync_interval_ms_(options.sync_interval_ms) {
-  group_.reserve(kGroupRequests);
-}
+      sync_interval_ms_(options.sync_interval_ms) {}
 
 Committer::~Committer() { static_cast<void>(stop()); }
 

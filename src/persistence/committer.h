@@ -201,9 +201,7 @@ class Committer {
   bool watched_ = true;
   std::atomic<std::uint64_t> appended_bytes_{0};
 
-  // The leader's.
-  std::vector<CommitRequest*> group_;
-  std::vector<std::byte> payload_;
+  std::vector<std::byte> payload_;  // the leader's
 };
 
 }  // namespace xtree::persistence
