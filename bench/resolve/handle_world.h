@@ -58,7 +58,7 @@ class HandleWorld {
       link->header.node_id = id.bits;
       link->header.birth = kEpoch;
       link->header.bytes = sizeof(Link) - offsetof(Link, header);
-      link->header.links = 1;
+      link->header.front = {1, 0};
       table_.set_frame(id, &link->header);
       words[i] = reinterpret_cast<std::uint64_t>(link);
       ids_.push_back(id);

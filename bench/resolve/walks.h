@@ -46,7 +46,7 @@ inline const Link* walk_ids(const ObjectTable::Reader reader, const Link* at, st
 // As readers go from a parent to a child.
 inline const Link* walk_links(const Link* at, std::uint64_t steps) {
   for (; steps != 0; --steps) {
-    const bool has_link = at->header.links != 0;
+    const bool has_link = at->header.front.links != 0;
     const std::uint64_t link = has_link ? persistence::load_link(&at->header, 0) : 0;
     if (!persistence::is_address(link)) [[unlikely]]
       unexpected();

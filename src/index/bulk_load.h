@@ -41,7 +41,7 @@ class BulkLoader {
 
   Result<void> run(std::size_t threads, Root& root) noexcept {
     const Error no_memory(ErrorCode::out_of_memory, "count", "no memory for so many entries");
-    if (!nodes_.plan(count_, level_, Store::kLinkBytes) ||
+    if (!nodes_.plan(count_, level_, Store::kFrontWordBytes) ||
         !rows_.allocate(layout_.dimensions, count_)) {
       return no_memory;
     }

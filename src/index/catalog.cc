@@ -58,6 +58,11 @@ Error Catalog::cause_of(const Error& error) const {
   return failure_.error_or(store_->edit_failure().error_or(error));
 }
 
+Error Catalog::no_memory() const {
+  return cause_of(
+      Error(ErrorCode::out_of_memory, "catalog", "no memory for an object of the database"));
+}
+
 DurableStore Catalog::writer_store(const IndexDefinition& definition) noexcept {
   return DurableStore(*store_, store_->newest(failure_), definition.owner());
 }
@@ -234,7 +239,14 @@ void Catalog::forget_value(std::string_view name, std::string_view value) noexce
   if (!logged_) lost_bytes_ += bytes;
 }
 
-void Catalog::cut() noexcept { lost_bytes_before_cut_ += std::exchange(lost_bytes_, 0); }
+void Catalog::cut() noexcept {
+  lost_bytes_before_cut_ += std::exchange(lost_bytes_, 0);
+  const ReadView view = store_->newest(failure_);
+  for (const auto& [number, tree] : trees_) {
+    if (!std::exchange(tree->root_grown, false)) continue;
+    complete_root_image(const_cast<FrameHeader&>(*view.resident(tree->definition.root)));
+  }
+}
 
 void Catalog::checkpointed() noexcept { lost_bytes_before_cut_ = 0; }
 
@@ -320,8 +332,7 @@ Result<void> Catalog::change_tree(DurableTree& tree, const Operation& operation,
 Result<void> Catalog::finish_epoch() {
   for (DurableTree* tree : touched_) {
     tree->root_changed = false;
-    const RootContent content{tree->root, {tree->definition.number, ObjectKind::root}};
-    XTREE_TRY(write_object(tree->definition.root, std::as_bytes(std::span(&content, 1))));
+    XTREE_TRY(write_root_object(*tree));
   }
   touched_.clear();
   if (values_changed_) XTREE_TRY(write_values());
@@ -329,12 +340,25 @@ Result<void> Catalog::finish_epoch() {
   return store_->epoch_status();
 }
 
+Result<void> Catalog::write_root_object(DurableTree& tree) {
+  NodeId& id = tree.definition.root;
+  FrameHeader* frame = id ? store_->grow(id) : store_->create(kRootBytes, kRootFront);
+  if (frame != nullptr && frame->birth != store_->epoch()) {
+    tree.root_grown = true;
+    if (change_root_in_place(*frame, tree.root, store_->epoch())) return {};
+    frame = store_->edit(*frame);
+  }
+  if (frame == nullptr) return no_memory();
+  id = NodeId{frame->node_id};
+  write_root(*frame, {tree.root, {tree.definition.number, ObjectKind::root}});
+  return {};
+}
+
 Result<void> Catalog::write_object(NodeId& id, std::span<const std::byte> content) {
   const std::size_t bytes = round_up(sizeof(FrameHeader) + content.size());
   FrameHeader* frame = id ? store_->resize(id, bytes) : store_->create(bytes);
   if (frame == nullptr) {
-    return cause_of(
-        Error(ErrorCode::out_of_memory, "catalog", "no memory for an object of the database"));
+    return no_memory();
   }
   if (!id) id = NodeId{frame->node_id};  // readers may hold on to it, and it never changes again
   std::memcpy(frame + 1, content.data(), content.size());
@@ -390,9 +414,11 @@ Result<Root> Catalog::read_root(const ReadView& view, NodeId root) {
   if (!found) return found.error();
   const FrameHeader* frame = *found;
   if (frame == nullptr) return absent("it does not exist in this state");
-  auto content = decode_root(content_of(*frame));
-  if (!content) return content.error();
-  return content->root;
+  if (frame->bytes < kRootBytes) return damaged("a root is too short");
+  if (root_content(*frame).tag.kind != ObjectKind::root) return damaged("a root is another object");
+  const Root content = root_at(*frame, view.epoch());
+  if (!is_sound(content)) return damaged("a root's height is impossible");
+  return content;
 }
 
 }  // namespace xtree::index

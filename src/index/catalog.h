@@ -14,6 +14,7 @@
 #include "index/durable_store.h"
 #include "index/engine.h"
 #include "index/operation.h"
+#include "index/root_object.h"
 #include "persistence/applier.h"
 #include "persistence/version_store.h"
 #include "xtree/detail/engine.h"
@@ -27,6 +28,7 @@ struct DurableTree {
   // On a line of its own: the writer changes it all the time, beside readers of what stands above.
   alignas(64) Root root;         // the newest, as the running epoch has it
   bool root_changed = false;
+  bool root_grown = false;       // the object's image is to be completed at the next cut
 };
 
 // The writing half belongs to the committer's leader. It keeps the newest state decoded; each epoch
@@ -38,7 +40,7 @@ class Catalog final : public persistence::Applier {
   Result<void> attach(persistence::VersionStore& store, persistence::NodeId catalog) override;
   [[nodiscard]] persistence::NodeId catalog() const noexcept override { return catalog_; }
   [[nodiscard]] persistence::NodeFamily node_family() const noexcept override {
-    return {.link_count = &links_of_image, .child = &child_of_frame};
+    return {.front = &front_of_version, .last_change = &last_change_of, .child = &child_of_frame};
   }
   Result<void> check(std::span<const std::byte> operations) override;
   Result<void> apply(std::span<const std::byte> operations, bool logged, bool* answers) override;
@@ -71,15 +73,13 @@ class Catalog final : public persistence::Applier {
                                     const std::function<void(persistence::NodeId)>& visit);
   // `not_found` when the index did not exist at the view's epoch.
   static Result<Root> read_root(const persistence::ReadView& view, persistence::NodeId root);
-  // The same where it lies, for as long as the view's reader is inside, if it is in memory, newest
-  // and sound; null says to ask `read_root`.
-  static const Root* resident_root(const persistence::ReadView& view,
-                                   persistence::NodeId root) noexcept {
-    const persistence::FrameHeader* frame = view.resident(root);
-    if (frame == nullptr || frame->bytes < sizeof(*frame) + sizeof(Root)) return nullptr;
-    const auto* found = reinterpret_cast<const Root*>(frame + 1);
-    const bool sound = found->height <= kMaxHeight && (found->node == 0) == (found->height == 0);
-    return sound ? found : nullptr;
+  // The same if it is in memory, newest and sound; false says to ask `read_root`.
+  static bool resident_root(const persistence::ReadView& view, persistence::NodeId id,
+                            Root& root) noexcept {
+    const persistence::FrameHeader* frame = view.resident(id);
+    if (frame == nullptr || frame->bytes < kRootBytes) return false;
+    root = root_at(*frame, view.epoch());
+    return is_sound(root);
   }
 
  private:
@@ -93,10 +93,12 @@ class Catalog final : public persistence::Applier {
   Result<void> drop_index(std::uint32_t number);
   void touch(DurableTree& tree);
   Result<void> change_tree(DurableTree& tree, const Operation& operation, bool& answer);
+  Result<void> write_root_object(DurableTree& tree);
   Result<void> write_indexes();
   Result<void> write_values();
   Result<void> write_object(persistence::NodeId& id, std::span<const std::byte> content);
   Error cause_of(const Error& error) const;
+  Error no_memory() const;
 
   persistence::VersionStore* store_ = nullptr;
   mutable persistence::ReadFailure failure_;

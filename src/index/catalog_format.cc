@@ -72,9 +72,7 @@ Result<RootContent> decode_root(std::span<const std::byte> content) {
   RootContent root;
   if (!take(content, root)) return damaged("a root is too short");
   if (root.tag.kind != ObjectKind::root) return damaged("a root is another object");
-  if (root.root.height > kMaxHeight || (root.root.node == 0) != (root.root.height == 0)) {
-    return damaged("a root's height is impossible");
-  }
+  if (!is_sound(root.root)) return damaged("a root's height is impossible");
   return root;
 }
 

@@ -1,5 +1,6 @@
 #include "index/durable_index.h"
 
+#include <array>
 #include <bit>
 #include <new>
 #include <numeric>
@@ -64,12 +65,13 @@ Result<bool> DurableIndex::commit(OperationKind kind, std::initializer_list<cons
       XTREE_TRY(check_geometry(schema(), shape));
       geometry[count++] = geometry_bytes(schema(), shape);
     }
-    std::vector<std::byte> operation;
+    std::array<std::byte, kMostEntryOperationBytes> room;
     std::span<const std::byte> bytes;
     if (value != nullptr) bytes = value_bytes(schema(), value);
-    append_operation(operation, kind, number(), {}, geometry[0], geometry[1], bytes);
+    const std::size_t size =
+        write_operation(room, kind, number(), {}, geometry[0], geometry[1], bytes);
     bool met = false;
-    XTREE_TRY(database_->commit(operation, 1, &met));
+    XTREE_TRY(database_->commit(std::span(room).first(size), 1, &met));
     return met;
   });
 }
@@ -134,13 +136,13 @@ template <class F>
 Result<void> DurableIndex::with_root(const Reader& reader, F&& use) const {
   if (!reader.has_entered()) [[unlikely]] return reader.status();
   const persistence::NodeId id = tree_->definition.root;
-  if (const Root* root = Catalog::resident_root(reader.view(), id)) {
-    use(*root);
-    return {};
+  Root root;
+  if (!Catalog::resident_root(reader.view(), id, root)) [[unlikely]] {
+    const auto read = Catalog::read_root(reader.view(), id);
+    if (!read) return read.error();
+    root = *read;
   }
-  auto root = Catalog::read_root(reader.view(), id);
-  if (!root) return root.error();
-  use(*root);
+  use(root);
   return {};
 }
 

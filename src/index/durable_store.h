@@ -7,7 +7,10 @@
 #include <cstdint>
 #include <span>
 
+#include "index/growth.h"
 #include "index/node.h"
+#include "index/operation.h"
+#include "index/root_object.h"
 #include "index/store.h"
 #include "persistence/version_store.h"
 
@@ -55,6 +58,15 @@ class DurableView {
     for (const Lead lead : far.first(std::min(far.size(), ids.size()))) ids[count++] = lead.id();
     view_.load_ahead({ids.data(), count});
   }
+  [[nodiscard]] std::uint32_t entry_count(const Node& leaf) const noexcept {
+    return entries_at(leaf, view_.epoch());
+  }
+  [[nodiscard]] bool is_of_epoch(const Node& node) const noexcept {
+    return index::is_of_epoch(node, view_.epoch());
+  }
+  [[nodiscard]] bool is_still(const Node& node) const noexcept {
+    return node.frame.front.words() == 0 || view_.is_writers();
+  }
   // Whether the parent's link at this place is closed, unknown, or leads to the child; without a
   // child it must not lead anywhere.
   [[nodiscard]] bool link_is_right(const Node& parent, std::size_t index,
@@ -73,7 +85,8 @@ class DurableView {
 class DurableStore {
  public:
   using View = DurableView;
-  static constexpr std::size_t kLinkBytes = sizeof(std::uint64_t);
+  static constexpr std::size_t kFrontWordBytes = sizeof(std::uint64_t);
+  using Front = persistence::FrameFront;
 
   // `newest` is the writer's own view, of everything so far. New nodes are `owner`'s.
   DurableStore(persistence::VersionStore& store, const persistence::ReadView& newest,
@@ -85,18 +98,28 @@ class DurableStore {
                              std::size_t largest = persistence::kMaxFrameBytes) noexcept {
     return store_.reserve(bytes, largest);
   }
-  [[nodiscard]] Node* create(std::size_t bytes, std::size_t links = 0) noexcept {
-    return owned(reinterpret_cast<Node*>(store_.create(bytes, links)));
+  [[nodiscard]] Node* create(std::size_t bytes, Front front = {}) noexcept {
+    return owned(reinterpret_cast<Node*>(store_.create(bytes, front)));
   }
-  [[nodiscard]] Node* create_unwritten(std::size_t bytes, std::size_t links = 0) noexcept {
-    return owned(reinterpret_cast<Node*>(store_.create_unwritten(bytes, links)));
+  [[nodiscard]] Node* create_unwritten(std::size_t bytes, Front front = {}) noexcept {
+    return owned(reinterpret_cast<Node*>(store_.create_unwritten(bytes, front)));
   }
-  [[nodiscard]] Node* edit(Ref ref) noexcept {
-    return reinterpret_cast<Node*>(store_.edit(persistence::NodeId{ref}));
+  [[nodiscard]] Node* edit(const Node& newest) noexcept {
+    return young(store_.edit(const_cast<Node&>(newest).frame));
   }
-  [[nodiscard]] Node* resize(Ref ref, std::size_t bytes, std::size_t links = 0) noexcept {
-    return reinterpret_cast<Node*>(store_.resize(persistence::NodeId{ref}, bytes, links));
+  [[nodiscard]] Node* resize(Ref ref, std::size_t bytes, Front front = {}) noexcept {
+    return young(store_.resize(persistence::NodeId{ref}, bytes, front));
   }
+  [[nodiscard]] Node* grow(const Node& newest) noexcept {
+    persistence::FrameHeader* frame = store_.grow(const_cast<Node&>(newest).frame);
+    const bool is_young = frame == nullptr || frame->birth == store_.epoch();
+    return is_young ? young(frame) : reinterpret_cast<Node*>(frame);
+  }
+  [[nodiscard]] bool grows_in_place(const Node& newest) const noexcept {
+    return store_.grows_in_place(newest.frame);
+  }
+  void show_entry(Node& leaf) noexcept { index::show_entry(leaf, store_.epoch()); }
+  void note_growth(Node& node) noexcept { index::note_growth(node, store_.epoch()); }
   void destroy(Ref ref) noexcept { store_.destroy(persistence::NodeId{ref}); }
 
   void link_child(const Node& parent, std::size_t index, const Node& child) noexcept {
@@ -109,6 +132,12 @@ class DurableStore {
   void forget_links(Node& node) noexcept { persistence::forget_links(&node.frame); }
 
  private:
+  // A version of the running epoch, perhaps the copy of one that had changed.
+  [[nodiscard]] static Node* young(persistence::FrameHeader* frame) noexcept {
+    auto* node = reinterpret_cast<Node*>(frame);
+    if (node != nullptr) node->changed = 0;
+    return node;
+  }
   [[nodiscard]] Node* owned(Node* node) const noexcept {
     if (node != nullptr) node->owner = owner_;
     return node;
@@ -121,12 +150,21 @@ class DurableStore {
 
 static_assert(NodeStore<DurableStore>);
 
-// How many links the frame of an image needs. An object that is no node may pass for a directory
-// node here; it then has links that nobody uses.
-[[nodiscard]] inline std::size_t links_of_image(const persistence::FrameHeader& image) noexcept {
-  if (image.bytes < sizeof(Node)) return 0;
-  const auto& node = reinterpret_cast<const Node&>(image);
-  return node.blocks > kMaxSupernodeBlocks ? 0 : link_count(node.level, node.blocks);
+// What the frame of a version needs in front, to be changed in place if it is what may be.
+[[nodiscard]] inline persistence::FrameFront front_of_version(
+    const persistence::FrameHeader& version) noexcept {
+  const auto& node = reinterpret_cast<const Node&>(version);
+  if (node.owner.tag.kind == ObjectKind::root) return kRootFront;
+  if (node.owner.tag.kind != ObjectKind::node || node.blocks > kMaxSupernodeBlocks) return {};
+  const auto schema = decode_schema(node.owner.schema);
+  return schema ? Layout(*schema).front(node.level, node.blocks) : persistence::FrameFront{};
+}
+
+// The epoch of a version's last change in place.
+[[nodiscard]] inline std::uint64_t last_change_of(
+    const persistence::FrameHeader& version) noexcept {
+  const auto& node = reinterpret_cast<const Node&>(version);
+  return node.owner.tag.kind == ObjectKind::node ? node.changed : 0;
 }
 
 // The child at a place of a frame with links. What is no tree node has none; how large a block is

@@ -101,9 +101,10 @@ std::size_t Join<Scalar>::entries_reaching(std::uint32_t side, const Node& leaf,
   detail::Window<Scalar> window;
   intersecting(box.at, box.at + dimensions_, dimensions_, window);
   const Side& tree = sides_[side];
-  if (!tree.kernels.scan_near_leaf(leaf, tree.layout, window, mask)) return 0;
+  const std::uint32_t count = entry_count(tree.view, leaf);
+  if (!tree.kernels.scan_near_leaf(leaf, count, tree.layout, window, mask)) return 0;
   std::size_t entries = 0;
-  for (std::size_t word = 0; word * 64 < leaf.count; ++word) {
+  for (std::size_t word = 0; word * 64 < count; ++word) {
     entries += static_cast<std::size_t>(std::popcount(mask[word]));
   }
   return entries;
@@ -119,7 +120,7 @@ const Node* Join<Scalar>::child_of(std::uint32_t side, const Node& node, std::si
     fail();
     return nullptr;
   }
-  read_child_box(node, tree.layout, child, box);
+  read_shared_child_box(node, tree.layout, child, box);
   return found;
 }
 
@@ -155,7 +156,8 @@ void Join<Scalar>::enter_leaves(const Level& pair) noexcept {
   leaves_.node[1] = pair.node[1];
   leaves_.outer = entries[0] <= entries[1] ? 0 : 1;
   std::memset(leaves_.left, 0, sizeof leaves_.left);
-  const std::size_t words = (leaves_.node[leaves_.outer]->count + 63) / 64;
+  const Node& outer = *leaves_.node[leaves_.outer];
+  const std::size_t words = (entry_count(sides_[leaves_.outer].view, outer) + 63) / 64;
   std::memcpy(leaves_.left, reaching[leaves_.outer], words * sizeof(std::uint64_t));
   in_leaves_ = true;
 }
@@ -265,7 +267,8 @@ bool Join<Scalar>::next(detail::PairHits& hits) {
     const Side& tree = sides_[inner];
     std::memset(hits.many.mask, 0, sizeof hits.many.mask);
     const Node& leaf = *leaves_.node[inner];
-    if (!tree.kernels.scan_near_leaf(leaf, tree.layout, window, hits.many.mask)) continue;
+    const std::uint32_t count = entry_count(tree.view, leaf);
+    if (!tree.kernels.scan_near_leaf(leaf, count, tree.layout, window, hits.many.mask)) continue;
     hits.many.blocks = tree.layout.leaf_block(leaf, 0);
     hits.many.block_bytes = tree.layout.leaf_block_bytes;
     const Layout& outer = sides_[leaves_.outer].layout;
@@ -286,7 +289,8 @@ std::uint64_t Join<Scalar>::count_rest() {
   while (next_entry(window, entry)) {
     const std::uint32_t inner = 1 - leaves_.outer;
     const Side& tree = sides_[inner];
-    pairs += tree.kernels.count_near_leaf(*leaves_.node[inner], tree.layout, window);
+    const Node& leaf = *leaves_.node[inner];
+    pairs += tree.kernels.count_near_leaf(leaf, entry_count(tree.view, leaf), tree.layout, window);
   }
   return pairs;
 }

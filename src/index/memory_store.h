@@ -32,7 +32,7 @@ class MemoryView {
 class MemoryStore {
  public:
   using View = MemoryView;
-  static constexpr std::size_t kLinkBytes = 0;
+  static constexpr std::size_t kFrontWordBytes = 0;
 
   explicit MemoryStore(std::size_t limit_bytes = std::numeric_limits<std::size_t>::max()) noexcept
       : arena_(limit_bytes) {}
@@ -43,12 +43,13 @@ class MemoryStore {
                              std::size_t largest = persistence::kMaxFrameBytes) noexcept {
     return arena_.reserve(bytes, largest);
   }
-  [[nodiscard]] Node* create(std::size_t bytes, std::size_t = 0) noexcept {
+  [[nodiscard]] Node* create(std::size_t bytes, persistence::FrameFront = {}) noexcept {
     Node* node = create_unwritten(bytes);
     if (node != nullptr) std::memset(&node->frame + 1, 0, bytes - sizeof(node->frame));
     return node;
   }
-  [[nodiscard]] Node* create_unwritten(std::size_t bytes, std::size_t = 0) noexcept {
+  [[nodiscard]] Node* create_unwritten(std::size_t bytes,
+                                       persistence::FrameFront = {}) noexcept {
     void* memory = arena_.allocate(bytes);
     if (memory == nullptr) return nullptr;
     std::memset(memory, 0, sizeof(Node));
@@ -56,7 +57,9 @@ class MemoryStore {
     return name(static_cast<Node*>(memory), bytes);
   }
   [[nodiscard]] Node* edit(Ref ref) noexcept { return const_cast<Node*>(view().node(ref)); }
-  [[nodiscard]] Node* resize(Ref ref, std::size_t bytes, std::size_t = 0) noexcept {
+  [[nodiscard]] Node* edit(const Node& newest) noexcept { return const_cast<Node*>(&newest); }
+  [[nodiscard]] static bool grows_in_place(const Node&) noexcept { return true; }
+  [[nodiscard]] Node* resize(Ref ref, std::size_t bytes, persistence::FrameFront = {}) noexcept {
     Node* old = edit(ref);
     const std::size_t old_bytes = old->frame.bytes;
     if (old_bytes == bytes) return old;

@@ -305,14 +305,15 @@ class Nearest {
   void rank_leaf(const Node& leaf) noexcept {
     alignas(64) double measures[detail::kMaxLeafEntries];
     std::uint64_t masks[detail::kMaxLeafEntries / 64];
-    if (!measures_.leaf(leaf, layout_, target_, measure_limit_, measures, masks)) return;
-    if (measure_limit_ == kInfinity && leaf.count > left_) {
+    const std::uint32_t count = entry_count(view_, leaf);
+    if (!measures_.leaf(leaf, count, layout_, target_, measure_limit_, measures, masks)) return;
+    if (measure_limit_ == kInfinity && count > left_) {
       // More than are wanted: most of them need not become candidates.
-      const double enough = kernels_.bound_distances(measures, leaf.count,
+      const double enough = kernels_.bound_distances(measures, count,
                                                      static_cast<std::uint32_t>(left_));
-      kernels_.mask_distances(measures, leaf.count, std::max(enough, M::kLeastExact), masks);
+      kernels_.mask_distances(measures, count, std::max(enough, M::kLeastExact), masks);
     }
-    for (std::size_t word = 0; word * 64 < leaf.count; ++word) {
+    for (std::size_t word = 0; word * 64 < count; ++word) {
       for (std::uint64_t mask = masks[word]; mask != 0; mask &= mask - 1) {
         const std::size_t index = word * 64 + static_cast<std::size_t>(std::countr_zero(mask));
         if (measures[index] > measure_limit_) continue;  // it may have fallen meanwhile
@@ -355,9 +356,12 @@ class Nearest {
   bool queue_entries(const Node& leaf) noexcept {
     alignas(64) double measures[detail::kMaxLeafEntries];
     std::uint64_t masks[detail::kMaxLeafEntries / 64];
-    if (!measures_.leaf(leaf, layout_, target_, measure_limit_, measures, masks)) return true;
+    const std::uint32_t count = entry_count(view_, leaf);
+    if (!measures_.leaf(leaf, count, layout_, target_, measure_limit_, measures, masks)) {
+      return true;
+    }
     // Those beyond the limit are as good as not there: the search ends before them.
-    for (std::size_t i = 0; i < leaf.count; ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
       if (!entries_.push({entry_distance<M>(leaf, i, measures[i]), &leaf, i})) {
         out_of_memory_ = true;
         return false;

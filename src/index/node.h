@@ -21,7 +21,8 @@ struct Node {
   std::uint32_t count;    // entries of a leaf, children of a directory node
   std::uint16_t level;    // 0 is a leaf
   std::uint16_t blocks;   // blocks that follow the header: the room there is
-  std::uint8_t reserved[8];
+  // The epoch of the last change that the version got in place (growth.h); 0 when there was none.
+  std::uint64_t changed;
   NodeOwner owner;        // as the store made it; the tree leaves it alone
 
   [[nodiscard]] std::byte* block(std::size_t index, std::size_t block_bytes) noexcept {
@@ -42,15 +43,27 @@ struct Root {
   std::uint32_t reserved = 0;
 };
 
+inline constexpr std::uint32_t kMaxHeight = 24;
+[[nodiscard]] inline bool is_sound(const Root& root) noexcept {
+  return root.height <= kMaxHeight && (root.node == 0) == (root.height == 0);
+}
+
 inline constexpr std::size_t kDirectoryLanes = 16;
 // A directory node has this many blocks; a supernode grows block by block to kMaxSupernodeBlocks.
 inline constexpr std::size_t kDirectoryBlocks = 4;
 inline constexpr std::size_t kMaxSupernodeBlocks = 16 * kDirectoryBlocks;
-inline constexpr std::uint32_t kMaxHeight = 24;
 
-// How many links a node's frame keeps in durable mode: one for each child that it has room for.
+// How many links a node's frame has in durable mode: one for each child that it has room for.
 [[nodiscard]] constexpr std::size_t link_count(std::size_t level, std::size_t blocks) noexcept {
   return level == 0 ? 0 : blocks * kDirectoryLanes;
+}
+
+// What stands in front of such a frame: links, or a stamp of 4 bytes for each entry of a leaf.
+[[nodiscard]] constexpr persistence::FrameFront front_of(std::size_t level, std::size_t blocks,
+                                                         std::size_t leaf_lanes) noexcept {
+  const std::size_t stamp_words = (blocks * leaf_lanes + 15) / 16 * 8;
+  return {static_cast<std::uint16_t>(link_count(level, blocks)),
+          static_cast<std::uint16_t>(level == 0 ? stamp_words : 0)};
 }
 
 // Bytes of the code that a leaf of boxes keeps of each; 0 where it keeps none. leaf_codes.h says
@@ -115,6 +128,10 @@ struct Layout {
   }
   [[nodiscard]] const std::byte* leaf_block(const Node& leaf, std::size_t index) const noexcept {
     return reinterpret_cast<const std::byte*>(&leaf) + leaf_bytes(index);
+  }
+  [[nodiscard]] persistence::FrameFront front(std::size_t level,
+                                              std::size_t blocks) const noexcept {
+    return front_of(level, blocks, leaf_lanes);
   }
   [[nodiscard]] std::size_t directory_bytes(std::size_t blocks) const noexcept {
     return sizeof(Node) + blocks * directory_block_bytes;

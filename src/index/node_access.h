@@ -2,6 +2,7 @@
 // made sure that the lane exists.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -58,6 +59,30 @@ inline void set_child_box(Node& node, const Layout& layout, std::size_t index,
   float* lane = child_lane(node, layout, index);
   for (std::size_t row = 0; row < 2 * layout.dimensions; ++row) {
     lane[row * kDirectoryLanes] = box.at[row];
+  }
+}
+
+// Widens a child's box. Readers may look at it meanwhile: whatever of the old and the new they see
+// covers the old. Release: it happens behind `note_growth`.
+inline void grow_child_box(Node& node, const Layout& layout, std::size_t index,
+                           const FloatBox& box) noexcept {
+  float* lane = child_lane(node, layout, index);
+  const auto widen = [lane](std::size_t row, float to) {
+    std::atomic_ref(lane[row * kDirectoryLanes]).store(to, std::memory_order_release);
+  };
+  for (std::size_t row = 0; row < layout.dimensions; ++row) {
+    const std::size_t max_row = layout.dimensions + row;
+    if (box.at[row] < lane[row * kDirectoryLanes]) widen(row, box.at[row]);
+    if (box.at[max_row] > lane[max_row * kDirectoryLanes]) widen(max_row, box.at[max_row]);
+  }
+}
+
+// The same as read_child_box for readers beside a writer. Acquire pairs with `grow_child_box`.
+inline void read_shared_child_box(const Node& node, const Layout& layout, std::size_t index,
+                                  FloatBox& box) noexcept {
+  float* lane = child_lane(const_cast<Node&>(node), layout, index);
+  for (std::size_t row = 0; row < 2 * layout.dimensions; ++row) {
+    box.at[row] = std::atomic_ref(lane[row * kDirectoryLanes]).load(std::memory_order_acquire);
   }
 }
 
@@ -169,14 +194,22 @@ void clear_entries_behind(Node& leaf, const Layout& layout, std::size_t count) n
               (kLeafLanes<Scalar> - first) * layout.value_bytes);
 }
 
-// Adds an entry behind the last one; there must be room.
+// Writes an entry behind the last one, where there must be room. It counts once `count` says so.
 template <class Scalar>
-void append_entry(Node& leaf, const Layout& layout, const Scalar* geometry,
-                  const std::byte* value) noexcept {
-  const std::size_t index = leaf.count++;
+void write_entry_behind(Node& leaf, const Layout& layout, const Scalar* geometry,
+                        const std::byte* value) noexcept {
+  const std::size_t index = leaf.count;
   set_geometry(leaf, layout, index, geometry);
   copy_value(entry_value<Scalar>(leaf, layout, index), value, layout.value_bytes);
   if (index % kLeafLanes<Scalar> == 0) clear_entries_behind<Scalar>(leaf, layout, index + 1);
+}
+
+// Adds an entry to a leaf that nobody reads yet.
+template <class Scalar>
+void append_entry(Node& leaf, const Layout& layout, const Scalar* geometry,
+                  const std::byte* value) noexcept {
+  write_entry_behind(leaf, layout, geometry, value);
+  ++leaf.count;
 }
 
 // Moves the last entry into the place of the one that goes.

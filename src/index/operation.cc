@@ -1,5 +1,6 @@
 #include "index/operation.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "platform/check.h"
@@ -9,10 +10,6 @@ namespace {
 
 bool is_letter_or_digit(char c) noexcept {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-void append(std::vector<std::byte>& bytes, std::span<const std::byte> more) {
-  bytes.insert(bytes.end(), more.begin(), more.end());
 }
 
 bool has_name(OperationKind kind) noexcept {
@@ -34,19 +31,30 @@ bool is_plain_word(std::string_view name) noexcept {
   return true;
 }
 
+std::size_t write_operation(std::span<std::byte> room, OperationKind kind, std::uint32_t index,
+                            std::string_view name, std::span<const std::byte> first,
+                            std::span<const std::byte> second, std::span<const std::byte> third) {
+  const std::size_t payload_bytes = name.size() + first.size() + second.size() + third.size();
+  XTREE_CHECK(name.size() <= kMaxNameBytes && payload_bytes <= UINT16_MAX &&
+              sizeof(OperationHeader) + payload_bytes <= room.size());
+  const OperationHeader header{kind, static_cast<std::uint8_t>(name.size()),
+                               static_cast<std::uint16_t>(payload_bytes), index};
+  std::byte* at = room.data();
+  for (const std::span<const std::byte> part :
+       {std::as_bytes(std::span(&header, 1)), std::as_bytes(std::span(name)), first, second,
+        third}) {
+    at = std::copy(part.begin(), part.end(), at);
+  }
+  return sizeof(header) + payload_bytes;
+}
+
 void append_operation(std::vector<std::byte>& bytes, OperationKind kind, std::uint32_t index,
                       std::string_view name, std::span<const std::byte> first,
                       std::span<const std::byte> second, std::span<const std::byte> third) {
-  const std::size_t payload_bytes = name.size() + first.size() + second.size() + third.size();
-  XTREE_CHECK(name.size() <= kMaxNameBytes && payload_bytes <= UINT16_MAX);
-  const OperationHeader header{kind, static_cast<std::uint8_t>(name.size()),
-                               static_cast<std::uint16_t>(payload_bytes), index};
-  if (bytes.empty()) bytes.reserve(sizeof(header) + payload_bytes);
-  append(bytes, std::as_bytes(std::span(&header, 1)));
-  append(bytes, std::as_bytes(std::span(name)));
-  append(bytes, first);
-  append(bytes, second);
-  append(bytes, third);
+  const std::size_t before = bytes.size();
+  bytes.resize(before + sizeof(OperationHeader) + name.size() + first.size() + second.size() +
+               third.size());
+  write_operation(std::span(bytes).subspan(before), kind, index, name, first, second, third);
 }
 
 Result<bool> OperationReader::next(Operation& operation) noexcept {

@@ -46,6 +46,15 @@ inline constexpr std::size_t kMaxNamedValueBytes = 4096;
 // True for a plain word, as config.h defines it.
 [[nodiscard]] bool is_plain_word(std::string_view name) noexcept;
 
+// Writes one operation to the beginning of `room`, which is large enough, and returns what it took.
+std::size_t write_operation(std::span<std::byte> room, OperationKind kind, std::uint32_t index,
+                            std::string_view name, std::span<const std::byte> first,
+                            std::span<const std::byte> second = {},
+                            std::span<const std::byte> third = {});
+// The most that an operation on entries takes: two boxes and a value.
+inline constexpr std::size_t kMostEntryOperationBytes =
+    sizeof(OperationHeader) + 4 * kMaxDimensions * sizeof(double) + kMaxValueBytes;
+// The same behind what there is.
 void append_operation(std::vector<std::byte>& bytes, OperationKind kind, std::uint32_t index,
                       std::string_view name, std::span<const std::byte> first,
                       std::span<const std::byte> second = {},

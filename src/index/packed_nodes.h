@@ -31,11 +31,11 @@ class PackedNodes {
   PackedNodes(const Layout& layout, const TreeShape& shape) noexcept
       : layout_(layout), shape_(shape) {}
 
-  // Finds out what a tree of `count` entries takes in a store whose links take `link_bytes` each.
-  // False when there is no memory for the list.
+  // Finds out what a tree of `count` entries takes in a store whose words in front of nodes take
+  // `word_bytes` each. False when there is no memory for the list.
   [[nodiscard]] bool plan(std::size_t count, std::uint32_t level,
-                          std::size_t link_bytes) noexcept {
-    shape_.add_nodes(layout_, count, level, link_bytes, planned_);
+                          std::size_t word_bytes) noexcept {
+    shape_.add_nodes(layout_, count, level, word_bytes, planned_);
     const std::size_t nodes = planned_.leaves + planned_.directories;
     if (nodes > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(Place)) return false;
     places_.reset(static_cast<Place*>(std::malloc(nodes * sizeof(Place))));
@@ -47,7 +47,7 @@ class PackedNodes {
     const std::size_t largest =
         std::max(layout_.leaf_bytes(layout_.max_leaf_blocks),
                  layout_.directory_bytes(kDirectoryBlocks) +
-                     link_count(1, kDirectoryBlocks) * Store::kLinkBytes);
+                     front_of_packed(1).words() * Store::kFrontWordBytes);
     return store.reserve(planned_.bytes, largest);
   }
   // Makes what was planned. Leaves know how many entries they will have; directory nodes name their
@@ -76,6 +76,12 @@ class PackedNodes {
     void operator()(Place* memory) const noexcept { std::free(memory); }
   };
 
+  // A packed leaf gets no stamps: the first change in a later epoch copies it, and the copy has
+  // them.
+  [[nodiscard]] static persistence::FrameFront front_of_packed(std::uint32_t level) noexcept {
+    return {static_cast<std::uint16_t>(link_count(level, kDirectoryBlocks)), 0};
+  }
+
   template <NodeStore Store>
   void create_below(Store& store, std::size_t first, std::size_t count, std::uint32_t level,
                     Node* parent, std::uint32_t index) noexcept {
@@ -83,13 +89,13 @@ class PackedNodes {
         level == 0 ? blocks_for(count, layout_.leaf_lanes) : kDirectoryBlocks;
     Node* node = store.create_unwritten(
         level == 0 ? layout_.leaf_bytes(blocks) : layout_.directory_bytes(blocks),
-        link_count(level, blocks));
+        front_of_packed(level));
     XTREE_CHECK(node != nullptr);
     const std::size_t children = level == 0 ? 0 : shape_.children(count, level);
     node->count = static_cast<std::uint32_t>(level == 0 ? count : children);
     node->level = static_cast<std::uint16_t>(level);
     node->blocks = static_cast<std::uint16_t>(blocks);
-    std::fill(std::begin(node->reserved), std::end(node->reserved), std::uint8_t{0});
+    node->changed = 0;
     Place& place = places_[level == 0 ? leaves_++ : planned_.leaves + directories_++];
     place = {node, parent, index, static_cast<std::uint32_t>(first)};
     if (parent != nullptr) {

@@ -54,8 +54,8 @@ class WindowQuery {
 
   DirectoryWindow directory;
   detail::Window<Scalar> exact;
-  decltype(SearchKernels<Scalar>::scan_leaf) scan_leaf;
-  decltype(SearchKernels<Scalar>::count_leaf) count_leaf;
+  typename SearchKernels<Scalar>::ScanLeaf scan_leaf;
+  typename SearchKernels<Scalar>::CountLeaf count_leaf;
 };
 
 // What a walk's caller will read of a leaf that lies inside the window: its entries' values, or
@@ -77,7 +77,7 @@ class LeafWalk {
         start_(root.node) {}
 
   // The next leaf, null at the end or when the view failed. `inside` says that all of its entries
-  // answer; else each has to be tried.
+  // answer; else each has to be tried. The view says how many there are.
   [[nodiscard]] const Node* next(bool& inside) noexcept {
     inside = false;
     if (start_ != 0) {
@@ -251,7 +251,8 @@ class Scan {
  public:
   Scan(View view, const Layout& layout, const SearchKernels<Scalar>& kernels, const Root& root,
        const detail::Window<Scalar>& window) noexcept
-      : layout_(layout),
+      : view_(view),
+        layout_(layout),
         query_(layout, kernels, window),
         walk_(view, layout, kernels, root, query_.directory) {}
   Scan(const Scan&) = delete;
@@ -262,11 +263,10 @@ class Scan {
     bool inside = false;
     while (const Node* leaf = walk_.next(inside)) {
       for (std::uint64_t& word : hits.mask) word = 0;
+      const std::uint32_t count = entry_count(view_, *leaf);
       if (inside) {
-        for (std::size_t i = 0; i * 64 < leaf->count; ++i) {
-          hits.mask[i] = first_of_word(leaf->count - i * 64);
-        }
-      } else if (!query_.scan_leaf(*leaf, layout_, query_.exact, hits.mask)) {
+        for (std::size_t i = 0; i * 64 < count; ++i) hits.mask[i] = first_of_word(count - i * 64);
+      } else if (!query_.scan_leaf(*leaf, count, layout_, query_.exact, hits.mask)) {
         continue;
       }
       hits.blocks = layout_.leaf_block(*leaf, 0);
@@ -286,6 +286,7 @@ class Scan {
   [[nodiscard]] bool failed() const noexcept { return walk_.failed(); }
 
  private:
+  View view_;
   const Layout& layout_;
   WindowQuery<Scalar> query_;
   LeafWalk<Scalar, View, InsideUse::values> walk_;
@@ -306,7 +307,8 @@ template <class Scalar, NodeView View>
   Count count;
   bool inside = false;
   while (const Node* leaf = walk.next(inside)) {
-    count.hits += inside ? leaf->count : query.count_leaf(*leaf, layout, query.exact);
+    const std::uint32_t entries = entry_count(view, *leaf);
+    count.hits += inside ? entries : query.count_leaf(*leaf, entries, layout, query.exact);
   }
   count.failed = walk.failed();
   return count;

@@ -53,9 +53,10 @@ struct MeasureKernels {
   // 64 bytes.
   std::uint64_t (*children)(const Node& node, const Layout& layout, const NearestTarget& target,
                             std::uint32_t first_block, double limit, double* measures) noexcept;
-  // The same for the entries of a leaf; says whether any is not above the limit.
-  bool (*leaf)(const Node& node, const Layout& layout, const NearestTarget& target, double limit,
-               double* measures, std::uint64_t* mask) noexcept;
+  // The same for the first `count` entries of a leaf; says whether any is not above the limit.
+  bool (*leaf)(const Node& leaf, std::uint32_t count, const Layout& layout,
+               const NearestTarget& target, double limit, double* measures,
+               std::uint64_t* mask) noexcept;
 };
 
 inline constexpr std::size_t kDistanceLanes = 8;
@@ -68,24 +69,25 @@ struct SearchKernels {
   ChildMasks (*scan_children)(const Node& node, const Layout& layout, const DirectoryWindow& window,
                               std::uint32_t first_block) noexcept;
 
-  // Fill the mask words up to the leaf's count and say whether any bit is set. `intersecting` is
-  // for windows that bound only high_min and low_max, as those of points always do.
-  bool (*scan_leaf)(const Node& node, const Layout& layout, const Window& window,
-                    std::uint64_t* mask) noexcept;
-  bool (*scan_leaf_intersecting)(const Node& node, const Layout& layout, const Window& window,
-                                 std::uint64_t* mask) noexcept;
+  // Of a leaf's first `count` entries. While a writer adds more behind them, lanes behind `count`
+  // may be read in any state, and are masked off.
+  using ScanLeaf = bool (*)(const Node& leaf, std::uint32_t count, const Layout& layout,
+                            const Window& window, std::uint64_t* mask) noexcept;
+  using CountLeaf = std::uint32_t (*)(const Node& leaf, std::uint32_t count, const Layout& layout,
+                                      const Window& window) noexcept;
+
+  // Fill the mask words up to the count and say whether any bit is set. `intersecting` is for
+  // windows that bound only high_min and low_max, as those of points always do.
+  ScanLeaf scan_leaf;
+  ScanLeaf scan_leaf_intersecting;
   // The number of hits.
-  std::uint32_t (*count_leaf)(const Node& node, const Layout& layout,
-                              const Window& window) noexcept;
-  std::uint32_t (*count_leaf_intersecting)(const Node& node, const Layout& layout,
-                                           const Window& window) noexcept;
+  CountLeaf count_leaf;
+  CountLeaf count_leaf_intersecting;
 
   // The intersecting forms for a leaf in a near cache, where looking at all rows takes less time
   // than codes.
-  bool (*scan_near_leaf)(const Node& node, const Layout& layout, const Window& window,
-                         std::uint64_t* mask) noexcept;
-  std::uint32_t (*count_near_leaf)(const Node& node, const Layout& layout,
-                                   const Window& window) noexcept;
+  ScanLeaf scan_near_leaf;
+  CountLeaf count_near_leaf;
 
   MeasureKernels<Scalar> euclidean;  // squares
   MeasureKernels<Scalar> weighted;   // squares

@@ -95,9 +95,10 @@ void prefetch_at(const V& view, Lead<V> child, std::size_t offset) noexcept {
 // operation ends; the tree fills everything behind the FrameHeader.
 template <class S>
 concept NodeStore = NodeView<typename S::View> && requires(S& store, Ref ref, std::size_t bytes,
-                                                            std::size_t links) {
-  // What a link adds to the memory of a node: 0 when there are none.
-  { S::kLinkBytes } -> std::convertible_to<std::size_t>;
+                                                            persistence::FrameFront front,
+                                                            const Node& newest) {
+  // What each word in front of a node adds to its memory: 0 when there are none.
+  { S::kFrontWordBytes } -> std::convertible_to<std::size_t>;
   // What the writer itself sees: every change so far.
   { store.view() } noexcept -> std::same_as<typename S::View>;
   // Makes sure that creates, edits and resizes of `bytes` in all cannot fail for want of
@@ -106,18 +107,78 @@ concept NodeStore = NodeView<typename S::View> && requires(S& store, Ref ref, st
   // The same for nodes of at most so many bytes each, which costs less memory.
   { store.reserve(bytes, bytes) } noexcept -> std::same_as<bool>;
   // A new node with zeroed memory behind its FrameHeader's fields. Its reference is
-  // `frame.node_id`. `links` is its link_count, and nothing to a store that keeps none.
-  { store.create(bytes, links) } noexcept -> std::same_as<Node*>;
+  // `frame.node_id`. `front` is what Layout::front says, and nothing to a store that keeps nothing
+  // in front of nodes.
+  { store.create(bytes, front) } noexcept -> std::same_as<Node*>;
   // As `create`, but the blocks hold anything.
-  { store.create_unwritten(bytes, links) } noexcept -> std::same_as<Node*>;
-  // The node, ready to be changed: itself, or a copy when readers may still need it as it is.
-  // The reference stays. Null when it cannot be read.
-  { store.edit(ref) } noexcept -> std::same_as<Node*>;
+  { store.create_unwritten(bytes, front) } noexcept -> std::same_as<Node*>;
+  // The node, ready to be changed: itself, or a copy when readers may still need it as it is. The
+  // reference stays. Null when there is no memory that was reserved.
+  { store.edit(newest) } noexcept -> std::same_as<Node*>;
   // As `edit`, with room for `bytes`; contents are kept up to the smaller size, and what is new
   // is zero. In memory mode the reference changes with the address: read it from the result.
-  { store.resize(ref, bytes, links) } noexcept -> std::same_as<Node*>;
+  { store.resize(ref, bytes, front) } noexcept -> std::same_as<Node*>;
   { store.destroy(ref) } noexcept;
 };
+
+// A store that shows readers older states of its nodes may have a way to change them nonetheless,
+// where older readers are not misled: an entry more behind the last of a leaf, which `show_entry`
+// shows once its bytes are there, and a child's box that grows, which `note_growth` announces;
+// `grow` makes the node ready for either, and takes no memory where it `grows_in_place`. Such
+// a store's views say how many entries of a leaf their epoch has, whether nothing in a node is
+// younger than that, and whether nobody will change the node while they look at it.
+template <NodeStore S>
+[[nodiscard]] Node* grow(S& store, const Node& newest) noexcept {
+  if constexpr (requires { store.grow(newest); }) {
+    return store.grow(newest);
+  } else {
+    return store.edit(newest);
+  }
+}
+template <NodeStore S>
+[[nodiscard]] bool grows_in_place(const S& store, const Node& newest) noexcept {
+  if constexpr (requires { store.grows_in_place(newest); }) {
+    return store.grows_in_place(newest);
+  } else {
+    return false;
+  }
+}
+template <NodeStore S>
+void show_entry(S& store, Node& leaf) noexcept {
+  if constexpr (requires { store.show_entry(leaf); }) {
+    store.show_entry(leaf);
+  } else {
+    ++leaf.count;
+  }
+}
+template <NodeStore S>
+void note_growth(S& store, Node& node) noexcept {
+  if constexpr (requires { store.note_growth(node); }) store.note_growth(node);
+}
+template <NodeView V>
+[[nodiscard]] std::uint32_t entry_count(const V& view, const Node& leaf) noexcept {
+  if constexpr (requires { view.entry_count(leaf); }) {
+    return view.entry_count(leaf);
+  } else {
+    return leaf.count;
+  }
+}
+template <NodeView V>
+[[nodiscard]] bool is_still(const V& view, const Node& node) noexcept {
+  if constexpr (requires { view.is_still(node); }) {
+    return view.is_still(node);
+  } else {
+    return true;
+  }
+}
+template <NodeView V>
+[[nodiscard]] bool is_of_epoch(const V& view, const Node& node) noexcept {
+  if constexpr (requires { view.is_of_epoch(node); }) {
+    return view.is_of_epoch(node);
+  } else {
+    return true;
+  }
+}
 
 // What the tree says to a store that keeps links in its nodes: the child at `index` of the newest
 // version of `parent` has got another frame; the last child's place is now `index`; all children
@@ -125,15 +186,15 @@ concept NodeStore = NodeView<typename S::View> && requires(S& store, Ref ref, st
 // child says nothing.
 template <NodeStore S>
 void link_child(S& store, const Node& parent, std::size_t index, const Node& child) noexcept {
-  if constexpr (S::kLinkBytes != 0) store.link_child(parent, index, child);
+  if constexpr (S::kFrontWordBytes != 0) store.link_child(parent, index, child);
 }
 template <NodeStore S>
 void move_last_link(S& store, Node& parent, std::size_t index) noexcept {
-  if constexpr (S::kLinkBytes != 0) store.move_last_link(parent, index);
+  if constexpr (S::kFrontWordBytes != 0) store.move_last_link(parent, index);
 }
 template <NodeStore S>
 void forget_links(S& store, Node& parent) noexcept {
-  if constexpr (S::kLinkBytes != 0) store.forget_links(parent);
+  if constexpr (S::kFrontWordBytes != 0) store.forget_links(parent);
 }
 
 }  // namespace xtree::index

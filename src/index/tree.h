@@ -82,6 +82,7 @@ class Tree {
                                 Halves& halves);
   [[nodiscard]] bool split_directory(Path& path, std::uint32_t level, Halves& halves, bool& whole);
   [[nodiscard]] bool plant_root(const Halves& halves);
+  void append(Node& leaf, const Scalar* geometry, const std::byte* value) noexcept;
   [[nodiscard]] bool grow_boxes(Path& path, std::uint32_t level, const FloatBox& box);
 
   // tree_erase.h
@@ -109,12 +110,16 @@ class Tree {
   [[nodiscard]] std::size_t bytes_at(std::uint32_t level, std::size_t blocks) const noexcept {
     return level == 0 ? layout_.leaf_bytes(blocks) : layout_.directory_bytes(blocks);
   }
-  // The memory of a node, with its links.
+  // The memory of a node, with what stands in front of it.
   [[nodiscard]] std::size_t room_at(std::uint32_t level, std::size_t blocks) const noexcept {
-    return bytes_at(level, blocks) + link_count(level, blocks) * Store::kLinkBytes;
+    return bytes_at(level, blocks) + layout_.front(level, blocks).words() * Store::kFrontWordBytes;
   }
   [[nodiscard]] std::size_t room_of(const Node& node) const noexcept {
-    return node.frame.bytes + link_count(node.level, node.blocks) * Store::kLinkBytes;
+    return room_at(node.level, node.blocks);
+  }
+  // What it takes to `grow` the node.
+  [[nodiscard]] std::size_t room_to_grow(const Node& node) const noexcept {
+    return grows_in_place(store_, node) ? 0 : room_of(node);
   }
   [[nodiscard]] std::size_t blocks_at(std::uint32_t level, std::size_t count) const noexcept {
     const std::size_t blocks = blocks_for(count, lanes_at(level));
@@ -130,6 +135,7 @@ class Tree {
   [[nodiscard]] Node* create(std::uint32_t level, std::size_t blocks) noexcept;
   [[nodiscard]] Node* resize(Path& path, std::uint32_t level, std::size_t blocks) noexcept;
   [[nodiscard]] Node* edit(Path& path, std::uint32_t level) noexcept;
+  [[nodiscard]] Node* grow(Path& path, std::uint32_t level) noexcept;
   void changed_place(Path& path, std::uint32_t level, const Node& node) noexcept;
   void fill(Node& node, std::span<const Lane> lanes, FloatBox& box) noexcept;
   void encode(Node& leaf, const FloatBox& box) noexcept;
@@ -144,7 +150,7 @@ class Tree {
 
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 Node* Tree<Scalar, Store, Policy>::create(std::uint32_t level, std::size_t blocks) noexcept {
-  Node* node = store_.create(bytes_at(level, blocks), link_count(level, blocks));
+  Node* node = store_.create(bytes_at(level, blocks), layout_.front(level, blocks));
   if (node == nullptr) return nullptr;
   node->level = static_cast<std::uint16_t>(level);
   node->blocks = static_cast<std::uint16_t>(blocks);
@@ -154,7 +160,15 @@ Node* Tree<Scalar, Store, Policy>::create(std::uint32_t level, std::size_t block
 // A node of the path, ready to be changed.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 Node* Tree<Scalar, Store, Policy>::edit(Path& path, std::uint32_t level) noexcept {
-  Node* node = store_.edit(path.at[level].ref);
+  Node* node = store_.edit(*path.at[level].node);
+  if (node != nullptr) changed_place(path, level, *node);
+  return node;
+}
+
+// As `edit`, for what older readers may see.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+Node* Tree<Scalar, Store, Policy>::grow(Path& path, std::uint32_t level) noexcept {
+  Node* node = index::grow(store_, *path.at[level].node);
   if (node != nullptr) changed_place(path, level, *node);
   return node;
 }
@@ -176,7 +190,7 @@ template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 Node* Tree<Scalar, Store, Policy>::resize(Path& path, std::uint32_t level,
                                           std::size_t blocks) noexcept {
   Step& step = path.at[level];
-  Node* node = store_.resize(step.ref, bytes_at(level, blocks), link_count(level, blocks));
+  Node* node = store_.resize(step.ref, bytes_at(level, blocks), layout_.front(level, blocks));
   if (node == nullptr) return nullptr;
   node->blocks = static_cast<std::uint16_t>(blocks);
   changed_place(path, level, *node);

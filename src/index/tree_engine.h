@@ -95,7 +95,7 @@ class TreeEngine final : public Engine<Store> {
 
   bool for_each_node(View view, const Root& root,
                      const detail::NodeVisitor& visitor) const override {
-    return walk_nodes<Scalar>(layout_, write_, view, root, visitor);
+    return walk_nodes<Scalar>(layout_, view, root, visitor);
   }
 
  private:

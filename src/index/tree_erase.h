@@ -83,7 +83,7 @@ bool Tree<Scalar, Store, Policy>::find_in_leaf(const Scalar* geometry, const std
 // shares with, and room for what moves between them.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 std::size_t Tree<Scalar, Store, Policy>::erase_bytes(const Path& path) const noexcept {
-  std::size_t bytes = 4 * layout_.leaf_bytes(layout_.max_leaf_blocks);
+  std::size_t bytes = 4 * room_at(0, layout_.max_leaf_blocks);
   for (std::uint32_t level = 1; level < root_.height; ++level) {
     const Node& node = *path.at[level].node;
     bytes += room_of(node);
@@ -115,7 +115,7 @@ template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 bool Tree<Scalar, Store, Policy>::prepare_move(const Path& path) noexcept {
   const std::size_t longest = layout_.directory_bytes(kMaxSupernodeBlocks);
   const std::size_t bytes =
-      erase_bytes(path) + 4 * layout_.leaf_bytes(layout_.max_leaf_blocks) +
+      erase_bytes(path) + 4 * room_at(0, layout_.max_leaf_blocks) +
       root_.height * 4 * room_at(1, kMaxSupernodeBlocks);
   const std::size_t copied = std::max(2 * layout_.leaf_bytes(layout_.max_leaf_blocks),
                                       longest + layout_.directory_bytes(kDirectoryBlocks));

@@ -19,10 +19,10 @@ Result<void> Tree<Scalar, Store, Policy>::insert(const Scalar* geometry, const s
 // The first entry of an empty tree.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 Result<void> Tree<Scalar, Store, Policy>::plant(const Scalar* geometry, const std::byte* value) {
-  if (!store_.reserve(layout_.leaf_bytes(1))) return out_of_memory();
+  if (!store_.reserve(room_at(0, 1))) return out_of_memory();
   Node* leaf = create(0, 1);
   if (leaf == nullptr) return out_of_memory();
-  append_entry(*leaf, layout_, geometry, value);
+  append(*leaf, geometry, value);
   FloatBox box;
   box_of(*leaf, box);
   encode(*leaf, box);
@@ -36,18 +36,18 @@ Result<void> Tree<Scalar, Store, Policy>::plant(const Scalar* geometry, const st
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 bool Tree<Scalar, Store, Policy>::descend(const FloatBox& box, Path& path) const noexcept {
   const View view = store_.view();
-  Ref ref = root_.node;
+  Lead<View> lead = lead_to_node(view, root_.node);
   for (std::uint32_t level = root_.height; level-- > 0;) {
     Step& step = path.at[level];
-    step.ref = ref;
-    step.node = view.node(ref);
+    step.node = view.node(lead);
     if (step.node == nullptr) return false;
+    step.ref = step.node->frame.node_id;
     if (level == 0) break;
     const Choice choice = policy_.choose(*step.node, box);
     step.index = choice.index;
     step.covers = choice.covers;
-    ref = child_ref(*step.node, layout_, choice.index);
-    view.prefetch(ref);
+    lead = lead_to_child(view, *step.node, layout_, choice.index);
+    view.prefetch(lead);
   }
   return true;
 }
@@ -58,14 +58,14 @@ Result<void> Tree<Scalar, Store, Policy>::append(Path& path, const FloatBox& box
                                                  const Scalar* geometry, const std::byte* value) {
   const Node& old = *path.at[0].node;
   const bool full = old.count == old.blocks * kLeafLanes<Scalar>;
-  std::size_t bytes = old.frame.bytes + (full ? layout_.leaf_block_bytes : 0);
+  std::size_t bytes = full ? room_at(0, old.blocks + 1u) : room_to_grow(old);
   for (std::uint32_t level = 1; level < root_.height && !path.at[level].covers; ++level) {
-    bytes += room_of(*path.at[level].node);
+    bytes += room_to_grow(*path.at[level].node);
   }
-  if (!store_.reserve(bytes)) return out_of_memory();
-  Node* leaf = full ? resize(path, 0, old.blocks + 1u) : edit(path, 0);
+  if (bytes != 0 && !store_.reserve(bytes)) return out_of_memory();
+  Node* leaf = full ? resize(path, 0, old.blocks + 1u) : grow(path, 0);
   if (leaf == nullptr) return unreadable();
-  append_entry(*leaf, layout_, geometry, value);
+  append(*leaf, geometry, value);
   if (full && root_.height == 1) {
     FloatBox all;
     box_of(*leaf, all);
@@ -76,16 +76,22 @@ Result<void> Tree<Scalar, Store, Policy>::append(Path& path, const FloatBox& box
   return {};
 }
 
+// Adds the entry behind the leaf's last; there must be room.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+void Tree<Scalar, Store, Policy>::append(Node& leaf, const Scalar* geometry,
+                                         const std::byte* value) noexcept {
+  write_entry_behind(leaf, layout_, geometry, value);
+  show_entry(store_, leaf);
+}
+
 // Widens the boxes on the path from `level` up until one holds the new box already.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 bool Tree<Scalar, Store, Policy>::grow_boxes(Path& path, std::uint32_t level, const FloatBox& box) {
   for (; level < root_.height && !path.at[level].covers; ++level) {
-    Node* node = edit(path, level);
+    Node* node = grow(path, level);
     if (node == nullptr) return false;
-    FloatBox grown;
-    read_child_box(*node, layout_, path.at[level].index, grown);
-    unite(grown, box, layout_.dimensions);
-    set_child_box(*node, layout_, path.at[level].index, grown);
+    note_growth(store_, *node);
+    grow_child_box(*node, layout_, path.at[level].index, box);
   }
   return true;
 }
@@ -93,7 +99,7 @@ bool Tree<Scalar, Store, Policy>::grow_boxes(Path& path, std::uint32_t level, co
 // Makes sure of all memory that splitting the leaf, and what overflows above it, can take.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 bool Tree<Scalar, Store, Policy>::prepare_split(const Path& path) noexcept {
-  std::size_t bytes = 4 * layout_.leaf_bytes(layout_.max_leaf_blocks);
+  std::size_t bytes = 4 * room_at(0, layout_.max_leaf_blocks);
   std::size_t lanes = path.at[0].node->count + 1;
   std::size_t copied = path.at[0].node->frame.bytes;
   bool splits = true;

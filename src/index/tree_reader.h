@@ -26,6 +26,9 @@ class EitherView {
   void prefetch(Ref ref) const noexcept {
     durable_ ? durable_->prefetch(ref) : MemoryView().prefetch(ref);
   }
+  [[nodiscard]] std::uint32_t entry_count(const Node& leaf) const noexcept {
+    return durable_ ? durable_->entry_count(leaf) : leaf.count;
+  }
 
  private:
   std::optional<DurableView> durable_;

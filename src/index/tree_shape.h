@@ -41,10 +41,10 @@ class TreeShape {
     std::size_t bytes = 0;
   };
 
-  // Adds up the nodes of a tree of `count` entries whose root is on `level`, in a store whose links
-  // take `link_bytes` each.
+  // Adds up the nodes of a tree of `count` entries whose root is on `level`, in a store whose words
+  // in front of nodes take `word_bytes` each.
   void add_nodes(const Layout& layout, std::size_t count, std::uint32_t level,
-                 std::size_t link_bytes, Nodes& nodes) const noexcept {
+                 std::size_t word_bytes, Nodes& nodes) const noexcept {
     if (level == 0) {
       ++nodes.leaves;
       nodes.bytes += layout.leaf_bytes((count + layout.leaf_lanes - 1) / layout.leaf_lanes);
@@ -52,11 +52,11 @@ class TreeShape {
     }
     ++nodes.directories;
     nodes.bytes += layout.directory_bytes(kDirectoryBlocks) +
-                   link_count(level, kDirectoryBlocks) * link_bytes;
+                   link_count(level, kDirectoryBlocks) * word_bytes;
     const std::size_t below = children(count, level);
     for (std::size_t i = 0; i < below; ++i) {
       add_nodes(layout, share(count, i + 1, below) - share(count, i, below), level - 1,
-                link_bytes, nodes);
+                word_bytes, nodes);
     }
   }
 

@@ -98,18 +98,18 @@ class Verifier {
     const std::size_t bytes =
         level == 0 ? layout_.leaf_bytes(node.blocks) : layout_.directory_bytes(node.blocks);
     if (node.frame.bytes != bytes) return fault(ref, level, "the size is not that of its blocks");
-    if (node.count > node.blocks * lanes)
-      return fault(ref, level, "it counts more than it can hold");
+    const std::uint32_t count = count_of(node);
+    if (count > node.blocks * lanes) return fault(ref, level, "it counts more than it can hold");
     const bool is_root = level + 1 == root_.height;
     const std::size_t fewest = is_root      ? (level == 0 ? 1 : 2)
                                : level == 0 ? min_leaf_entries(layout_)
                                             : kMinChildren;
-    if (node.count < fewest) return fault(ref, level, "it is filled less than it must be");
-    if (node.blocks > std::max(blocks_for(node.count, lanes), fewest_blocks) + kSpareBlocks) {
+    if (count < fewest) return fault(ref, level, "it is filled less than it must be");
+    if (node.blocks > std::max(blocks_for(count, lanes), fewest_blocks) + kSpareBlocks) {
       return fault(ref, level, "it has more free blocks than it may keep");
     }
-    if (!all_zero(node.reserved, sizeof node.reserved)) {
-      return fault(ref, level, "a reserved byte is not zero");
+    if (node.changed != 0 && (node.frame.birth == 0 || node.changed <= node.frame.birth)) {
+      return fault(ref, level, "it has changed before there was anything to change");
     }
     if (node.owner != owner_) return fault(ref, level, "the node says that it is another tree's");
     return {};
@@ -125,12 +125,13 @@ class Verifier {
       const Ref child = child_ref(node, layout_, i);
       if (child == 0) return fault(ref, level, "a child has no reference");
       FloatBox held, exact;
-      read_child_box(node, layout_, i, held);
+      read_shared_child_box(node, layout_, i, held);
       XTREE_TRY(check_node(child, level - 1, exact));
       if (!covers(held, exact, layout_.dimensions)) {
         return fault(ref, level, "a child's box does not cover what the child holds");
       }
-      if (!equal(held, exact, layout_.dimensions)) {
+      // A box that has grown since the view's epoch holds more than the view shows of the child.
+      if (is_of_epoch(view_, node) && !equal(held, exact, layout_.dimensions)) {
         return fault(ref, level, "a child's box is larger than what the child holds");
       }
       if (i == 0) {
@@ -145,10 +146,10 @@ class Verifier {
   // That a link leads to the same version as the child's reference.
   Result<void> check_links(const Node& node, Ref ref) const {
     if constexpr (requires { view_.link_is_right(node, 0, &node); }) {
-      if (node.frame.links != link_count(node.level, node.blocks)) {
+      if (node.frame.front.links != link_count(node.level, node.blocks)) {
         return fault(ref, node.level, "it has other links than its blocks need");
       }
-      for (std::size_t i = 0; i < node.frame.links; ++i) {
+      for (std::size_t i = 0; i < node.frame.front.links; ++i) {
         const Node* child = i < node.count ? view_.node(child_ref(node, layout_, i)) : nullptr;
         if (!view_.link_is_right(node, i, child)) {
           return fault(ref, node.level, "a link leads to another version than the reference");
@@ -177,14 +178,16 @@ class Verifier {
 
   Result<void> check_leaf(const Node& leaf, Ref ref, FloatBox& box) {
     ++stats_.leaves;
-    stats_.entries += leaf.count;
+    const std::uint32_t count = count_of(leaf);
+    stats_.entries += count;
     leaf_room_ += leaf.blocks * kLeafLanes<Scalar>;
     if (stats_.entries > root_.entries) {
       XTREE_TRY(check_reached_once());
       return fault(ref, 0, "there are more entries than the root counts");
     }
-    XTREE_TRY(check_free_entries(leaf, ref));
-    for (std::size_t i = 0; i < leaf.count; ++i) {
+    // Otherwise what is free may be in use by the time that it is looked at.
+    if (is_still(view_, leaf)) XTREE_TRY(check_free_entries(leaf, ref));
+    for (std::size_t i = 0; i < count; ++i) {
       Scalar geometry[2 * kMaxDimensions];
       read_geometry(leaf, layout_, i, geometry);
       if (!valid(geometry)) return fault(ref, 0, "an entry is not a box of finite numbers");
@@ -207,9 +210,11 @@ class Verifier {
         return fault(ref, 0, "the grid of its codes is none");
       }
     }
-    for (std::size_t i = 0; i < layout_.leaf_capacity(); ++i) {
+    const std::uint32_t count = count_of(leaf);
+    const std::size_t end = is_still(view_, leaf) ? layout_.leaf_capacity() : count;
+    for (std::size_t i = 0; i < end; ++i) {
       std::uint64_t code = 0;
-      if (i < leaf.count) {
+      if (i < count) {
         Scalar geometry[2 * kMaxDimensions];
         read_geometry(leaf, layout_, i, geometry);
         code = code_in(leaf, layout_, geometry);
@@ -252,6 +257,11 @@ class Verifier {
       }
     }
     return {};
+  }
+
+  // As the view shows it.
+  [[nodiscard]] std::uint32_t count_of(const Node& node) const noexcept {
+    return node.level == 0 ? entry_count(view_, node) : node.count;
   }
 
   bool valid(const Scalar* geometry) const noexcept {

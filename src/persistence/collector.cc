@@ -53,7 +53,8 @@ bool Collector::discard_evicted(FrameHeader* frame, const FrameHeader* parent,
 }
 
 bool Collector::run(std::size_t budget, bool at_once) noexcept {
-  if (versions_ == 0 && waiting_.empty()) return false;
+  if (is_idle()) return false;
+  epochs_.order_scan();
   // Before the pins: a pin that the scans miss was made when this epoch, or a later one, was the
   // published one, and needs nothing that has retired by then.
   const std::uint64_t published = epochs_.published();
@@ -87,6 +88,7 @@ bool Collector::examine(std::size_t budget, std::uint64_t published) noexcept {
 }
 
 void Collector::collect_when_due(std::size_t budget) {
+  if (is_idle()) return;
   const bool is_free = epochs_.is_settled();
   const bool wanted = wanted_.load(std::memory_order_seq_cst);
   if (is_free || wanted || !released_.empty() || retired_.size() >= kBatchVersions ||

@@ -90,6 +90,8 @@ class Collector {
     std::size_t link = 0;                 // at this place
   };
 
+  // Whether there is nothing that a pass could give back.
+  [[nodiscard]] bool is_idle() const noexcept { return versions_ == 0 && waiting_.empty(); }
   [[nodiscard]] bool run(std::size_t budget, bool at_once) noexcept;
   // False when it found no memory.
   [[nodiscard]] bool examine(std::size_t budget, std::uint64_t published) noexcept;

@@ -121,6 +121,19 @@ std::uint64_t EpochRegistry::add_guards(std::vector<std::uint64_t>& epochs) cons
   return oldest;
 }
 
+// A reader whom the scan does not find enters at what is published by now or later, or by a pin
+// that the scan has found: guards are looked at behind pins, as in the collector's scan.
+std::uint64_t EpochRegistry::oldest_epoch() const noexcept {
+  order_scan();
+  std::uint64_t oldest = published();
+  settle();
+  const auto look = [&](std::uint64_t epoch, const PinSlot&) { oldest = std::min(oldest, epoch); };
+  snapshots_.for_each_pinned(look);
+  lines_.for_each_pinned(look);
+  guards_.for_each_pinned(look);
+  return oldest;
+}
+
 std::uint64_t EpochRegistry::oldest_stamp() const noexcept {
   std::uint64_t oldest = std::numeric_limits<std::uint64_t>::max();
   const auto look = [&](std::uint64_t, const PinSlot& slot) {

@@ -7,7 +7,7 @@
 namespace xtree::persistence {
 
 void set_link(const FrameHeader* frame, std::size_t index, const FrameHeader* child) noexcept {
-  if (index >= frame->links || platform::planted(platform::Plant::link_not_renewed)) return;
+  if (index >= frame->front.links || platform::planted(platform::Plant::link_not_renewed)) return;
   std::atomic_ref(link_word(frame, index))
       .store(reinterpret_cast<std::uintptr_t>(child), std::memory_order_release);
 }
@@ -28,7 +28,7 @@ void open_link(const FrameHeader* frame, std::size_t index) noexcept {
 
 void close_links(FrameHeader* frame) noexcept {
   if (platform::planted(platform::Plant::link_not_closed)) return;
-  for (std::size_t i = 0; i < frame->links; ++i) {
+  for (std::size_t i = 0; i < frame->front.links; ++i) {
     std::atomic_ref(link_word(frame, i)).store(kClosedLink, std::memory_order_relaxed);
   }
 }
@@ -37,8 +37,8 @@ void close_links(FrameHeader* frame) noexcept {
 // disk, and the new frame's release passes that on. What a reader fills in between the load and the
 // closing is lost, which is allowed.
 void take_links(FrameHeader* frame, FrameHeader* old) noexcept {
-  const std::size_t kept = std::min(frame->links, old->links);
-  for (std::size_t i = 0; i < frame->links; ++i) {
+  const std::size_t kept = std::min(frame->front.links, old->front.links);
+  for (std::size_t i = 0; i < frame->front.links; ++i) {
     const std::uint64_t link = i < kept ? load_link(old, i) & ~kCoolLink : kUnknownLink;
     link_word(frame, i) = is_address(link) ? link : kUnknownLink;
   }
@@ -51,7 +51,7 @@ void move_link(FrameHeader* frame, std::size_t from, std::size_t to) noexcept {
 }
 
 void forget_links(FrameHeader* frame) noexcept {
-  for (std::size_t i = 0; i < frame->links; ++i) link_word(frame, i) = kUnknownLink;
+  for (std::size_t i = 0; i < frame->front.links; ++i) link_word(frame, i) = kUnknownLink;
 }
 
 }  // namespace xtree::persistence

@@ -25,7 +25,7 @@ inline constexpr std::uint64_t kCoolLink = std::uint64_t{1} << 63;
 
 [[nodiscard]] inline std::uint64_t& link_word(const FrameHeader* frame,
                                               std::size_t index) noexcept {
-  XTREE_DCHECK(index < frame->links);
+  XTREE_DCHECK(index < frame->front.links);
   return *(reinterpret_cast<std::uint64_t*>(const_cast<FrameHeader*>(frame)) - 1 - index);
 }
 

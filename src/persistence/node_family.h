@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "persistence/frame.h"
 #include "persistence/node_id.h"
@@ -10,9 +11,12 @@ namespace xtree::persistence {
 
 // The layer that gives nodes their meaning provides it. Any thread calls these functions.
 struct NodeFamily {
-  // How many links the frame of an image from disk is to have, a multiple of 8. The image is whole
-  // and of the size that it says; what it means is for the function to find out.
-  std::size_t (*link_count)(const FrameHeader& image) noexcept = nullptr;
+  // What is to stand in front of a version like this one, which may have been read from disk. It is
+  // whole and of the size that it says; what it means is for the function to find out. Only what
+  // may be changed in place gets stamps.
+  FrameFront (*front)(const FrameHeader& version) noexcept = nullptr;
+  // The epoch in which a version was last changed in place; 0 when it never was.
+  std::uint64_t (*last_change)(const FrameHeader& version) noexcept = nullptr;
   // The child at a place of a frame with links; a null NodeID when there is none.
   NodeId (*child)(const FrameHeader& frame, std::size_t index) noexcept = nullptr;
 };

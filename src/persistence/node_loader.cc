@@ -98,21 +98,23 @@ Result<FrameHeader*> NodeLoader::read(const TableEntry& entry) noexcept {
   return make_frame(memory, entry.bytes);
 }
 
-// Makes a frame of an image that is believed, in its place unless it needs room for links.
+// Makes a frame of an image that is believed, in its place unless it needs room for links. Stamps
+// it does not need: what is on disk is never changed in place.
 Result<FrameHeader*> NodeLoader::make_frame(void* image, std::size_t bytes) noexcept {
   auto* frame = static_cast<FrameHeader*>(image);
-  const std::size_t links = family_.link_count == nullptr ? 0 : family_.link_count(*frame);
-  if (links != 0) {
-    void* memory = frames_.allocate_beside_writer(frame_bytes(bytes, links));
+  const FrameFront front{
+      family_.front == nullptr ? std::uint16_t{0} : family_.front(*frame).links, 0};
+  if (front.links != 0) {
+    void* memory = frames_.allocate_beside_writer(frame_bytes(bytes, front));
     if (memory != nullptr) {
-      frame = frame_in(memory, links);
+      frame = frame_in(memory, front);
       std::memcpy(static_cast<void*>(frame), image, bytes);
     }
     frames_.release(image, bytes);
     if (memory == nullptr) return no_memory();
   }
   frame->previous = nullptr;
-  frame->links = static_cast<std::uint32_t>(links);
+  frame->front = front;
   forget_links(frame);
   return frame;
 }

@@ -12,7 +12,6 @@
 namespace xtree::persistence {
 namespace {
 
-constexpr std::uint64_t kNewest = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 // The cache is emptied by such a part of it at a time.
 constexpr std::size_t kRoomParts = 16;
@@ -50,7 +49,8 @@ VersionStore::VersionStore(Private, std::unique_ptr<EpochRegistry> epochs, Objec
       crowd_bytes_(kNoLimit),
       loader_(table_, frames_, source, epoch, family),
       collector_(*epochs_, table_, frames_, loader_),
-      evictor_(table_, loader_, collector_, family),
+      evictor_(*epochs_, table_, loader_, collector_, family),
+      family_(family),
       epoch_(epoch),
       cut_epoch_(epoch) {}
 
@@ -116,7 +116,7 @@ void VersionStore::publish(std::uint64_t epoch) noexcept {
 }
 
 ReadView VersionStore::newest(ReadFailure& failure) const noexcept {
-  return ReadView(*this, table_.reader(), kNewest, failure);
+  return ReadView(*this, table_.reader(), ReadView::kNewest, failure);
 }
 
 // What was published or cut stays as it is.
@@ -137,31 +137,38 @@ FrameHeader* VersionStore::newest_frame(NodeId id) noexcept {
   return nullptr;
 }
 
-FrameHeader* VersionStore::new_frame(NodeId id, std::size_t bytes, std::size_t links) noexcept {
-  XTREE_CHECK(bytes >= kFrameAlignment && bytes % kFrameAlignment == 0 && links % 8 == 0 &&
-              frame_bytes(bytes, links) <= kMaxFrameBytes);
-  void* memory = frames_.allocate(frame_bytes(bytes, links));
+// What is to stand in front of a copy of this version, which may have been made without stamps.
+FrameFront VersionStore::front_for(const FrameHeader& version) const noexcept {
+  const bool is_known = version.front.words() != 0 || family_.front == nullptr;
+  return is_known ? version.front : family_.front(version);
+}
+
+FrameHeader* VersionStore::new_frame(NodeId id, std::size_t bytes, FrameFront front) noexcept {
+  XTREE_CHECK(bytes >= kFrameAlignment && bytes % kFrameAlignment == 0 && front.words() % 8 == 0 &&
+              frame_bytes(bytes, front) <= kMaxFrameBytes);
+  void* memory = frames_.allocate(frame_bytes(bytes, front));
   if (memory == nullptr) return nullptr;
-  auto* frame = frame_in(memory, links);
+  std::memset(memory, 0, front.stamps * sizeof(std::uint64_t));
+  auto* frame = frame_in(memory, front);
   return ::new (static_cast<void*>(frame)) FrameHeader{.node_id = id.bits,
                                                        .birth = epoch_,
                                                        .previous = nullptr,
-                                                       .links = static_cast<std::uint32_t>(links),
+                                                       .front = front,
                                                        .bytes = static_cast<std::uint32_t>(bytes)};
 }
 
-FrameHeader* VersionStore::create(std::size_t bytes, std::size_t links) noexcept {
-  FrameHeader* frame = create_unwritten(bytes, links);
+FrameHeader* VersionStore::create(std::size_t bytes, FrameFront front) noexcept {
+  FrameHeader* frame = create_unwritten(bytes, front);
   if (frame != nullptr) std::memset(body(frame), 0, bytes - sizeof(FrameHeader));
   return frame;
 }
 
-FrameHeader* VersionStore::create_unwritten(std::size_t bytes, std::size_t links) noexcept {
+FrameHeader* VersionStore::create_unwritten(std::size_t bytes, FrameFront front) noexcept {
   check_epoch_is_running();
   if (!handles_) handles_ = table_.lease();
   const NodeId id = handles_.allocate();
   if (!id) return nullptr;
-  FrameHeader* frame = new_frame(id, bytes, links);
+  FrameHeader* frame = new_frame(id, bytes, front);
   if (frame == nullptr) {
     table_.free(id);
     return nullptr;
@@ -173,24 +180,34 @@ FrameHeader* VersionStore::create_unwritten(std::size_t bytes, std::size_t links
 }
 
 FrameHeader* VersionStore::edit(NodeId id) noexcept {
-  FrameHeader* old = newest_frame(id);
-  if (old == nullptr || old->birth == epoch_) return old;
-  return new_version(old, old->bytes, old->links);
+  FrameHeader* newest = newest_frame(id);
+  return newest == nullptr ? nullptr : edit(*newest);
 }
 
-FrameHeader* VersionStore::resize(NodeId id, std::size_t bytes, std::size_t links) noexcept {
+FrameHeader* VersionStore::edit(FrameHeader& newest) noexcept {
+  check_epoch_is_running();
+  if (newest.birth == epoch_) return &newest;
+  return new_version(&newest, newest.bytes, front_for(newest));
+}
+
+FrameHeader* VersionStore::grow(NodeId id) noexcept {
+  FrameHeader* newest = newest_frame(id);
+  return newest == nullptr ? nullptr : grow(*newest);
+}
+
+FrameHeader* VersionStore::resize(NodeId id, std::size_t bytes, FrameFront front) noexcept {
   FrameHeader* old = newest_frame(id);
   if (old == nullptr) return nullptr;
-  if (old->birth == epoch_ && old->bytes == bytes && old->links == links) return old;
-  return new_version(old, bytes, links);
+  if (old->birth == epoch_ && old->bytes == bytes && old->front == front) return old;
+  return new_version(old, bytes, front);
 }
 
 // Readers that come by the new version before its epoch is published look at `birth` and
 // `previous` only, which the release store of the slot's word has completed.
 FrameHeader* VersionStore::new_version(FrameHeader* old, std::size_t bytes,
-                                       std::size_t links) noexcept {
+                                       FrameFront front) noexcept {
   const NodeId id{old->node_id};
-  FrameHeader* frame = new_frame(id, bytes, links);
+  FrameHeader* frame = new_frame(id, bytes, front);
   if (frame == nullptr) return nullptr;
   const std::size_t kept = std::min<std::size_t>(bytes, old->bytes);
   std::memcpy(body(frame), body(old), kept - sizeof(FrameHeader));

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "persistence/object_table.h"
 #include "persistence/version_chain.h"
 #include "platform/clock.h"
+#include "platform/plant.h"
 #include "platform/without_throwing.h"
 #include "xtree/result.h"
 
@@ -81,7 +83,7 @@ class ReadView {
   template <class Id>
   [[nodiscard]] Lead lead(const FrameHeader* parent, std::size_t child, Id&& id) const noexcept {
     std::uint64_t link = kClosedLink;
-    if (child < parent->links) [[likely]] {
+    if (child < parent->front.links) [[likely]] {
       link = load_link(parent, child);
       if (is_address(link)) [[likely]] return Lead(frame_at(link));
     }
@@ -106,6 +108,9 @@ class ReadView {
   void prefetch(NodeId id) const noexcept {
     slots_.prefetch_frame<lines>(id);
   }
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
+  // Whether it is the writer's own, of everything so far.
+  [[nodiscard]] bool is_writers() const noexcept { return epoch_ == kNewest; }
   // The error that made `version` return null, or `other` when there was none.
   [[nodiscard]] Error error_or(const Error& other) const noexcept {
     return failure_->error_or(other);
@@ -120,6 +125,7 @@ class ReadView {
         epoch_(epoch),
         failure_(&failure) {}
 
+  static constexpr std::uint64_t kNewest = std::numeric_limits<std::uint64_t>::max();
   [[nodiscard]] Lead look_up(const FrameHeader* parent, std::size_t child, std::uint64_t link,
                              NodeId id) const noexcept;
   [[nodiscard]] const FrameHeader* follow(Lead lead) const noexcept;
@@ -231,15 +237,31 @@ class VersionStore {
 
   // As index/store.h says of the functions of these names. A frame may be changed in place until
   // the epoch ends. Null when the node cannot be read or memory that was not reserved is exhausted.
-  // Frames have room for `links`, a multiple of 8, and `edit` keeps their number. Each is unknown
-  // in a new node; in a new version it is what it was in the old one.
+  // Links are unknown in a new node; in a new version they are what they were in the old one.
   [[nodiscard]] bool reserve(std::size_t bytes, std::size_t largest = kMaxFrameBytes) noexcept {
     return make_room(bytes) && frames_.reserve(bytes, largest);
   }
-  [[nodiscard]] FrameHeader* create(std::size_t bytes, std::size_t links = 0) noexcept;
-  [[nodiscard]] FrameHeader* create_unwritten(std::size_t bytes, std::size_t links = 0) noexcept;
+  [[nodiscard]] FrameHeader* create(std::size_t bytes, FrameFront front = {}) noexcept;
+  [[nodiscard]] FrameHeader* create_unwritten(std::size_t bytes, FrameFront front = {}) noexcept;
   [[nodiscard]] FrameHeader* edit(NodeId id) noexcept;
-  [[nodiscard]] FrameHeader* resize(NodeId id, std::size_t bytes, std::size_t links = 0) noexcept;
+  // The same for a node whose newest version is at hand.
+  [[nodiscard]] FrameHeader* edit(FrameHeader& newest) noexcept;
+  [[nodiscard]] FrameHeader* resize(NodeId id, std::size_t bytes, FrameFront front = {}) noexcept;
+  // As `edit`, for changes that are right for readers of all epochs that have
+  // the version: so it is copied only if it has nothing in front, or a cut holds it, whose image
+  // must stay as it is.
+  [[nodiscard]] FrameHeader* grow(FrameHeader& newest) noexcept {
+    check_epoch_is_running();
+    return grows_in_place(newest) ? &newest : edit(newest);
+  }
+  [[nodiscard]] FrameHeader* grow(NodeId id) noexcept;
+  [[nodiscard]] bool grows_in_place(const FrameHeader& newest) const noexcept {
+    const bool is_cut =
+        newest.birth <= cut_epoch_ && !platform::planted(platform::Plant::cut_grown);
+    const bool has_front = newest.front.words() != 0 || newest.birth == epoch_;
+    return !is_cut && has_front &&
+           epoch_ - newest.birth <= std::numeric_limits<std::uint32_t>::max();
+  }
   // Needs no memory and reads nothing. The node must exist.
   void destroy(NodeId id) noexcept;
   // Why a node could not be read for `edit` or `resize`, the first time that this happened.
@@ -330,9 +352,10 @@ class VersionStore {
                                                ReadFailure& failure) const noexcept;
   void check_epoch_is_running() const noexcept;
   [[nodiscard]] FrameHeader* newest_frame(NodeId id) noexcept;
-  [[nodiscard]] FrameHeader* new_frame(NodeId id, std::size_t bytes, std::size_t links) noexcept;
+  [[nodiscard]] FrameFront front_for(const FrameHeader& version) const noexcept;
+  [[nodiscard]] FrameHeader* new_frame(NodeId id, std::size_t bytes, FrameFront front) noexcept;
   [[nodiscard]] FrameHeader* new_version(FrameHeader* old, std::size_t bytes,
-                                         std::size_t links) noexcept;
+                                         FrameFront front) noexcept;
   // What an operation of this size may have to note.
   [[nodiscard]] bool make_room(std::size_t bytes) noexcept {
     const std::size_t notes = kNotesPerOperation + bytes / kBytesPerNote;
@@ -359,6 +382,7 @@ class VersionStore {
   mutable NodeLoader loader_;
   Collector collector_;
   Evictor evictor_;
+  const NodeFamily family_;
 
   // The writer's.
   std::uint64_t epoch_;             // the one that began last

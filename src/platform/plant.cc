@@ -53,8 +53,11 @@ constexpr std::string_view kNames[] = {"",
                                        "link_not_closed",
                                        "link_not_renewed",
                                        "retained_slot_reused",
+                                       "entry_seen_early",
+                                       "cut_grown",
                                        "evicted_while_changed",
                                        "evicted_beside_versions",
+                                       "evicted_while_growing",
                                        "link_left_open",
                                        "failed_sync_forgotten"};
 static_assert(std::size(kNames) == static_cast<std::size_t>(Plant::failed_sync_forgotten) + 1);

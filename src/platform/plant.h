@@ -60,9 +60,13 @@ enum class Plant : std::uint8_t {
   link_not_renewed,          // a child's new version does not go into its parent's link
   // Versions.
   retained_slot_reused,      // a version goes, and its slot with it, that a snapshot holds
+  // Growth in place.
+  entry_seen_early,          // a reader counts entries that are younger than its epoch
+  cut_grown,                 // a version that a checkpoint is about to write gets entries in place
   // Eviction.
   evicted_while_changed,     // a node goes that no checkpoint has
   evicted_beside_versions,   // a node goes whose older versions are held
+  evicted_while_growing,     // a leaf goes while somebody needs to know which entries came late
   link_left_open,            // readers may fill in the link to a frame that goes
   // Errors.
   failed_sync_forgotten,     // a sync that failed does not poison

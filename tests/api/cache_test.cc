@@ -217,6 +217,33 @@ TEST_F(CacheTest, SnapshotsSeeTheirStateOfNodesThatWereEvicted) {
   EXPECT_TRUE(db.verify());
 }
 
+// An image does not tell which entries came behind the snapshot.
+TEST_F(CacheTest, SnapshotsSeeTheirStateOfNodesThatGrewInPlace) {
+  options_.cache_bytes = 1;
+  Database db = open();
+  Rects cells = db.index<2>("cells").value();
+  const std::uint64_t entries = 20'000;
+  // In an order that leaves the leaves with all numbers of entries.
+  for (std::uint64_t i = 0; i < entries; i += 2) {
+    const std::uint64_t number = i * 4001 % entries;
+    ASSERT_TRUE(cells.insert(cell(number), number));
+  }
+  const Snapshot before = db.snapshot();
+  // So few that most leaves need no more room for them, which would copy them.
+  for (std::uint64_t i = 1; i < entries; i += 40) ASSERT_TRUE(cells.insert(cell(i), i));
+  ASSERT_TRUE(db.checkpoint());
+  EXPECT_GT(db.stats().value().evicted_nodes, 0u);
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(cells.count(intersects(window(0, 0, kSide))).value(), entries / 2 + entries / 40);
+    EXPECT_EQ(before.count(cells, intersects(window(0, 0, kSide))).value(), entries / 2);
+  }
+  for (const auto& hit : before.query(cells, intersects(window(0, 0, kSide)))) {
+    ASSERT_EQ(hit.value % 2, 0u);
+  }
+  EXPECT_TRUE(before.verify(cells));
+  EXPECT_TRUE(db.verify());
+}
+
 TEST_F(CacheTest, ANodeThatCannotBeReadAgainIsAnErrorWithItsPlace) {
   const std::uint64_t all = load();
   options_.cache_bytes = all / 10;

@@ -21,7 +21,8 @@ namespace {
 
 using test::Steps;
 
-constexpr std::size_t kLinks = 8;
+constexpr FrameFront kFront{.links = 8, .stamps = 0};
+constexpr std::size_t kLinks = kFront.links;
 constexpr std::size_t kBytes = 256;
 
 std::uint64_t link_at(const FrameHeader* frame, std::size_t index = 0) {
@@ -33,7 +34,7 @@ struct Family {
   Family() {
     store = std::move(*VersionStore::create(0, &source, kFamily));
     begin();
-    FrameHeader* frame = store->create(kBytes, kLinks);
+    FrameHeader* frame = store->create(kBytes, kFront);
     parent = NodeId{frame->node_id};
     child = make(1);
     words(frame)[1] = child.bits;
@@ -41,8 +42,8 @@ struct Family {
   }
 
   // Every image here is told apart by its first word: those of parents say kParents.
-  static std::size_t links_of(const FrameHeader& image) noexcept {
-    return *reinterpret_cast<const std::uint64_t*>(&image + 1) == kParents ? kLinks : 0;
+  static FrameFront front_of(const FrameHeader& image) noexcept {
+    return *reinterpret_cast<const std::uint64_t*>(&image + 1) == kParents ? kFront : FrameFront{};
   }
 
   // Parents name their child in their second word.
@@ -52,7 +53,7 @@ struct Family {
   static std::uint64_t* words(FrameHeader* frame) noexcept {
     return reinterpret_cast<std::uint64_t*>(frame + 1);
   }
-  static constexpr NodeFamily kFamily{.link_count = &links_of, .child = &child_of};
+  static constexpr NodeFamily kFamily{.front = &front_of, .child = &child_of};
 
   void begin() { store->begin_epoch(); }
   void publish() { store->publish(); }
@@ -111,9 +112,9 @@ struct Family {
 TEST(Links, AreUnknownInANewNodeAndTakeMemoryOfTheirOwn) {
   Family family;
   const FrameHeader* frame = family.newest(family.parent);
-  ASSERT_EQ(frame->links, kLinks);
+  ASSERT_EQ(frame->front.links, kLinks);
   for (std::size_t i = 0; i < kLinks; ++i) EXPECT_EQ(link_at(frame, i), kUnknownLink);
-  EXPECT_EQ(family.newest(family.child)->links, 0u);
+  EXPECT_EQ(family.newest(family.child)->front.links, 0u);
   EXPECT_EQ(family.store->counts().resident_bytes, 2 * kBytes + kLinks * 8);
 }
 
@@ -153,7 +154,7 @@ TEST(Links, GoOverToTheNewVersionAndAreClosedInTheOld) {
   EXPECT_EQ(view.version(family.lead(view, old)), child);
   EXPECT_EQ(link_at(old), kClosedLink);
   // Nor does it go over to a version after the next.
-  ASSERT_NE(family.store->resize(family.parent, 2 * kBytes, 2 * kLinks), nullptr);
+  ASSERT_NE(family.store->resize(family.parent, 2 * kBytes, {2 * kLinks, 0}), nullptr);
   const FrameHeader* longer = family.newest(family.parent);
   EXPECT_EQ(frame_at(link_at(longer)), child);
   for (std::size_t i = 1; i < 2 * kLinks; ++i) EXPECT_EQ(link_at(longer, i), kUnknownLink);
@@ -207,7 +208,7 @@ TEST(Links, ComeWithANodeFromDiskAndAreClosedIfItHasEnded) {
     if (ends) family.store->destroy(family.parent);
     const FrameHeader* parent = view.version(family.parent);
     ASSERT_NE(parent, nullptr);
-    ASSERT_EQ(parent->links, kLinks);
+    ASSERT_EQ(parent->front.links, kLinks);
     EXPECT_TRUE(says(parent, Family::kParents));
     for (std::size_t i = 0; i < kLinks; ++i) {
       EXPECT_EQ(link_at(parent, i), ends ? kClosedLink : kUnknownLink);

@@ -363,8 +363,9 @@ Machine::Program snapshot_opener(bool counts_first, bool looks_again) {
   };
 }
 
-Machine::Program trusting_collector() {
-  return [](Cpu& cpu) {
+// It publishes, and orders its scan behind that.
+Machine::Program trusting_collector(bool orders_scan) {
+  return [orders_scan](Cpu& cpu) {
     std::uint64_t& changes = cpu.reg(0);
     std::uint64_t& known = cpu.reg(1);
     std::uint64_t& pinned = cpu.reg(2);
@@ -372,10 +373,13 @@ Machine::Program trusting_collector() {
       // A first scan, before anything is retired.
       case 0: known = cpu.load(kPinChanges); return cpu.go(1);
       case 1: pinned = cpu.load(kPinSlot); return cpu.go(2);
-      case 2: cpu.exchange(kPinPublished, 2); return cpu.go(3);
-      case 3: changes = cpu.load(kPinChanges); return cpu.go(changes == known ? 5 : 4);
-      case 4: pinned = cpu.load(kPinSlot); return cpu.go(5);
-      case 5:
+      case 2: cpu.store(kPinPublished, 2); return cpu.go(3);
+      case 3:
+        if (orders_scan) cpu.interrupt(kWriter);
+        return cpu.go(4);
+      case 4: changes = cpu.load(kPinChanges); return cpu.go(changes == known ? 6 : 5);
+      case 5: pinned = cpu.load(kPinSlot); return cpu.go(6);
+      case 6:
         if (pinned == 0 || pinned - 1 >= 2) cpu.store(kPinUnlinked, 1);
         return cpu.done();
       default: return cpu.done();
@@ -383,15 +387,19 @@ Machine::Program trusting_collector() {
   };
 }
 
-std::string try_snapshot(bool counts_first, bool looks_again) {
+std::string try_snapshot(bool counts_first, bool looks_again, bool orders_scan = true) {
   Machine::State start;
   start.memory[kPinPublished] = 1;
-  return try_all({snapshot_opener(counts_first, looks_again), trusting_collector()}, start);
+  return try_all({snapshot_opener(counts_first, looks_again), trusting_collector(orders_scan)},
+                 start);
 }
 
 TEST(SnapshotPins, HoldFromTheMomentTheyAreOpen) { EXPECT_EQ(try_snapshot(false, true), ""); }
 TEST(SnapshotPins, NeedTheSecondLook) { EXPECT_NE(try_snapshot(false, false), ""); }
 TEST(SnapshotPins, NeedTheCounterBehindTheSlot) { EXPECT_NE(try_snapshot(true, true), ""); }
+TEST(SnapshotPins, NeedTheBarrierBetweenPublishingAndTheScan) {
+  EXPECT_NE(try_snapshot(false, true, false), "");
+}
 
 // One slot: its node ends at epoch 7, the slot is freed and given out again (object_table.cc).
 enum SlotWord : std::size_t { kHot, kSide };

@@ -29,8 +29,8 @@ struct Root {
 };
 static_assert(sizeof(Root) % 64 == 0);
 
-std::size_t links_of(const FrameHeader& image) noexcept {
-  return image.bytes == sizeof(Root) ? kLeaves : 0;
+FrameFront front_of(const FrameHeader& image) noexcept {
+  return image.bytes == sizeof(Root) ? FrameFront{kLeaves, 0} : FrameFront{};
 }
 
 std::uint64_t value_of(const FrameHeader* leaf) {
@@ -45,7 +45,7 @@ class Scene {
     EXPECT_TRUE(made);
     store_ = std::move(*made);
     store_->begin_epoch();
-    auto* root = reinterpret_cast<Root*>(store_->create(sizeof(Root), kLeaves));
+    auto* root = reinterpret_cast<Root*>(store_->create(sizeof(Root), {kLeaves, 0}));
     root_ = NodeId{root->header.node_id};
     for (std::uint64_t& leaf : root->leaves) {
       FrameHeader* frame = store_->create(256);
@@ -57,7 +57,7 @@ class Scene {
     std::vector<TableEntry> entries;
     store_->for_each_live(
         [&](NodeId id) { entries.push_back(source_.write(*store_->find(id, 1))); });
-    made = VersionStore::create(1, &source_, {.link_count = &links_of});
+    made = VersionStore::create(1, &source_, {.front = &front_of});
     EXPECT_TRUE(made);
     store_ = std::move(*made);
     for (const TableEntry& entry : entries) EXPECT_TRUE(store_->restore(entry));

@@ -12,25 +12,25 @@ namespace xtree::index {
 class CountingStore {
  public:
   using View = MemoryView;
-  static constexpr std::size_t kLinkBytes = 0;
+  static constexpr std::size_t kFrontWordBytes = 0;
 
   [[nodiscard]] View view() const noexcept { return {}; }
   [[nodiscard]] bool reserve(std::size_t bytes, std::size_t = 0) noexcept {
     most_reserved = std::max(most_reserved, bytes);
     return store_.reserve(bytes);
   }
-  [[nodiscard]] Node* create(std::size_t bytes, std::size_t = 0) noexcept {
+  [[nodiscard]] Node* create(std::size_t bytes, persistence::FrameFront = {}) noexcept {
     ++created;
     written_bytes += bytes;
     return store_.create(bytes);
   }
-  [[nodiscard]] Node* create_unwritten(std::size_t bytes, std::size_t = 0) noexcept {
+  [[nodiscard]] Node* create_unwritten(std::size_t bytes, persistence::FrameFront = {}) noexcept {
     ++created;
     written_bytes += bytes;
     return store_.create_unwritten(bytes);
   }
-  [[nodiscard]] Node* edit(Ref ref) noexcept { return store_.edit(ref); }
-  [[nodiscard]] Node* resize(Ref ref, std::size_t bytes, std::size_t = 0) noexcept {
+  [[nodiscard]] Node* edit(const Node& newest) noexcept { return store_.edit(newest); }
+  [[nodiscard]] Node* resize(Ref ref, std::size_t bytes, persistence::FrameFront = {}) noexcept {
     if (store_.edit(ref)->frame.bytes != bytes) written_bytes += bytes;
     return store_.resize(ref, bytes);
   }

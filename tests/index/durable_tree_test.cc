@@ -29,7 +29,7 @@ using persistence::VersionStore;
 class OwnedStore {
  public:
   using View = DurableView;
-  static constexpr std::size_t kLinkBytes = DurableStore::kLinkBytes;
+  static constexpr std::size_t kFrontWordBytes = DurableStore::kFrontWordBytes;
 
   OwnedStore() : versions_(std::move(*VersionStore::create(0, nullptr))) {
     versions_->begin_epoch();
@@ -45,22 +45,30 @@ class OwnedStore {
     reserved_ = bytes;
     return store().reserve(bytes, largest);
   }
-  [[nodiscard]] Node* create(std::size_t bytes, std::size_t links) noexcept {
-    return taken(store().create(bytes, links), false);
+  [[nodiscard]] Node* create(std::size_t bytes, persistence::FrameFront front) noexcept {
+    return taken(store().create(bytes, front), false);
   }
-  [[nodiscard]] Node* create_unwritten(std::size_t bytes, std::size_t links) noexcept {
-    return taken(store().create_unwritten(bytes, links), false);
+  [[nodiscard]] Node* create_unwritten(std::size_t bytes, persistence::FrameFront front) noexcept {
+    return taken(store().create_unwritten(bytes, front), false);
   }
-  [[nodiscard]] Node* edit(Ref ref) noexcept {
+  [[nodiscard]] Node* edit(const Node& newest) noexcept {
+    Node* node = store().edit(newest);
+    return taken(node, node == &newest);
+  }
+  [[nodiscard]] Node* resize(Ref ref, std::size_t bytes, persistence::FrameFront front) noexcept {
     const Node* old = view().node(ref);
-    Node* node = store().edit(ref);
+    Node* node = store().resize(ref, bytes, front);
     return taken(node, node == old);
   }
-  [[nodiscard]] Node* resize(Ref ref, std::size_t bytes, std::size_t links) noexcept {
-    const Node* old = view().node(ref);
-    Node* node = store().resize(ref, bytes, links);
-    return taken(node, node == old);
+  [[nodiscard]] Node* grow(const Node& newest) noexcept {
+    Node* node = store().grow(newest);
+    return taken(node, node == &newest);
   }
+  [[nodiscard]] bool grows_in_place(const Node& newest) const noexcept {
+    return store().grows_in_place(newest);
+  }
+  void show_entry(Node& leaf) noexcept { store().show_entry(leaf); }
+  void note_growth(Node& node) noexcept { store().note_growth(node); }
   void destroy(Ref ref) noexcept { store().destroy(ref); }
   void link_child(const Node& parent, std::size_t index, const Node& child) noexcept {
     store().link_child(parent, index, child);
@@ -132,7 +140,7 @@ class LinkedTree : public ModelledTree<Scalar, OwnedStore> {
     const DurableView view = this->store.view();
     this->store.versions().for_each_live([&](NodeId id) {
       const Node& node = *view.node(id.bits);
-      for (std::size_t i = 0; i < node.frame.links; ++i) {
+      for (std::size_t i = 0; i < node.frame.front.links; ++i) {
         filled += persistence::is_address(persistence::load_link(&node.frame, i)) ? 1 : 0;
       }
     });

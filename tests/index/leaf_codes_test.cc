@@ -150,12 +150,12 @@ TEST(LeafCodes, LeaveNoWindowWithAWrongAnswer) {
         window.high_max[axis] = intersecting ? kNone : end(kNone);
       }
       std::uint64_t mask[detail::kMaxLeafEntries / 64];
-      const bool any = intersecting
-                           ? kernels.scan_leaf_intersecting(*leaf, layout, window, mask)
-                           : kernels.scan_leaf(*leaf, layout, window, mask);
-      const std::uint32_t count = intersecting
-                                      ? kernels.count_leaf_intersecting(*leaf, layout, window)
-                                      : kernels.count_leaf(*leaf, layout, window);
+      const bool any =
+          intersecting ? kernels.scan_leaf_intersecting(*leaf, leaf->count, layout, window, mask)
+                       : kernels.scan_leaf(*leaf, leaf->count, layout, window, mask);
+      const std::uint32_t count =
+          intersecting ? kernels.count_leaf_intersecting(*leaf, leaf->count, layout, window)
+                       : kernels.count_leaf(*leaf, leaf->count, layout, window);
       std::uint32_t right = 0;
       for (std::size_t i = 0; i < entries.size(); ++i) {
         bool wanted = true;
@@ -172,9 +172,9 @@ TEST(LeafCodes, LeaveNoWindowWithAWrongAnswer) {
       ASSERT_EQ(count, right);
       if (intersecting) {
         std::uint64_t near[detail::kMaxLeafEntries / 64];
-        ASSERT_EQ(kernels.scan_near_leaf(*leaf, layout, window, near), any);
+        ASSERT_EQ(kernels.scan_near_leaf(*leaf, leaf->count, layout, window, near), any);
         ASSERT_TRUE(std::equal(near, near + blocks_for(entries.size(), 64), mask));
-        ASSERT_EQ(kernels.count_near_leaf(*leaf, layout, window), right);
+        ASSERT_EQ(kernels.count_near_leaf(*leaf, leaf->count, layout, window), right);
       }
       answers += right;
       others += entries.size() - right;

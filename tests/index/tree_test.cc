@@ -157,14 +157,14 @@ class CopyingStore {
    private:
     const CopyingStore* store_;
   };
-  static constexpr std::size_t kLinkBytes = 0;
+  static constexpr std::size_t kFrontWordBytes = 0;
 
   View view() const noexcept { return View(this); }
   bool reserve(std::size_t bytes, std::size_t = 0) noexcept {
     reserved_ = bytes;
     return true;
   }
-  Node* create(std::size_t bytes, std::size_t = 0) noexcept {
+  Node* create(std::size_t bytes, persistence::FrameFront = {}) noexcept {
     spend(bytes);
     const Ref ref = next_ref_++;
     Frame& frame = nodes_[ref] = Frame(bytes, operation_);
@@ -172,11 +172,13 @@ class CopyingStore {
     frame.node()->frame.bytes = static_cast<std::uint32_t>(bytes);
     return frame.node();
   }
-  Node* create_unwritten(std::size_t bytes, std::size_t = 0) noexcept { return create(bytes); }
-  Node* edit(Ref ref) noexcept {
-    return resize(ref, view().node(ref) == nullptr ? 0 : view().node(ref)->frame.bytes);
+  Node* create_unwritten(std::size_t bytes, persistence::FrameFront = {}) noexcept {
+    return create(bytes);
   }
-  Node* resize(Ref ref, std::size_t bytes, std::size_t = 0) noexcept {
+  Node* edit(const Node& newest) noexcept {
+    return resize(newest.frame.node_id, newest.frame.bytes);
+  }
+  Node* resize(Ref ref, std::size_t bytes, persistence::FrameFront = {}) noexcept {
     if (view().node(ref) == nullptr) return nullptr;
     Frame& old = nodes_[ref];
     if (old.operation == operation_ && old.bytes == bytes) return old.node();

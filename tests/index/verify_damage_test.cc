@@ -187,8 +187,8 @@ void Harms<Scalar>::headers() {
   if (place.level > 0) {
     tree_.expect_fault(place, kOddBlocks, [&] { node.blocks = kDirectoryBlocks - 1; });
   }
-  tree_.expect_fault(place, "a reserved byte is not zero",
-                     [&] { node.reserved[random_.below(sizeof node.reserved)] = 1; });
+  tree_.expect_fault(place, "it has changed before there was anything to change",
+                     [&] { node.changed = 1 + random_.below(1'000'000); });
   tree_.expect_fault(place, "the node says that it is another tree's", [&] {
     reinterpret_cast<std::byte*>(&node.owner)[random_.below(sizeof node.owner)] = std::byte{1};
   });

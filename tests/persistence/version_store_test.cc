@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,58 @@ TEST_F(VersionStoreTest, EditsInPlaceWithinAnEpochAndCopiesAcross) {
   store_->begin_epoch();
   EXPECT_NE(store_->edit(id), first);
   EXPECT_EQ(store_->counts().versions_held, 2u);
+}
+
+// What a cut holds is about to be written as it is; a failed checkpoint gives it up again.
+TEST_F(VersionStoreTest, GrowsInPlaceUnlessACutHoldsTheVersion) {
+  constexpr FrameFront kFront{.links = 0, .stamps = 8};
+  store_->begin_epoch();
+  FrameHeader* frame = store_->create(128, kFront);
+  fill(frame, 1);
+  const NodeId id{frame->node_id};
+  store_->publish();
+  store_->begin_epoch();
+  EXPECT_TRUE(store_->grows_in_place(*frame));
+  EXPECT_EQ(store_->grow(id), frame);
+  store_->publish();
+  auto cut = store_->cut();
+  ASSERT_TRUE(cut);
+  store_->begin_epoch();
+  EXPECT_FALSE(store_->grows_in_place(*frame));
+  store_->restore_changes(std::move(*cut));
+  EXPECT_TRUE(store_->grows_in_place(*frame));
+  cut = store_->cut();
+  ASSERT_TRUE(cut);
+  store_->begin_epoch();
+  FrameHeader* copy = store_->grow(*frame);
+  ASSERT_NE(copy, nullptr);
+  EXPECT_NE(copy, frame);
+  EXPECT_EQ(copy->front, kFront);
+  EXPECT_EQ(copy->previous, frame);
+  EXPECT_TRUE(says(copy, 1));
+  const auto image = store_->image(*cut, id);
+  ASSERT_TRUE(image);
+  EXPECT_EQ(*image, frame);
+}
+
+TEST_F(VersionStoreTest, GrowsNothingInPlaceThatHasNoRoomForStamps) {
+  const NodeId id = make_published(1);
+  const FrameHeader* old = at(id, store_->published());
+  store_->begin_epoch();
+  EXPECT_NE(store_->grow(id), old);
+}
+
+TEST_F(VersionStoreTest, GivesANewVersionStampsOfZero) {
+  constexpr FrameFront kFront{.links = 0, .stamps = 8};
+  store_->begin_epoch();
+  FrameHeader* frame = store_->create(128, kFront);
+  auto* stamps = static_cast<std::uint64_t*>(memory_of(frame));
+  EXPECT_TRUE(std::all_of(stamps, stamps + 8, [](std::uint64_t word) { return word == 0; }));
+  std::fill(stamps, stamps + 8, 7);
+  store_->publish();
+  store_->begin_epoch();
+  stamps = static_cast<std::uint64_t*>(memory_of(store_->edit(*frame)));
+  EXPECT_TRUE(std::all_of(stamps, stamps + 8, [](std::uint64_t word) { return word == 0; }));
 }
 
 TEST_F(VersionStoreTest, KeepsContentsAndZeroesTheRestWhenANodeGrowsOrShrinks) {

@@ -31,7 +31,7 @@ class TableStore {
  public:
   using Node = xtree::index::Node;
   using Ref = xtree::index::Ref;
-  static constexpr std::size_t kLinkBytes = 0;
+  static constexpr std::size_t kFrontWordBytes = 0;
 
   // Counts into `accesses`, unless that is null.
   class View {
@@ -62,15 +62,17 @@ class TableStore {
 
   [[nodiscard]] View view() const noexcept { return View(*this); }
   [[nodiscard]] bool reserve(std::size_t, std::size_t = 0) const noexcept { return true; }
-  [[nodiscard]] Node* create(std::size_t bytes, std::size_t = 0) noexcept {
+  [[nodiscard]] Node* create(std::size_t bytes, xtree::persistence::FrameFront = {}) noexcept {
     nodes_.emplace_back();
     return put(nodes_.size() - 1, bytes, nullptr);
   }
-  [[nodiscard]] Node* create_unwritten(std::size_t bytes, std::size_t = 0) noexcept {
+  [[nodiscard]] Node* create_unwritten(std::size_t bytes,
+                                       xtree::persistence::FrameFront = {}) noexcept {
     return create(bytes);
   }
-  [[nodiscard]] Node* edit(Ref ref) noexcept { return nodes_[ref].get(); }
-  [[nodiscard]] Node* resize(Ref ref, std::size_t bytes, std::size_t = 0) noexcept {
+  [[nodiscard]] Node* edit(const Node& newest) noexcept { return const_cast<Node*>(&newest); }
+  [[nodiscard]] Node* resize(Ref ref, std::size_t bytes,
+                             xtree::persistence::FrameFront = {}) noexcept {
     if (nodes_[ref]->frame.bytes == bytes) return nodes_[ref].get();
     const Memory old = std::move(nodes_[ref]);
     return put(ref, bytes, old.get());
