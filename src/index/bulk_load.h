@@ -95,8 +95,8 @@ class BulkLoader {
     fill_leaf_(source_, layout_, rows, *place.node);
     FloatBox box;
     kernels_.leaf_box(*place.node, layout_, box);
-    if (layout_.code_bytes != 0) {
-      set_grid(*place.node, layout_.dimensions, box);
+    if (layout_.has_codes()) {
+      set_leaf_grid(*place.node, layout_, box);
       kernels_.encode(*place.node, layout_);
     }
     if (place.parent == nullptr) {

@@ -101,6 +101,7 @@ class Nearest {
   enum class Family : std::uint8_t { squared, weighted, plain };
   static constexpr double kInfinity = std::numeric_limits<double>::infinity();
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+  static constexpr std::uint32_t kLeavesAhead = 3;
 
   // `box` is D minima followed by D maxima.
   void set_target(const Scalar* box) noexcept {
@@ -110,6 +111,9 @@ class Nearest {
       target_.min[axis] = box[axis];
       target_.max[axis] = box[layout_.dimensions + axis];
       target_.point = target_.point && target_.min[axis] == target_.max[axis];
+    }
+    for (std::size_t axis = layout_.dimensions; axis < pair_grid_axes(layout_.dimensions); ++axis) {
+      target_.min[axis] = 0;  // kernels read whole vectors
     }
   }
   void set_weights(const double* weights) noexcept {
@@ -255,7 +259,7 @@ class Nearest {
     // at before anything more is put into the queue.
     while (steps > 0) {
       --steps;
-      if (!queue_children<M>(*path[steps].node, path[steps].taken)) return false;
+      if (!take_children<M>(*path[steps].node, path[steps].taken)) return false;
       while (!candidates_.full() && !nodes_.empty()) {
         if (!visit<M>(take_node())) return false;
       }
@@ -275,7 +279,7 @@ class Nearest {
   void fetch_first(const Node& parent, Lead<View> child) const noexcept {
     if (parent.level == 1) {
       prefetch_at(view_, child, 0);
-      fetch_rows(child, 0, kPrefetchedLines - 1);
+      if (layout_.norms_at == 0) fetch_rows(child, 0, kPrefetchedLines - 1);
       return;
     }
     view_.prefetch(child);
@@ -283,8 +287,19 @@ class Nearest {
   }
   // Asks for the rest of what most leaves have, before it is looked at.
   void fetch_leaf(Lead<View> leaf) const noexcept {
+    if (layout_.norms_at != 0) return fetch_codes(leaf);
     fetch_rows(leaf, kPrefetchedLines - 1,
                layout_.max_leaf_blocks * 3 / 4 * layout_.leaf_block_bytes / 64);
+  }
+  // The same of points that are measured by their codes first.
+  void fetch_codes(Lead<View> leaf) const noexcept {
+    const std::size_t entries = layout_.leaf_capacity() * 3 / 4;
+    for (std::size_t at = sizeof(Node); at < layout_.codes_end(entries); at += 64) {
+      prefetch_at(view_, leaf, at);
+    }
+    for (std::size_t at = 0; at < entries * sizeof(float); at += 64) {
+      prefetch_at(view_, leaf, layout_.norms_at + at);
+    }
   }
   void fetch_rows(Lead<View> leaf, std::size_t first_line, std::size_t end) const noexcept {
     for (std::size_t line = first_line; line < end; ++line) {
@@ -296,9 +311,49 @@ class Nearest {
   bool visit(const NodeAhead& ahead) noexcept {
     const Node* node = resolve(ahead.lead);
     if (node == nullptr) return false;
-    if (node->level != 0) return queue_children<M>(*node, kNone);
+    if (node->level != 0) return take_children<M>(*node, kNone);
     rank_leaf<M>(*node);
     return true;
+  }
+
+  // In many dimensions a search reads a good part of all leaves, and the queue would cost as much
+  // as the leaves. So the leaves of one parent are read one after the other, the nearest first,
+  // which also tells long before what will be read next.
+  template <class M>
+  bool take_children(const Node& node, std::size_t skipped) noexcept {
+    if (layout_.code_pairs == 0 || node.level != 1 || node.count > kChunkChildren) {
+      return queue_children<M>(node, skipped);
+    }
+    alignas(64) double measures[kChunkChildren];
+    alignas(64) double near[kChunkChildren + kDistanceLanes];
+    std::uint8_t places[kChunkChildren];
+    std::uint32_t order[kChunkChildren];
+    std::uint64_t mask = measures_.children(node, layout_, target_, 0, measure_limit_, measures);
+    if (skipped != kNone) mask &= ~(std::uint64_t{1} << skipped);
+    std::uint32_t count = 0;
+    for (; mask != 0; mask &= mask - 1) {
+      const auto child = static_cast<std::size_t>(std::countr_zero(mask));
+      near[count] = measures[child];
+      places[count++] = static_cast<std::uint8_t>(child);
+    }
+    kernels_.rank_distances(near, count, order);
+    const auto lead_of = [&](std::uint32_t i) {
+      return lead_to_child(view_, node, layout_, places[order[i]]);
+    };
+    for (std::uint32_t i = 0; i < std::min(count, kLeavesAhead); ++i) fetch_whole(lead_of(i));
+    for (std::uint32_t i = 0; i < count && near[order[i]] <= measure_limit_; ++i) {
+      if (i + kLeavesAhead < count) fetch_whole(lead_of(i + kLeavesAhead));
+      const Node* leaf = resolve(lead_of(i));
+      if (leaf == nullptr) return false;
+      rank_leaf<M>(*leaf);
+    }
+    return true;
+  }
+  // Asks for all that is mostly looked at of a leaf.
+  void fetch_whole(Lead<View> leaf) const noexcept {
+    prefetch_at(view_, leaf, 0);
+    if (layout_.norms_at == 0) fetch_rows(leaf, 0, kPrefetchedLines - 1);
+    fetch_leaf(leaf);
   }
 
   template <class M>
@@ -361,12 +416,15 @@ class Nearest {
       return true;
     }
     // Those beyond the limit are as good as not there: the search ends before them.
-    for (std::size_t i = 0; i < count; ++i) {
-      if (!entries_.push({entry_distance<M>(leaf, i, measures[i]), &leaf, i})) {
-        out_of_memory_ = true;
-        return false;
+    for (std::size_t word = 0; word * 64 < count; ++word) {
+      for (std::uint64_t mask = masks[word]; mask != 0; mask &= mask - 1) {
+        const std::size_t i = word * 64 + static_cast<std::size_t>(std::countr_zero(mask));
+        if (!entries_.push({entry_distance<M>(leaf, i, measures[i]), &leaf, i})) {
+          out_of_memory_ = true;
+          return false;
+        }
+        std::push_heap(entries_.begin(), entries_.end(), Farther{});
       }
-      std::push_heap(entries_.begin(), entries_.end(), Farther{});
     }
     return true;
   }

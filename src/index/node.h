@@ -66,14 +66,22 @@ inline constexpr std::size_t kMaxSupernodeBlocks = 16 * kDirectoryBlocks;
           static_cast<std::uint16_t>(level == 0 ? stamp_words : 0)};
 }
 
-// Bytes of the code that a leaf of boxes keeps of each; 0 where it keeps none. leaf_codes.h says
-// what it is for.
+// Bytes of the code that a leaf of boxes in few dimensions keeps of each; 0 where it keeps none.
+// leaf_codes.h says what it is for.
 [[nodiscard]] constexpr std::size_t code_bytes_for(std::size_t dimensions) noexcept {
   return dimensions == 0 || dimensions > 4 ? 0 : std::bit_ceil(2 * dimensions);
 }
 // The grid that codes refer to stands behind a leaf's header, and the codes behind it.
 [[nodiscard]] constexpr std::size_t grid_bytes_for(std::size_t dimensions) noexcept {
   return (2 * dimensions * sizeof(double) + 31) / 32 * 32;
+}
+
+// In more than four dimensions, codes lie in groups of so many entries, two rows side by side:
+// pair_codes.h. The grid has an origin and a scale for each axis, floats, and room for whole
+// vectors of eight.
+inline constexpr std::size_t kCodeGroup = 16;
+[[nodiscard]] constexpr std::size_t pair_grid_axes(std::size_t dimensions) noexcept {
+  return (dimensions + 7) / 8 * 8;
 }
 
 // How a schema's nodes are laid out. A block is rows of 64 bytes, one lane per entry: all minima by
@@ -90,6 +98,8 @@ struct Layout {
   std::size_t leaf_block_bytes;   // rows and values, rounded up to 64
   std::size_t max_leaf_blocks;
   std::size_t code_bytes;         // of each entry in a leaf; may be 0
+  std::size_t code_pairs;         // of rows, in leaves whose codes lie in groups; may be 0
+  std::size_t norms_at;           // offset in a leaf of points whose codes lie in groups
   std::size_t leaf_front_bytes;   // header, grid and codes of a leaf: its blocks follow
   std::size_t directory_block_bytes;
   bool points;
@@ -102,6 +112,8 @@ struct Layout {
         leaf_block_bytes((rows * 64 + leaf_lanes * value_bytes + 63) / 64 * 64),
         max_leaf_blocks(0),
         code_bytes(0),
+        code_pairs(0),
+        norms_at(0),
         leaf_front_bytes(sizeof(Node)),
         directory_block_bytes(2 * dimensions * 64 + kDirectoryLanes * sizeof(Ref)),
         points(schema.shape == Shape::points) {
@@ -113,10 +125,18 @@ struct Layout {
       max_leaf_blocks = kMostLeafEntries / leaf_lanes;
     }
     if (!points) code_bytes = code_bytes_for(dimensions);
-    if (code_bytes != 0) {
-      const std::size_t used = grid_bytes_for(dimensions) + leaf_capacity() * code_bytes;
-      leaf_front_bytes += (used + 63) / 64 * 64;
-    }
+    if (dimensions > 4) code_pairs = (rows + 1) / 2;
+    if (has_codes()) leaf_front_bytes += (bytes_of_codes() + 63) / 64 * 64;
+  }
+
+  // Whether leaves have codes, of one kind or the other.
+  [[nodiscard]] bool has_codes() const noexcept { return code_bytes != 0 || code_pairs != 0; }
+  // What a window reads of a leaf of so many entries before it reads rows.
+  [[nodiscard]] std::size_t codes_end(std::size_t entries) const noexcept {
+    if (code_pairs == 0) return leaf_front_bytes;
+    const std::size_t groups = (entries + kCodeGroup - 1) / kCodeGroup;
+    return sizeof(Node) + 2 * pair_grid_axes(dimensions) * sizeof(float) +
+           groups * code_pairs * 2 * kCodeGroup;
   }
 
   [[nodiscard]] std::size_t leaf_capacity() const noexcept { return max_leaf_blocks * leaf_lanes; }
@@ -138,6 +158,15 @@ struct Layout {
   }
 
  private:
+  // Behind the header: grid, codes and, for points whose codes lie in groups, norms.
+  [[nodiscard]] std::size_t bytes_of_codes() noexcept {
+    if (code_pairs == 0) return grid_bytes_for(dimensions) + leaf_capacity() * code_bytes;
+    const std::size_t end = codes_end(leaf_capacity());
+    if (!points) return end - sizeof(Node);
+    norms_at = end;
+    return end - sizeof(Node) + leaf_capacity() * sizeof(float);
+  }
+
   static constexpr std::size_t kMinLeafEntries = 48;
   // Small entries could be more in 4096 bytes, but small queries would read them for nothing.
   static constexpr std::size_t kMostLeafEntries = 96;

@@ -11,6 +11,7 @@
 #include "index/bounds.h"
 #include "index/leaf_codes.h"
 #include "index/node.h"
+#include "index/pair_codes.h"
 
 namespace xtree::index {
 
@@ -164,14 +165,38 @@ void read_geometry(const Node& leaf, const Layout& layout, std::size_t index,
   for (std::size_t row = 0; row < layout.rows; ++row)
     geometry[row] = lane[row * kLeafLanes<Scalar>];
 }
+// The code of one entry, whichever kind the leaf has.
+template <class Scalar>
+void set_entry_code(Node& leaf, const Layout& layout, std::size_t index,
+                    const Scalar* geometry) noexcept {
+  if (layout.code_bytes != 0) {
+    set_code(leaf, layout, index, code_in(leaf, layout, geometry));
+  } else if (layout.code_pairs != 0) {
+    set_pair_code(leaf, layout, index, geometry);
+  }
+}
+inline void copy_entry_code(Node& leaf, const Layout& layout, std::size_t from,
+                            std::size_t to) noexcept {
+  if (layout.code_pairs != 0) return copy_pair_code(leaf, layout, from, to);
+  set_code(leaf, layout, to, read_code(leaf, layout, from));
+}
+inline void clear_entry_code(Node& leaf, const Layout& layout, std::size_t index) noexcept {
+  if (layout.code_pairs != 0) return clear_pair_code(leaf, layout, index);
+  set_code(leaf, layout, index, 0);
+}
+// Lays the grid of a leaf with codes over its box; all codes have to be written again.
+inline void set_leaf_grid(Node& leaf, const Layout& layout, const FloatBox& box) noexcept {
+  if (layout.code_pairs != 0) return set_pair_grid(leaf, layout.dimensions, box);
+  set_grid(leaf, layout.dimensions, box);
+}
+
 template <class Scalar>
 void set_geometry(Node& leaf, const Layout& layout, std::size_t index,
                   const Scalar* geometry) noexcept {
   Scalar* lane = entry_lane<Scalar>(leaf, layout, index);
   for (std::size_t row = 0; row < layout.rows; ++row)
     lane[row * kLeafLanes<Scalar>] = geometry[row];
-  if (layout.code_bytes == 0) return;
-  set_code(leaf, layout, index, code_in(leaf, layout, geometry));
+  set_entry_code(leaf, layout, index, geometry);
 }
 
 // Frees all lanes from `count` to the end of its block: empty boxes, or points that are no number.
@@ -224,9 +249,9 @@ void remove_entry(Node& leaf, const Layout& layout, std::size_t index) noexcept 
     }
     copy_value(entry_value<Scalar>(leaf, layout, index), entry_value<Scalar>(leaf, layout, last),
                layout.value_bytes);
-    set_code(leaf, layout, index, read_code(leaf, layout, last));
+    copy_entry_code(leaf, layout, last, index);
   }
-  set_code(leaf, layout, last, 0);
+  clear_entry_code(leaf, layout, last);
   clear_entries_behind<Scalar>(leaf, layout, last);
 }
 

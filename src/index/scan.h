@@ -47,6 +47,11 @@ class WindowQuery {
       intersecting = intersecting && std::isinf(window.low_min[axis]) && window.low_min[axis] < 0 &&
                      std::isinf(window.high_max[axis]) && window.high_max[axis] > 0;
     }
+    // Kernels read whole vectors of a window's ends.
+    const std::size_t read = layout.code_pairs != 0 ? pair_grid_axes(layout.dimensions) : 0;
+    for (std::size_t axis = layout.dimensions; axis < read; ++axis) {
+      exact.low_min[axis] = exact.low_max[axis] = exact.high_min[axis] = exact.high_max[axis] = 0;
+    }
     intersecting = intersecting || layout.points;
     scan_leaf = intersecting ? kernels.scan_leaf_intersecting : kernels.scan_leaf;
     count_leaf = intersecting ? kernels.count_leaf_intersecting : kernels.count_leaf;
@@ -210,9 +215,10 @@ class LeafWalk {
     prefetch_at(view_, leaf, 0);
     if (inside && use == InsideUse::count) return;
     if (!inside) {
-      if (layout_.code_bytes == 0) return fetch_lines(leaf, layout_.leaf_bytes(usual_blocks()));
-      fetch_lines(leaf, layout_.leaf_front_bytes);
-      if (use == InsideUse::count) return;
+      if (!layout_.has_codes()) return fetch_lines(leaf, layout_.leaf_bytes(usual_blocks()));
+      fetch_lines(leaf, layout_.codes_end(usual_blocks() * layout_.leaf_lanes));
+      // In many dimensions most leaves that a window reaches hold nothing of it.
+      if (use == InsideUse::count || layout_.code_pairs != 0) return;
     }
     for (std::size_t block = 0; block < usual_blocks(); ++block) {
       prefetch_at(view_, leaf, values_offset(block));

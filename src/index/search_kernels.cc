@@ -1,6 +1,7 @@
 #include "index/search_kernels.h"
 
 #include "index/leaf_codes.h"
+#include "index/pair_codes.h"
 #include "platform/check.h"
 
 #include "index/simd.h"
@@ -8,6 +9,9 @@
 namespace xtree::index::baseline {
 namespace {
 #include "index/leaf_codes.inc"
+#include "index/pair_codes.inc"
+#include "index/window_kernels.inc"
+#include "index/measure_kernels.inc"
 #include "index/search_kernels.inc"
 }  // namespace
 }  // namespace xtree::index::baseline
@@ -17,6 +21,9 @@ XTREE_BEGIN_AVX2
 namespace xtree::index::avx2 {
 namespace {
 #include "index/leaf_codes.inc"
+#include "index/pair_codes.inc"
+#include "index/window_kernels.inc"
+#include "index/measure_kernels.inc"
 #include "index/search_kernels.inc"
 }  // namespace
 }  // namespace xtree::index::avx2

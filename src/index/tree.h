@@ -231,8 +231,8 @@ void Tree<Scalar, Store, Policy>::fill(Node& node, std::span<const Lane> lanes,
 // Gives a leaf the grid that fits its box, and codes for it.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 void Tree<Scalar, Store, Policy>::encode(Node& leaf, const FloatBox& box) noexcept {
-  if (layout_.code_bytes == 0) return;
-  set_grid(leaf, layout_.dimensions, box);
+  if (!layout_.has_codes()) return;
+  set_leaf_grid(leaf, layout_, box);
   kernels_.encode(leaf, layout_);
 }
 

@@ -48,7 +48,7 @@ auto Tree<Scalar, Store, Policy>::find(const Scalar* geometry, const std::byte* 
 // come: blocks that it does not have cost a wasted prefetch.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 void Tree<Scalar, Store, Policy>::prefetch_first_rows(const Node& leaf) const noexcept {
-  if (layout_.code_bytes != 0) {
+  if (layout_.has_codes()) {
     const auto* front = reinterpret_cast<const std::byte*>(&leaf);
     for (std::size_t at = 0; at < layout_.leaf_front_bytes; at += 64) {
       __builtin_prefetch(front + at);

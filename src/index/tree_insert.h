@@ -66,7 +66,9 @@ Result<void> Tree<Scalar, Store, Policy>::append(Path& path, const FloatBox& box
   Node* leaf = full ? resize(path, 0, old.blocks + 1u) : grow(path, 0);
   if (leaf == nullptr) return unreadable();
   append(*leaf, geometry, value);
-  if (full && root_.height == 1) {
+  // A grid of many dimensions is laid anew with each block: few points of a box that grows lie
+  // inside of it on every axis.
+  if (full && (root_.height == 1 || layout_.code_pairs != 0)) {
     FloatBox all;
     box_of(*leaf, all);
     encode(*leaf, all);

@@ -202,7 +202,8 @@ class Verifier {
     return check_codes(leaf, ref);
   }
 
-  Result<void> check_codes(const Node& leaf, Ref ref) const {
+  Result<void> check_codes(const Node& leaf, Ref ref) {
+    if (layout_.code_pairs != 0) return check_pair_codes(leaf, ref);
     if (layout_.code_bytes == 0) return {};
     const double* grid = leaf_grid(leaf);
     for (std::size_t axis = 0; axis < layout_.dimensions; ++axis) {
@@ -232,6 +233,39 @@ class Verifier {
       return fault(ref, 0, "the padding of its codes is not zero");
     }
     return {};
+  }
+
+  // Makes all that stands in front of the blocks once more, and compares.
+  Result<void> check_pair_codes(const Node& leaf, Ref ref) {
+    const std::size_t axes = pair_grid_axes(layout_.dimensions);
+    const float* origins = pair_origins(leaf);
+    const float* scales = pair_scales(leaf, layout_.dimensions);
+    for (std::size_t axis = 0; axis < axes; ++axis) {
+      const bool used = axis < layout_.dimensions;
+      const bool sound = used ? std::isfinite(origins[axis]) && std::isfinite(scales[axis]) &&
+                                    scales[axis] >= 0
+                              : origins[axis] == 0 && !std::signbit(origins[axis]) &&
+                                    scales[axis] == std::numeric_limits<float>::max();
+      if (!sound) return fault(ref, 0, "the grid of its codes is none");
+    }
+    front_.assign(layout_.leaf_front_bytes, std::byte{0});
+    Node& made = *reinterpret_cast<Node*>(front_.data());
+    const auto grid_bytes = static_cast<std::size_t>(pair_codes(leaf, layout_.dimensions) -
+                                                     reinterpret_cast<const std::byte*>(origins));
+    std::memcpy(pair_origins(made), origins, grid_bytes);
+    const std::uint32_t count = count_of(leaf);
+    bool same = true;
+    for (std::size_t i = 0; i < count; ++i) {
+      Scalar geometry[2 * kMaxDimensions];
+      read_geometry(leaf, layout_, i, geometry);
+      set_pair_code(made, layout_, i, geometry);
+      same = same && pair_codes_equal(made, leaf, layout_, i);
+    }
+    const auto* held = reinterpret_cast<const std::byte*>(&leaf);
+    if (is_still(view_, leaf)) {
+      same = std::equal(front_.begin() + sizeof(Node), front_.end(), held + sizeof(Node));
+    }
+    return same ? Result<void>() : fault(ref, 0, "a code is not that of its entry");
   }
 
   Result<void> check_free_entries(const Node& leaf, Ref ref) const {
@@ -304,6 +338,7 @@ class Verifier {
   IndexStats& stats_;
   Visit& visit_;
   std::vector<Ref> reached_;
+  std::vector<std::byte> front_;  // of a leaf, as it should be
   std::size_t next_look_ = 1024;
   std::uint64_t leaf_room_ = 0;
 };

@@ -17,7 +17,10 @@ inline constexpr Scalar kMost = std::numeric_limits<Scalar>::max();
 namespace baseline {
 namespace {
 #include "index/leaf_codes.inc"
+#include "index/pair_codes.inc"
 #include "index/choose.inc"
+#include "index/equal.inc"
+#include "index/encode.inc"
 #include "index/extent.inc"
 #include "index/cut.inc"
 #include "index/write_table.inc"
@@ -30,7 +33,10 @@ XTREE_BEGIN_AVX2
 namespace xtree::index::avx2 {
 namespace {
 #include "index/leaf_codes.inc"
+#include "index/pair_codes.inc"
 #include "index/choose.inc"
+#include "index/equal.inc"
+#include "index/encode.inc"
 #include "index/extent.inc"
 #include "index/cut.inc"
 #include "index/write_table.inc"

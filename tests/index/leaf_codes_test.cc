@@ -17,16 +17,38 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Calls `f.template operator()<Scalar>(layout, isa)` for all schemas that have codes.
 template <class F>
 void for_all_codes(F f) {
-  for (int dimensions = 1; dimensions <= 4; ++dimensions) {
-    for (const Isa isa : kAllIsas) {
-      if (!isa_supported(isa)) continue;
-      SCOPED_TRACE(testing::Message() << dimensions << " dimensions"
-                                      << (isa == Isa::baseline ? ", baseline" : ", avx2"));
-      f.template operator()<float>(Layout(schema_of(dimensions, false, false)), isa);
-      f.template operator()<double>(Layout(schema_of(dimensions, true, false)), isa);
-      if (testing::Test::HasFailure()) return;
+  for (const int dimensions : kAllDimensions) {
+    for (const bool points : {false, true}) {
+      for (const Isa isa : kAllIsas) {
+        if (!isa_supported(isa)) continue;
+        SCOPED_TRACE(testing::Message()
+                     << dimensions << " dimensions" << (points ? ", points" : "")
+                     << (isa == Isa::baseline ? ", baseline" : ", avx2"));
+        const Layout floats(schema_of(dimensions, false, points));
+        if (!floats.has_codes()) continue;
+        f.template operator()<float>(floats, isa);
+        f.template operator()<double>(Layout(schema_of(dimensions, true, points)), isa);
+        if (testing::Test::HasFailure()) return;
+      }
     }
   }
+}
+
+// The bytes in front of a leaf's blocks, header left out, as its grid and its entries make them.
+template <class Scalar>
+std::vector<std::byte> front_of(const Node& leaf, const Layout& layout) {
+  const OwnedNode made = make_node(layout.leaf_bytes(leaf.blocks), leaf.blocks, 0);
+  const std::size_t grid_bytes = layout.code_pairs != 0
+                                     ? 2 * sizeof(float) * pair_grid_axes(layout.dimensions)
+                                     : grid_bytes_for(layout.dimensions);
+  std::memcpy(static_cast<void*>(made.get() + 1), &leaf + 1, grid_bytes);
+  for (std::size_t i = 0; i < leaf.count; ++i) {
+    Scalar geometry[2 * kMaxDimensions];
+    read_geometry(leaf, layout, i, geometry);
+    set_entry_code(*made, layout, i, geometry);
+  }
+  const auto* bytes = reinterpret_cast<const std::byte*>(made.get());
+  return {bytes + sizeof(Node), bytes + layout.leaf_front_bytes};
 }
 
 template <class Scalar>
@@ -79,19 +101,14 @@ TEST(LeafCodes, HaveACellForWhatLiesBesideTheLeafsBox) {
 TEST(LeafCodes, AreThoseOfTheEntriesWhoeverWroteThem) {
   test::Random random(test::test_seed("LeafCodes"));
   for_all_codes([&]<class Scalar>(const Layout& layout, Isa isa) {
-    const std::size_t dims = layout.dimensions;
     for (const Spread spread : kAllSpreads) {
       const auto entries = any_entries<Scalar>(layout, spread, random);
       const OwnedNode leaf = make_leaf<Scalar>(layout, entries);
       const auto expect_right = [&] {
-        for (std::size_t i = 0; i < layout.leaf_capacity(); ++i) {
-          std::uint64_t code = 0;
-          if (i < leaf->count) {
-            Scalar geometry[2 * kMaxDimensions];
-            read_geometry(*leaf, layout, i, geometry);
-            code = code_in(*leaf, layout, geometry);
-          }
-          ASSERT_EQ(read_code(*leaf, layout, i), code) << "entry " << i << ", " << name_of(spread);
+        const auto* held = reinterpret_cast<const std::byte*>(leaf.get() + 1);
+        const std::vector<std::byte> right = front_of<Scalar>(*leaf, layout);
+        for (std::size_t i = 0; i < right.size(); ++i) {
+          ASSERT_EQ(held[i], right[i]) << "byte " << i << ", " << name_of(spread);
         }
       };
       ASSERT_NO_FATAL_FAILURE(expect_right());
@@ -103,8 +120,14 @@ TEST(LeafCodes, AreThoseOfTheEntriesWhoeverWroteThem) {
       const WriteKernels<Scalar>& kernels = write_kernels<Scalar>(layout, isa);
       FloatBox box;
       kernels.leaf_box(*leaf, layout, box);
-      set_grid(*leaf, dims, box);
-      std::memset(leaf_codes(*leaf, dims), 0x5a, layout.leaf_capacity() * layout.code_bytes);
+      if (layout.code_bytes != 0) {  // the padding behind these is left alone
+        std::memset(leaf_codes(*leaf, layout.dimensions), 0x5a,
+                    layout.leaf_capacity() * layout.code_bytes);
+      } else {
+        std::memset(static_cast<void*>(leaf.get() + 1), 0x5a,
+                    layout.leaf_front_bytes - sizeof(Node));
+      }
+      set_leaf_grid(*leaf, layout, box);
       kernels.encode(*leaf, layout);
       ASSERT_NO_FATAL_FAILURE(expect_right());
     }
@@ -116,7 +139,7 @@ template <class Scalar>
 Scalar any_end(const Geometries<Scalar>& entries, std::size_t axis, std::size_t dims,
                Spread spread, Scalar none, test::Random& random) {
   const auto& entry = entries[random.below(entries.size())];
-  const Scalar end = entry[random.one_in(2) ? axis : dims + axis];
+  const Scalar end = entry[random.one_in(2) ? axis : entry.size() - dims + axis];
   switch (random.below(5)) {
     case 0: return end;
     case 1: return std::nextafter(end, -none);
@@ -134,14 +157,18 @@ TEST(LeafCodes, LeaveNoWindowWithAWrongAnswer) {
     constexpr auto kNone = std::numeric_limits<Scalar>::infinity();
     const std::size_t dims = layout.dimensions;
     const SearchKernels<Scalar> kernels = make_search_kernels<Scalar>(layout, isa);
-    for (int round = 0; round < 200; ++round) {
+    const int rounds = dims > 4 ? 50 : 200;
+    for (int round = 0; round < rounds; ++round) {
       const Spread spread = kAllSpreads[random.below(std::size(kAllSpreads))];
       const auto entries = any_entries<Scalar>(layout, spread, random);
       const OwnedNode leaf = make_leaf<Scalar>(layout, entries);
-      const bool intersecting = random.one_in(2);
-      detail::Window<Scalar> window;
+      const bool intersecting = layout.points || random.one_in(2);
+      // With all of many axes bounded hardly anything would answer.
+      const std::uint64_t bounded = dims > 4 ? random.between(1, 4) : dims;
+      detail::Window<Scalar> window{};
       for (std::size_t axis = 0; axis < dims; ++axis) {
         const auto end = [&](Scalar none) {
+          if (random.below(dims) >= bounded) return none;
           return any_end<Scalar>(entries, axis, dims, spread, none, random);
         };
         window.low_min[axis] = intersecting ? -kNone : end(-kNone);
@@ -160,7 +187,7 @@ TEST(LeafCodes, LeaveNoWindowWithAWrongAnswer) {
       for (std::size_t i = 0; i < entries.size(); ++i) {
         bool wanted = true;
         for (std::size_t axis = 0; axis < dims; ++axis) {
-          const Scalar low = entries[i][axis], high = entries[i][dims + axis];
+          const Scalar low = entries[i][axis], high = entries[i][layout.rows - dims + axis];
           wanted = wanted && low >= window.low_min[axis] && low <= window.low_max[axis] &&
                    high >= window.high_min[axis] && high <= window.high_max[axis];
         }
@@ -182,6 +209,65 @@ TEST(LeafCodes, LeaveNoWindowWithAWrongAnswer) {
   });
   EXPECT_GT(answers, 1000u);
   EXPECT_GT(others, 1000u);
+}
+
+// A target in, beside or far away from what the leaf holds.
+template <class Scalar>
+NearestTarget any_target(const Geometries<Scalar>& entries, Spread spread, test::Random& random) {
+  NearestTarget target{};
+  target.point = true;
+  const auto& entry = entries[random.below(entries.size())];
+  const bool beside = random.one_in(2);
+  const double away = random.one_in(4) ? random.unit() * 1000 : 0;
+  for (std::size_t axis = 0; axis < entry.size(); ++axis) {
+    target.min[axis] = beside ? static_cast<double>(entry[axis]) + random.unit() / 8
+                              : static_cast<double>(any_number<Scalar>(spread, axis, random));
+    target.min[axis] += away;
+    target.max[axis] = target.min[axis];
+  }
+  return target;
+}
+
+// The limits are measures of the leaf's own points, or lie just beside them.
+TEST(LeafCodes, HideNoPointThatIsNearEnough) {
+  test::Random random(test::test_seed("LeafCodes"));
+  std::size_t passed_by = 0, near = 0;
+  for_all_codes([&]<class Scalar>(const Layout& layout, Isa isa) {
+    if (!layout.points) return;
+    const SearchKernels<Scalar> kernels = make_search_kernels<Scalar>(layout, isa);
+    for (int round = 0; round < 100; ++round) {
+      const Spread spread = kAllSpreads[random.below(std::size(kAllSpreads))];
+      const auto entries = any_entries<Scalar>(layout, spread, random);
+      const OwnedNode leaf = make_leaf<Scalar>(layout, entries);
+      const NearestTarget target = any_target<Scalar>(entries, spread, random);
+      alignas(64) double all[detail::kMaxLeafEntries];
+      alignas(64) double some[detail::kMaxLeafEntries];
+      std::uint64_t mask[detail::kMaxLeafEntries / 64];
+      kernels.euclidean.leaf(*leaf, layout, target, kInfinity, all, mask);
+      double limit = all[random.below(entries.size())];
+      if (random.one_in(3)) limit = std::nextafter(limit, random.one_in(2) ? 0 : kInfinity);
+      if (!(limit < kInfinity)) continue;
+      std::fill(std::begin(some), std::end(some), -1.0);
+      const bool any = kernels.euclidean.leaf(*leaf, layout, target, limit, some, mask);
+      bool wanted_any = false;
+      for (std::size_t i = 0; i < entries.size(); ++i) {
+        const bool wanted = all[i] <= limit;
+        ASSERT_EQ((mask[i / 64] >> i % 64 & 1) != 0, wanted)
+            << "point " << i << " of " << entries.size() << ", " << name_of(spread) << ", "
+            << all[i] << " and " << limit;
+        if (wanted) {
+          ASSERT_EQ(some[i], all[i]);
+        }
+        wanted_any = wanted_any || wanted;
+        passed_by += some[i] == -1.0;
+        near += wanted;
+      }
+      ASSERT_EQ(any, wanted_any);
+    }
+  });
+  // Many lie beside the grids, and whole blocks are read for them.
+  EXPECT_GT(passed_by, 500u);
+  EXPECT_GT(near, 1000u);
 }
 
 }  // namespace

@@ -58,15 +58,15 @@ OwnedNode make_leaf(const Layout& layout, std::span<const std::vector<Scalar>> e
   const std::size_t blocks =
       std::max<std::size_t>(1, blocks_for(entries.size(), kLeafLanes<Scalar>));
   OwnedNode node = make_node(layout.leaf_bytes(blocks), blocks, 0);
-  if (layout.code_bytes != 0 && !entries.empty()) {
+  if (layout.has_codes() && !entries.empty()) {
     FloatBox box;
-    round_outward(entries[0].data(), false, layout.dimensions, box);
+    round_outward(entries[0].data(), layout.points, layout.dimensions, box);
     for (const auto& entry : entries.first((entries.size() + 1) / 2)) {
       FloatBox other;
-      round_outward(entry.data(), false, layout.dimensions, other);
+      round_outward(entry.data(), layout.points, layout.dimensions, other);
       unite(box, other, layout.dimensions);
     }
-    set_grid(*node, layout.dimensions, box);
+    set_leaf_grid(*node, layout, box);
   }
   std::vector<std::byte> value(layout.value_bytes);
   for (std::size_t i = 0; i < entries.size(); ++i) {

@@ -50,7 +50,18 @@ TEST(Layout, IsWhatTheFileFormatSays) {
     const std::size_t code_bytes = schema.dimensions == 3 ? 8 : 2u * schema.dimensions;
     EXPECT_EQ(layout.code_bytes, coded ? code_bytes : 0);
     const std::size_t grid_bytes = schema.dimensions == 1 ? 32 : (schema.dimensions + 1) / 2 * 32u;
-    const std::size_t front = coded ? grid_bytes + layout.leaf_capacity() * code_bytes : 0;
+    std::size_t front = coded ? grid_bytes + layout.leaf_capacity() * code_bytes : 0;
+    if (schema.dimensions > 4) {
+      // Behind a grid of two floats for each axis, in eights, are groups of 16 entries with two
+      // bytes for each pair of rows, and a float for each point.
+      EXPECT_EQ(layout.code_pairs, (layout.rows + 1) / 2);
+      const std::size_t groups = (layout.leaf_capacity() + 15) / 16;
+      front = (schema.dimensions + 7u) / 8 * 64 + groups * 32 * layout.code_pairs;
+      EXPECT_EQ(layout.codes_end(layout.leaf_capacity()), sizeof(Node) + front);
+      EXPECT_EQ(layout.norms_at, layout.points ? sizeof(Node) + front : 0);
+      if (layout.points) front += 4 * layout.leaf_capacity();
+    }
+    EXPECT_EQ(layout.has_codes(), front != 0);
     EXPECT_EQ(layout.leaf_front_bytes, sizeof(Node) + (front + 63) / 64 * 64);
     EXPECT_EQ(layout.leaf_bytes(3), layout.leaf_front_bytes + 3 * layout.leaf_block_bytes);
   });

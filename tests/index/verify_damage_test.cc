@@ -35,6 +35,7 @@ class Harms {
   void counts();
   void headers();
   void codes();
+  void codes_in_pairs();
   void free_lanes();
   void references();
   void repetitions();
@@ -195,7 +196,42 @@ void Harms<Scalar>::headers() {
 }
 
 template <class Scalar>
+void Harms<Scalar>::codes_in_pairs() {
+  const Place leaf = tree_.any_at(0, random_);
+  Node& node = tree_.node(leaf.ref);
+  const char* wrong = "a code is not that of its entry";
+  const auto flip_code = [&](std::size_t entry) {
+    const std::size_t pair = random_.below(layout_.code_pairs);
+    const std::size_t odd = 2 * pair + 1 < layout_.rows ? random_.below(2) : 0;
+    pair_code(node, layout_, entry)[pair * kPairBytes + odd] ^= std::byte{1};
+  };
+  tree_.expect_fault(leaf, wrong, [&] { flip_code(random_.below(node.count)); });
+  if (node.count < layout_.leaf_capacity()) {
+    const std::size_t free = random_.between(node.count, layout_.leaf_capacity() - 1);
+    tree_.expect_fault(leaf, wrong, [&] { flip_code(free); });
+  }
+  if (layout_.points) {
+    float& norm = pair_norms(node, layout_)[random_.below(layout_.leaf_capacity())];
+    tree_.expect_fault(leaf, wrong, [&] { norm = norm == 1 ? 2 : 1; });
+  }
+  const char* none = "the grid of its codes is none";
+  float& origin = pair_origins(node)[any_axis()];
+  float& scale = pair_origins(node)[pair_grid_axes(layout_.dimensions) + any_axis()];
+  for (const float bad : {-1.0f, std::nanf("")}) {
+    tree_.expect_fault(leaf, none, [&] { scale = bad; });
+  }
+  tree_.expect_fault(leaf, none, [&] { origin = std::nanf(""); });
+  const std::size_t used = layout_.points
+                               ? layout_.norms_at + layout_.leaf_capacity() * sizeof(float)
+                               : layout_.codes_end(layout_.leaf_capacity());
+  std::byte* last = layout_.leaf_block(node, 0) - 1;
+  if (last < reinterpret_cast<std::byte*>(&node) + used) return;
+  tree_.expect_fault(leaf, wrong, [&] { *last = std::byte{1}; });
+}
+
+template <class Scalar>
 void Harms<Scalar>::codes() {
+  if (layout_.code_pairs != 0) return codes_in_pairs();
   if (layout_.code_bytes == 0) return;
   const Place leaf = tree_.any_at(0, random_);
   Node& node = tree_.node(leaf.ref);

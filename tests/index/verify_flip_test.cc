@@ -11,6 +11,8 @@
 namespace xtree::index {
 namespace {
 
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
 enum class Meaning {
   nothing,   // the store's own fields, values, blocks without entries
   geometry,  // of an entry: the tree may be as good as before
@@ -45,6 +47,7 @@ class Flips {
   bool says_the_same(const Place& place, std::size_t offset);
   bool leaf_is_sound(const Place& place);
   bool codes_are_right(const Place& place);
+  bool pair_codes_are_right(const Place& place);
 
   Tree& tree_;
   const Layout& layout_;
@@ -65,7 +68,12 @@ Meaning Flips<Scalar>::meaning(const Place& place, std::size_t offset) {
   const std::size_t lanes = is_leaf ? kLeafLanes<Scalar> : kDirectoryLanes;
   const std::size_t front = front_bytes(is_leaf);
   if (offset < front) {
-    const bool in_grid = offset < sizeof(Node) + 2 * layout_.dimensions * sizeof(double);
+    const std::size_t at = offset - sizeof(Node);
+    bool in_grid = at < 2 * layout_.dimensions * sizeof(double);
+    if (layout_.code_pairs != 0) {
+      const std::size_t axes = pair_grid_axes(layout_.dimensions);
+      in_grid = at < 2 * axes * sizeof(float) && at / sizeof(float) % axes < layout_.dimensions;
+    }
     return in_grid ? Meaning::grid : Meaning::anything;
   }
   const std::size_t block = (offset - front) / block_bytes;
@@ -118,17 +126,49 @@ bool Flips<Scalar>::leaf_is_sound(const Place& place) {
   if (place.parent == 0) return true;
   FloatBox box;
   read_child_box(tree_.node(place.parent), layout_, place.lane, box);
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  constexpr float kUp = std::numeric_limits<float>::infinity();
   for (std::size_t axis = 0; axis < dims; ++axis) {
     // The largest float that is not above the minimum, the least that is not below the maximum.
     const float bottom = box.at[axis];
     const float top = box.at[dims + axis];
     if (static_cast<double>(bottom) > static_cast<double>(low[axis]) ||
-        static_cast<double>(std::nextafter(bottom, kInfinity)) <= static_cast<double>(low[axis]) ||
+        static_cast<double>(std::nextafter(bottom, kUp)) <= static_cast<double>(low[axis]) ||
         static_cast<double>(top) < static_cast<double>(high[axis]) ||
-        static_cast<double>(std::nextafter(top, -kInfinity)) >= static_cast<double>(high[axis])) {
+        static_cast<double>(std::nextafter(top, -kUp)) >= static_cast<double>(high[axis])) {
       return false;
     }
+  }
+  return true;
+}
+
+// The same of codes in pairs, and of the norms of points.
+template <class Scalar>
+bool Flips<Scalar>::pair_codes_are_right(const Place& place) {
+  const Node& leaf = tree_.node(place.ref);
+  const std::size_t dims = layout_.dimensions;
+  const float* origins = pair_origins(leaf);
+  const float* scales = pair_scales(leaf, dims);
+  for (std::size_t axis = 0; axis < dims; ++axis) {
+    if (!std::isfinite(origins[axis]) || !std::isfinite(scales[axis]) || scales[axis] < 0) {
+      return false;
+    }
+  }
+  const double least = *std::min_element(scales, scales + dims);
+  for (std::size_t i = 0; i < leaf.count; ++i) {
+    Scalar entry[2 * kMaxDimensions];
+    read_geometry(leaf, layout_, i, entry);
+    double norm = 0;
+    for (std::size_t row = 0; row < layout_.rows; ++row) {
+      const double scale = scales[row % dims];
+      const double at = (static_cast<double>(entry[row]) - origins[row % dims]) * scale;
+      const double cell = std::isnan(at) ? 0 : std::nearbyint(std::clamp(at, 0.0, 255.0));
+      const std::size_t group = i / kCodeGroup * layout_.code_pairs + row / 2;
+      const std::byte held = pair_codes(leaf, dims)[group * 32 + i % kCodeGroup * 2 + row % 2];
+      if (static_cast<unsigned>(held) != static_cast<unsigned>(cell)) return false;
+      const double length = scale > 0 ? least / scale : 1;
+      norm += at >= 0 && at <= 255 ? length * length * (cell * cell) : -kInfinity;
+    }
+    if (layout_.points && pair_norms(leaf, layout_)[i] != static_cast<float>(norm)) return false;
   }
   return true;
 }
@@ -136,6 +176,7 @@ bool Flips<Scalar>::leaf_is_sound(const Place& place) {
 // Whether each byte of a code is the nearest cell of the grid.
 template <class Scalar>
 bool Flips<Scalar>::codes_are_right(const Place& place) {
+  if (layout_.code_pairs != 0) return pair_codes_are_right(place);
   if (layout_.code_bytes == 0) return true;
   const Node& leaf = tree_.node(place.ref);
   const double* grid = leaf_grid(leaf);
