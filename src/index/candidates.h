@@ -19,7 +19,7 @@ namespace xtree::index {
 //   Candidates candidates;
 //   if (!candidates.reserve(wanted)) return out_of_memory;
 //   candidates.add(distance, leaf, index);
-//   if (candidates.full()) bound = candidates.prune(kernels);
+//   if (candidates.ripe()) bound = candidates.prune(kernels);
 //   candidates.rank(kernels);
 //   use(candidates.distance(0), candidates.place(0));   // the nearest
 class Candidates {
@@ -40,6 +40,11 @@ class Candidates {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   // Whether there are as many as are wanted.
   [[nodiscard]] bool full() const noexcept { return size_ >= wanted_; }
+  // Whether pruning would pay: counting takes longer the more are wanted, and few new ones move the
+  // bound little.
+  [[nodiscard]] bool ripe() const noexcept {
+    return full() && size_ - pruned_ > wanted_ / kPartAnew;
+  }
   // Until the next `prune`, or for good when there are no more entries than are wanted.
   [[nodiscard]] bool has_no_room() const noexcept { return size_ == room_; }
 
@@ -57,7 +62,9 @@ class Candidates {
         distances_.begin(), static_cast<std::uint32_t>(size_),
         static_cast<std::uint32_t>(wanted_));
     keep([bound](double distance) { return distance <= bound; });
-    return size_ > wanted_ + wanted_ / 4 ? cut() : bound;
+    const double exact = size_ > wanted_ + wanted_ / 4 ? cut() : bound;
+    pruned_ = size_;
+    return exact;
   }
 
   // Sorts, and forgets all beyond what is wanted. Nothing can be added any more.
@@ -83,6 +90,8 @@ class Candidates {
  private:
   // Up to here no memory is allocated.
   static constexpr std::size_t kInline = 56;
+  // Of what is wanted, so much has to come between two prunings.
+  static constexpr std::size_t kPartAnew = 16;
 
   struct Nearer {
     Candidates& candidates;
@@ -127,6 +136,7 @@ class Candidates {
   std::size_t room_ = 0;
   std::size_t wanted_ = 0;
   std::size_t size_ = 0;
+  std::size_t pruned_ = 0;  // how many were left then
 };
 
 }  // namespace xtree::index

@@ -376,7 +376,7 @@ class Nearest {
         if (candidates_.has_no_room()) prune<M>();
       }
     }
-    prune<M>();
+    if (candidates_.ripe()) prune<M>();
   }
 
   // Candidates may be a little beyond the maximum distance, and so may the bound that they make.

@@ -112,6 +112,12 @@ class LeafWalk {
     }
   }
 
+  // A leaf that `next` returned before all nodes were let go of; null when the view failed.
+  [[nodiscard]] const Node* find_again(Ref ref) noexcept {
+    const Node* leaf = view_.node(ref);
+    return leaf != nullptr ? leaf : fail();
+  }
+
   [[nodiscard]] bool failed() const noexcept { return failed_; }
 
  private:
@@ -266,6 +272,32 @@ class Scan {
 
   // The next leaf that has hits; false at the end or when the view failed.
   [[nodiscard]] bool next(detail::LeafHits& hits) noexcept {
+    if (layout_.code_pairs == 0) return find(hits) != nullptr;
+    // In many dimensions codes say what answers, and values lie far from them. So they are asked
+    // for while the caller reads those of the leaf before.
+    if (!begun_) look_ahead();
+    begun_ = true;
+    if (ahead_ == nullptr) return false;
+    hits = hits_ahead_;
+    look_ahead();
+    return true;
+  }
+
+  // Between two leaves, as LeafWalk's.
+  template <class F>
+  void renew(F&& let_go) {
+    const Ref ahead = ahead_ == nullptr ? 0 : ahead_->frame.node_id;
+    walk_.renew(let_go);
+    if (ahead == 0) return;
+    ahead_ = walk_.find_again(ahead);
+    if (ahead_ != nullptr) hits_ahead_.blocks = layout_.leaf_block(*ahead_, 0);
+  }
+
+  // Whether the view could not follow a reference: the hits so far are not all.
+  [[nodiscard]] bool failed() const noexcept { return walk_.failed(); }
+
+ private:
+  const Node* find(detail::LeafHits& hits) noexcept {
     bool inside = false;
     while (const Node* leaf = walk_.next(inside)) {
       for (std::uint64_t& word : hits.mask) word = 0;
@@ -277,25 +309,30 @@ class Scan {
       }
       hits.blocks = layout_.leaf_block(*leaf, 0);
       hits.block_bytes = layout_.leaf_block_bytes;
-      return true;
+      return leaf;
     }
-    return false;
+    return nullptr;
   }
 
-  // Between two leaves, as LeafWalk's.
-  template <class F>
-  void renew(F&& let_go) {
-    walk_.renew(let_go);
+  void look_ahead() noexcept {
+    ahead_ = find(hits_ahead_);
+    if (ahead_ == nullptr) return;
+    for (std::size_t word = 0; word < std::size(hits_ahead_.mask); ++word) {
+      for (std::uint64_t hits = hits_ahead_.mask[word]; hits != 0;) {
+        const std::size_t lane = std::countr_zero(hits) / kLeafLanes<Scalar> * kLeafLanes<Scalar>;
+        __builtin_prefetch(entry_value<Scalar>(*ahead_, layout_, word * 64 + lane));
+        hits &= ~(first_of_word(kLeafLanes<Scalar>) << lane);
+      }
+    }
   }
 
-  // Whether the view could not follow a reference: the hits so far are not all.
-  [[nodiscard]] bool failed() const noexcept { return walk_.failed(); }
-
- private:
   View view_;
   const Layout& layout_;
   WindowQuery<Scalar> query_;
   LeafWalk<Scalar, View, InsideUse::values> walk_;
+  bool begun_ = false;
+  const Node* ahead_ = nullptr;  // the leaf that comes next, and its hits
+  detail::LeafHits hits_ahead_;
 };
 
 struct Count {

@@ -54,10 +54,9 @@ bool Collector::discard_evicted(FrameHeader* frame, const FrameHeader* parent,
 
 bool Collector::run(std::size_t budget, bool at_once) noexcept {
   if (is_idle()) return false;
-  epochs_.order_scan();
   // Before the pins: a pin that the scans miss was made when this epoch, or a later one, was the
   // published one, and needs nothing that has retired by then.
-  const std::uint64_t published = epochs_.published();
+  const std::uint64_t published = epochs_.published_for_scan();
   wanted_.store(false, std::memory_order_seq_cst);
   begin_pass();
   is_interrupted_ = !examine(budget, published);

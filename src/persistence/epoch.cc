@@ -123,9 +123,8 @@ std::uint64_t EpochRegistry::add_guards(std::vector<std::uint64_t>& epochs) cons
 
 // A reader whom the scan does not find enters at what is published by now or later, or by a pin
 // that the scan has found: guards are looked at behind pins, as in the collector's scan.
-std::uint64_t EpochRegistry::oldest_epoch() const noexcept {
-  order_scan();
-  std::uint64_t oldest = published();
+std::uint64_t EpochRegistry::oldest_epoch() noexcept {
+  std::uint64_t oldest = published_for_scan();
   settle();
   const auto look = [&](std::uint64_t epoch, const PinSlot&) { oldest = std::min(oldest, epoch); };
   snapshots_.for_each_pinned(look);

@@ -25,7 +25,7 @@ namespace xtree::persistence {
 // epochs. design/concurrency.md, "Eviction".
 class Evictor {
  public:
-  Evictor(const EpochRegistry& epochs, ObjectTable& table, NodeLoader& loader,
+  Evictor(EpochRegistry& epochs, ObjectTable& table, NodeLoader& loader,
           Collector& collector, const NodeFamily& family) noexcept
       : epochs_(epochs), table_(table), loader_(loader), collector_(collector), family_(family) {}
 
@@ -43,7 +43,7 @@ class Evictor {
                                             std::size_t place) const noexcept;
   [[nodiscard]] bool may_go(const FrameHeader& frame) noexcept;
 
-  const EpochRegistry& epochs_;
+  EpochRegistry& epochs_;
   ObjectTable& table_;
   NodeLoader& loader_;
   Collector& collector_;

@@ -1,5 +1,8 @@
 #include "index/scan.h"
 
+#include <cstdlib>
+#include <memory>
+
 #include "index/search_fixture.h"
 
 namespace xtree::index {
@@ -163,15 +166,16 @@ class FailingView {
   Ref failing_;
 };
 
-TEST(Scan, StopsAndSaysSoWhenANodeCannotBeRead) {
-  SearchFixture<2, double, Shape::boxes> fixture(Pattern::uniform, 1, 20000, Build::bulk);
+template <int D>
+void expect_scan_to_stop() {
+  SearchFixture<D, double, Shape::boxes> fixture(Pattern::uniform, 1, 20000, Build::bulk);
   const auto kernels = make_search_kernels<double>(fixture.layout, best_isa());
   const Node& top = *fixture.store.view().node(fixture.root.node);
   const Node& middle = *fixture.store.view().node(child_ref(top, fixture.layout, 0));
   const Ref leaf = child_ref(middle, fixture.layout, middle.count - 1);
   for (const Ref failing : {fixture.root.node, child_ref(top, fixture.layout, 1), leaf}) {
     const FailingView view(failing);
-    auto window = unbounded<2, double>();
+    auto window = unbounded<D, double>();
     Scan<double, FailingView> leaves(view, fixture.layout, kernels, fixture.root, window);
     detail::LeafHits hits;
     std::vector<std::uint64_t> values;
@@ -181,6 +185,68 @@ TEST(Scan, StopsAndSaysSoWhenANodeCannotBeRead) {
     EXPECT_FALSE(leaves.next(hits));
     EXPECT_TRUE(count_hits<double>(view, fixture.layout, kernels, fixture.root, window).failed);
   }
+}
+
+TEST(Scan, StopsAndSaysSoWhenANodeCannotBeRead) {
+  expect_scan_to_stop<2>();
+  expect_scan_to_stop<8>();
+}
+
+// Gives out copies of nodes, which are good until they are let go of.
+class CopyingView {
+ public:
+  struct Free {
+    void operator()(std::byte* memory) const noexcept { std::free(memory); }
+  };
+  struct Copies {
+    std::vector<std::unique_ptr<std::byte, Free>> held;
+    void let_go() { held.clear(); }
+  };
+
+  explicit CopyingView(Copies& copies) : copies_(&copies) {}
+  const Node* node(Ref ref) const noexcept {
+    const Node* original = MemoryView().node(ref);
+    const std::size_t bytes = original->frame.bytes;
+    auto* copy = static_cast<std::byte*>(std::aligned_alloc(64, bytes));
+    std::memcpy(copy, original, bytes);
+    copies_->held.emplace_back(copy);
+    return reinterpret_cast<const Node*>(copy);
+  }
+  void prefetch(Ref) const noexcept {}
+
+ private:
+  Copies* copies_;
+};
+
+// The address sanitizer sees whoever looks at a copy that is gone.
+template <int D>
+void expect_same_hits_after_letting_go() {
+  SearchFixture<D, double, Shape::points> fixture(Pattern::uniform, 3, 6000, Build::bulk);
+  const auto kernels = make_search_kernels<double>(fixture.layout, best_isa());
+  auto window = unbounded<D, double>();
+  // About half of the entries answer.
+  std::vector<double> places;
+  for (const auto& entry : fixture.entries) places.push_back(entry.low(0));
+  std::nth_element(places.begin(), places.begin() + 3000, places.end());
+  window.low_max[0] = places[3000];
+  CopyingView::Copies copies;
+  Scan<double, CopyingView> leaves(CopyingView(copies), fixture.layout, kernels, fixture.root,
+                                   window);
+  std::vector<std::uint64_t> values;
+  std::size_t found = 0;
+  for (detail::LeafHits hits; leaves.next(hits);) {
+    append_values<double>(hits, fixture.layout, values);
+    if (++found % 3 == 0) leaves.renew([&] { copies.let_go(); });
+  }
+  EXPECT_FALSE(leaves.failed());
+  EXPECT_GT(found, 20u);
+  std::sort(values.begin(), values.end());
+  EXPECT_EQ(values, brute_force<D>(fixture, window));
+}
+
+TEST(Scan, FindsTheSameWhenNodesAreLetGoOfBetweenLeaves) {
+  expect_same_hits_after_letting_go<3>();
+  expect_same_hits_after_letting_go<8>();
 }
 
 // A directory node of more children than a mask has bits.
