@@ -27,15 +27,23 @@ namespace xtree::index {
 template <class Scalar, NodeStore Store>
 class BulkLoader {
  public:
+  // Whether the store is to take memory for the nodes, or has reserved it for the caller.
+  enum class Memory : std::uint8_t { taken, reserved };
+
   BulkLoader(const Layout& layout, const WriteKernels<Scalar>& kernels, Store& store,
              const Source& source, std::size_t count) noexcept
+      : BulkLoader(layout, kernels, store, source, count, TreeShape(layout), Memory::taken) {}
+  BulkLoader(const Layout& layout, const WriteKernels<Scalar>& kernels, Store& store,
+             const Source& source, std::size_t count, const TreeShape& shape,
+             Memory memory) noexcept
       : layout_(layout),
         kernels_(kernels),
         store_(store),
         source_(source),
         count_(count),
-        shape_(layout),
+        shape_(shape),
         level_(shape_.root_level(count)),
+        memory_(memory),
         nodes_(layout, shape_),
         fill_leaf_(leaf_filler<Scalar>(layout)) {}
 
@@ -76,7 +84,7 @@ class BulkLoader {
     std::atomic<bool> good = true;
     workers.for_each(chunks + 1, [&](std::size_t part) {
       if (part == 0) {
-        reserved = nodes_.reserve(store_);
+        reserved = memory_ == Memory::reserved || nodes_.reserve(store_);
         return;
       }
       const std::size_t first = (part - 1) * kChunkEntries;
@@ -126,6 +134,7 @@ class BulkLoader {
   const std::size_t count_;
   const TreeShape shape_;
   const std::uint32_t level_;  // of the root
+  const Memory memory_;
   PackedNodes nodes_;
   CentreRows rows_;
   const FillLeaf<Scalar> fill_leaf_;

@@ -86,7 +86,9 @@ CentreFrame centre_frame(const Layout& layout, const EntryRange& entries,
                          std::size_t count) noexcept {
   constexpr std::size_t kSample = 1024;
   const Centres<Scalar> centres(layout, entries);
-  const std::size_t step = (count + kSample - 1) / kSample;
+  // Of few entries a part, as sorting a sample would take as long as the rest of the load.
+  const std::size_t sample = std::clamp<std::size_t>(count / 16, kSample / 16, kSample);
+  const std::size_t step = (count + sample - 1) / sample;
   CentreFrame frame;
   double longest = 0;
   for (std::size_t axis = 0; axis < layout.dimensions; ++axis) {

@@ -63,6 +63,10 @@ class MemoryStore {
     Node* old = edit(ref);
     const std::size_t old_bytes = old->frame.bytes;
     if (old_bytes == bytes) return old;
+    if (bytes < old_bytes && 4 * bytes >= 3 * old_bytes) {
+      arena_.shrink(old, old_bytes, bytes);
+      return name(old, bytes);
+    }
     void* memory = arena_.allocate(bytes);
     if (memory == nullptr) return nullptr;
     const std::size_t kept = old_bytes < bytes ? old_bytes : bytes;

@@ -11,6 +11,13 @@ namespace xtree::index {
 
 // A node but the root that would hold less than this part of its capacity is merged away.
 inline constexpr std::size_t kMinFillPercent = 30;
+// One that holds no more than this part is merged with a sibling where that makes a good node.
+inline constexpr std::size_t kSparsePercent = 50;
+// A leaf that would be merged away is packed anew with all its siblings when they are no fuller
+// than this together, and then they are this full: enough for queries, and not so full that a few
+// insertions split each of them.
+inline constexpr std::size_t kRepackPercent = 52;
+inline constexpr std::size_t kPackedPercent = 90;
 // Two nodes are merged when the result is at most this full, so that it is not split again at once;
 // otherwise they share what they have.
 inline constexpr std::size_t kMergedFillPercent = 85;
@@ -24,6 +31,10 @@ inline constexpr std::size_t kDirectoryCapacity = kDirectoryBlocks * kDirectoryL
 
 [[nodiscard]] inline std::size_t min_leaf_entries(const Layout& layout) noexcept {
   return std::max<std::size_t>(1, layout.leaf_capacity() * kMinFillPercent / 100);
+}
+// The most entries of a leaf that is packed anew.
+[[nodiscard]] inline std::size_t packed_leaf_entries(const Layout& layout) noexcept {
+  return layout.leaf_capacity() * kPackedPercent / 100;
 }
 inline constexpr std::size_t kMinChildren = kDirectoryCapacity * kMinFillPercent / 100;
 

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "index/node_access.h"
+#include "index/partners.h"
 #include "index/policy.h"
 #include "index/split_policy.h"
 #include "index/store.h"
@@ -60,6 +61,8 @@ class Tree {
   };
   struct Path {
     Step at[kMaxHeight];
+    // What an erasure will make of the leaves beside the path's, packed anew; else 0.
+    std::size_t packed_leaves;
   };
   enum class Found : std::uint8_t { yes, no, unreadable };
 
@@ -89,21 +92,44 @@ class Tree {
   [[nodiscard]] Found find(const Scalar* geometry, const std::byte* value, const FloatBox& box,
                            Path& path) const noexcept;
   void prefetch_first_rows(const Node& leaf) const noexcept;
+  void prefetch_last_entry(const Node& leaf) const noexcept;
   [[nodiscard]] bool find_in_leaf(const Scalar* geometry, const std::byte* value,
                                   Step& step) const noexcept;
   [[nodiscard]] std::size_t erase_bytes(const Path& path) const noexcept;
-  [[nodiscard]] bool prepare_erase(const Path& path) noexcept;
-  [[nodiscard]] bool prepare_move(const Path& path) noexcept;
+  [[nodiscard]] std::size_t children_kept(const Path& path, std::uint32_t level) const noexcept;
+  [[nodiscard]] bool prepare_erase(Path& path) noexcept;
+  [[nodiscard]] bool prepare_move(Path& path) noexcept;
   [[nodiscard]] bool remove_found(Path& path, const FloatBox& box);
   [[nodiscard]] bool settle(Path& path, const FloatBox& box);
-  [[nodiscard]] bool dissolve(Path& path, std::uint32_t level);
+  [[nodiscard]] std::size_t find_partner(const Path& path, std::uint32_t level) const noexcept;
+  [[nodiscard]] bool dissolve(Path& path, std::uint32_t level, std::size_t partner);
   [[nodiscard]] bool merge(Path& path, std::uint32_t level, std::size_t sibling);
   [[nodiscard]] bool share(Path& path, std::uint32_t level, std::size_t sibling);
   [[nodiscard]] bool trim(Path& path, std::uint32_t level);
   [[nodiscard]] bool tighten(Path& path, std::uint32_t level, const FloatBox& removed);
   [[nodiscard]] bool lower_root();
 
-  // Both.
+  static constexpr std::size_t kNoPartner = static_cast<std::size_t>(-1);
+  // Whether a node that has so many left after an erasure looks for a partner. Leaves do each time
+  // that a block has become empty, and not with every entry.
+  [[nodiscard]] bool may_merge(std::uint32_t level, std::size_t count) const noexcept {
+    if (level != 0) return count * 100 <= kDirectoryCapacity * kSparsePercent;
+    return count * 100 <= layout_.leaf_capacity() * kSparsePercent &&
+           (count % kLeafLanes<Scalar> == 0 || count < min_leaf_entries(layout_));
+  }
+  // Whether two nodes with so many together may be one.
+  [[nodiscard]] bool fits_merged(std::uint32_t level, std::size_t count) const noexcept {
+    const std::size_t capacity = level == 0 ? layout_.leaf_capacity() : kDirectoryCapacity;
+    return count * 100 <= capacity * kMergedFillPercent;
+  }
+
+  // tree_repack.h
+  [[nodiscard]] bool reserve_erase(Path& path, std::size_t beside) noexcept;
+  [[nodiscard]] std::size_t sparse_entries(const Node& parent) const noexcept;
+  [[nodiscard]] bool repack(Path& path) noexcept;
+  void gather(const Node& parent, std::size_t stride, std::byte* to) const noexcept;
+
+  // All.
   [[nodiscard]] std::size_t lanes_at(std::uint32_t level) const noexcept {
     return level == 0 ? kLeafLanes<Scalar> : kDirectoryLanes;
   }
@@ -136,6 +162,7 @@ class Tree {
   [[nodiscard]] Node* resize(Path& path, std::uint32_t level, std::size_t blocks) noexcept;
   [[nodiscard]] Node* edit(Path& path, std::uint32_t level) noexcept;
   [[nodiscard]] Node* grow(Path& path, std::uint32_t level) noexcept;
+  [[nodiscard]] bool replace(Path& path, std::uint32_t level, Node& node) noexcept;
   void changed_place(Path& path, std::uint32_t level, const Node& node) noexcept;
   void fill(Node& node, std::span<const Lane> lanes, FloatBox& box) noexcept;
   void encode(Node& leaf, const FloatBox& box) noexcept;
@@ -193,17 +220,24 @@ Node* Tree<Scalar, Store, Policy>::resize(Path& path, std::uint32_t level,
   Node* node = store_.resize(step.ref, bytes_at(level, blocks), layout_.front(level, blocks));
   if (node == nullptr) return nullptr;
   node->blocks = static_cast<std::uint16_t>(blocks);
+  if (node->frame.node_id != step.ref) return replace(path, level, *node) ? node : nullptr;
   changed_place(path, level, *node);
-  if (node->frame.node_id == step.ref) return node;
-  step.ref = node->frame.node_id;
-  if (level + 1 == root_.height) {
-    root_.node = step.ref;
-    return node;
-  }
-  Node* parent = edit(path, level + 1);
-  if (parent == nullptr) return nullptr;
-  set_child_ref(*parent, layout_, path.at[level + 1].index, step.ref);
   return node;
+}
+
+// Puts another node into a node's place in the path, and into its parent.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::replace(Path& path, std::uint32_t level, Node& node) noexcept {
+  path.at[level].ref = node.frame.node_id;
+  if (level + 1 == root_.height) {
+    root_.node = path.at[level].ref;
+  } else {
+    Node* parent = edit(path, level + 1);
+    if (parent == nullptr) return false;
+    set_child_ref(*parent, layout_, path.at[level + 1].index, path.at[level].ref);
+  }
+  changed_place(path, level, node);
+  return true;
 }
 
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
@@ -240,3 +274,4 @@ void Tree<Scalar, Store, Policy>::encode(Node& leaf, const FloatBox& box) noexce
 
 #include "index/tree_erase.h"
 #include "index/tree_insert.h"
+#include "index/tree_repack.h"

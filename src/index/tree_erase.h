@@ -61,10 +61,22 @@ void Tree<Scalar, Store, Policy>::prefetch_first_rows(const Node& leaf) const no
   }
 }
 
+// Asks for the entry that takes the place of one that is erased.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+void Tree<Scalar, Store, Policy>::prefetch_last_entry(const Node& leaf) const noexcept {
+  if (leaf.count == 0) return;
+  const Scalar* lane = entry_lane<Scalar>(leaf, layout_, leaf.count - 1);
+  for (std::size_t row = 0; row < layout_.rows; ++row) {
+    __builtin_prefetch(lane + row * kLeafLanes<Scalar>);
+  }
+  __builtin_prefetch(entry_value<Scalar>(leaf, layout_, leaf.count - 1));
+}
+
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 bool Tree<Scalar, Store, Policy>::find_in_leaf(const Scalar* geometry, const std::byte* value,
                                        Step& step) const noexcept {
   LaneSet found;
+  prefetch_last_entry(*step.node);
   kernels_.equal(*step.node, layout_, geometry, found);
   for (std::size_t word = 0; word * 64 < step.node->count; ++word) {
     for (std::uint64_t lanes = found.words[word]; lanes != 0; lanes &= lanes - 1) {
@@ -79,6 +91,15 @@ bool Tree<Scalar, Store, Policy>::find_in_leaf(const Scalar* geometry, const std
   return false;
 }
 
+// How many children a directory node of the path has when its leaves have been packed anew, if they
+// will be.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+std::size_t Tree<Scalar, Store, Policy>::children_kept(const Path& path,
+                                                       std::uint32_t level) const noexcept {
+  const std::size_t packed = level == 1 ? path.packed_leaves : 0;
+  return packed != 0 ? packed : path.at[level].node->count;
+}
+
 // The most memory that erasing along the path can take: on each level the node, a sibling that it
 // shares with, and room for what moves between them.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
@@ -86,9 +107,12 @@ std::size_t Tree<Scalar, Store, Policy>::erase_bytes(const Path& path) const noe
   std::size_t bytes = 4 * room_at(0, layout_.max_leaf_blocks);
   for (std::uint32_t level = 1; level < root_.height; ++level) {
     const Node& node = *path.at[level].node;
+    const std::size_t count = children_kept(path, level);
     bytes += room_of(node);
-    if (node.count <= kMinChildren || node.blocks > kDirectoryBlocks) {
+    if (count <= kMinChildren || node.blocks > kDirectoryBlocks) {
       bytes += 3 * room_at(level, kMaxSupernodeBlocks);
+    } else if (may_merge(level, count - 1)) {
+      bytes += 2 * room_at(level, kDirectoryBlocks + 1);
     }
   }
   return bytes;
@@ -96,13 +120,13 @@ std::size_t Tree<Scalar, Store, Policy>::erase_bytes(const Path& path) const noe
 
 // Makes sure of all memory that the erasure can take, before it changes anything.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
-bool Tree<Scalar, Store, Policy>::prepare_erase(const Path& path) noexcept {
-  if (!store_.reserve(erase_bytes(path))) return false;
-  if (path.at[0].node->count > min_leaf_entries(layout_) || root_.height == 1) return true;
+bool Tree<Scalar, Store, Policy>::prepare_erase(Path& path) noexcept {
+  if (!reserve_erase(path, 0)) return false;
+  if (!may_merge(0, path.at[0].node->count - 1) || root_.height == 1) return true;
   std::size_t lanes = 2 * layout_.leaf_capacity();
   std::size_t copied = 2 * layout_.leaf_bytes(layout_.max_leaf_blocks);
   for (std::uint32_t level = 1; level + 1 < root_.height; ++level) {
-    if (path.at[level].node->count > kMinChildren) break;
+    if (children_kept(path, level) > kMinChildren) break;
     lanes = std::max(lanes, kMaxLanes + kMinChildren);
     copied = std::max(copied, layout_.directory_bytes(kMaxSupernodeBlocks) +
                                   path.at[level].node->frame.bytes);
@@ -112,15 +136,14 @@ bool Tree<Scalar, Store, Policy>::prepare_erase(const Path& path) noexcept {
 
 // As prepare_erase, for an erasure and an insertion anywhere in the tree behind it.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
-bool Tree<Scalar, Store, Policy>::prepare_move(const Path& path) noexcept {
+bool Tree<Scalar, Store, Policy>::prepare_move(Path& path) noexcept {
   const std::size_t longest = layout_.directory_bytes(kMaxSupernodeBlocks);
-  const std::size_t bytes =
-      erase_bytes(path) + 4 * room_at(0, layout_.max_leaf_blocks) +
-      root_.height * 4 * room_at(1, kMaxSupernodeBlocks);
+  const std::size_t insertion = 4 * room_at(0, layout_.max_leaf_blocks) +
+                                root_.height * 4 * room_at(1, kMaxSupernodeBlocks);
   const std::size_t copied = std::max(2 * layout_.leaf_bytes(layout_.max_leaf_blocks),
                                       longest + layout_.directory_bytes(kDirectoryBlocks));
   const std::size_t lanes = std::max(2 * layout_.leaf_capacity(), kMaxLanes + kMinChildren);
-  return store_.reserve(bytes) && policy_.prepare(lanes, copied + policy_.extra_bytes());
+  return reserve_erase(path, insertion) && policy_.prepare(lanes, copied + policy_.extra_bytes());
 }
 
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
@@ -148,20 +171,24 @@ bool Tree<Scalar, Store, Policy>::remove_found(Path& path, const FloatBox& box) 
   return settle(path, box) && lower_root();
 }
 
-// Works its way up from a leaf that has lost an entry: nodes that are too empty give what they have
-// to a sibling, the others give back blocks, and boxes that `removed` touched are tightened.
+// Works its way up from a leaf that has lost an entry: nodes that have become too empty give what
+// they have to a sibling, those that are half empty do so where that makes one good node of two,
+// the others give back blocks, and boxes that `removed` touched are tightened.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 bool Tree<Scalar, Store, Policy>::settle(Path& path, const FloatBox& removed) {
   for (std::uint32_t level = 0; level < root_.height; ++level) {
     const Node& node = *path.at[level].node;
     const std::size_t fewest = level == 0 ? min_leaf_entries(layout_) : kMinChildren;
+    if (level == 0 && path.packed_leaves != 0 && repack(path)) continue;
     const bool alone = level + 1 == root_.height || path.at[level + 1].node->count == 1;
-    if (node.count >= fewest || (alone && node.count != 0)) {
+    const std::size_t partner = alone || !may_merge(level, node.count) ? kNoPartner
+                                                                       : find_partner(path, level);
+    if (partner == kNoPartner && (node.count >= fewest || (alone && node.count != 0))) {
       return trim(path, level) && tighten(path, level + 1, removed);
     }
     if (level + 1 == root_.height) break;
     const std::size_t before = path.at[level + 1].node->count;
-    if (!dissolve(path, level)) return false;
+    if (!dissolve(path, level, partner)) return false;
     if (path.at[level + 1].node->count == before) return tighten(path, level + 2, removed);
   }
   // Nothing is left in the root.
@@ -170,28 +197,48 @@ bool Tree<Scalar, Store, Policy>::settle(Path& path, const FloatBox& removed) {
   return true;
 }
 
-// Merges an underfull node with the sibling that its box fits best, or lets the two share their
-// contents evenly. The parent has one child less, or as many as before and both boxes right.
+// The sibling with which a node of the path makes one good node: both fit into one, with some room
+// to spare, whose box is hardly longer than that of the larger of them. kNoPartner if none is.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
-bool Tree<Scalar, Store, Policy>::dissolve(Path& path, std::uint32_t level) {
+std::size_t Tree<Scalar, Store, Policy>::find_partner(const Path& path,
+                                                      std::uint32_t level) const noexcept {
+  const Node& node = *path.at[level].node;
+  const Step& up = path.at[level + 1];
+  const Partners partners(*up.node, layout_, up.index);
+  const View view = store_.view();
+  for (const std::uint32_t index : partners.best()) {
+    view.prefetch(child_ref(*up.node, layout_, index));
+  }
+  for (const std::uint32_t index : partners.best()) {
+    const Node* other = view.node(child_ref(*up.node, layout_, index));
+    if (other != nullptr && fits_merged(level, node.count + other->count)) return index;
+  }
+  return kNoPartner;
+}
+
+// Merges a node with `partner`, or, if that is kNoPartner, with the sibling that its box fits best,
+// or lets the two share their contents evenly. The parent has one child less, or as many as before
+// and both boxes right.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::dissolve(Path& path, std::uint32_t level, std::size_t partner) {
   Step& step = path.at[level];
   Node* parent = edit(path, level + 1);
   if (parent == nullptr) return false;
-  remove_child(*parent, layout_, path.at[level + 1].index);
-  move_last_link(store_, *parent, path.at[level + 1].index);
+  const std::size_t place = path.at[level + 1].index;
+  remove_child(*parent, layout_, place);
+  move_last_link(store_, *parent, place);
   if (step.node->count == 0) {
     store_.destroy(step.ref);
     return true;
   }
+  if (partner != kNoPartner) return merge(path, level, partner == parent->count ? place : partner);
   FloatBox box;
   box_of(*step.node, box);
   const std::size_t sibling = policy_.choose(*parent, box).index;
   const Node* other = store_.view().node(child_ref(*parent, layout_, sibling));
   if (other == nullptr) return false;
-  const std::size_t capacity = level == 0 ? layout_.leaf_capacity() : kDirectoryCapacity;
-  const std::size_t total = step.node->count + other->count;
-  return total * 100 <= capacity * kMergedFillPercent ? merge(path, level, sibling)
-                                                      : share(path, level, sibling);
+  return fits_merged(level, step.node->count + other->count) ? merge(path, level, sibling)
+                                                             : share(path, level, sibling);
 }
 
 // Moves all that a node of the path has to a sibling, and destroys it. The parent no longer lists

@@ -10,10 +10,13 @@
 namespace xtree::index {
 
 // The shape of a packed tree: as few nodes as possible on each level, and nearly the same number of
-// entries below all nodes of one parent. So every node but the root is at least half full.
+// entries below all nodes of one parent. So every node but the root is at least half full, leaves
+// of the entries that they may have.
 class TreeShape {
  public:
-  explicit TreeShape(const Layout& layout) noexcept : leaf_capacity_(layout.leaf_capacity()) {}
+  explicit TreeShape(const Layout& layout) noexcept : TreeShape(layout.leaf_capacity()) {}
+  // With leaves of so many entries at most.
+  explicit TreeShape(std::size_t leaf_entries) noexcept : leaf_entries_(leaf_entries) {}
 
   // The level of the root over `count` entries.
   [[nodiscard]] std::uint32_t root_level(std::size_t count) const noexcept {
@@ -65,7 +68,7 @@ class TreeShape {
 
   // The most entries below a node on `level`.
   [[nodiscard]] std::size_t capacity(std::uint32_t level) const noexcept {
-    std::size_t entries = leaf_capacity_;
+    std::size_t entries = leaf_entries_;
     for (; level > 0; --level) {
       if (entries > std::numeric_limits<std::size_t>::max() / kFanout) return entries;
       entries *= kFanout;
@@ -73,7 +76,7 @@ class TreeShape {
     return entries;
   }
 
-  std::size_t leaf_capacity_;
+  std::size_t leaf_entries_;
 };
 
 }  // namespace xtree::index

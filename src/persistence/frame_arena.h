@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "persistence/frame.h"
+#include "platform/check.h"
 
 namespace xtree::persistence {
 
@@ -38,6 +39,13 @@ class FrameArena {
   [[nodiscard]] void* allocate(std::size_t bytes) noexcept;
   // Takes back what `allocate` gave for the same number of bytes.
   void release(void* frame, std::size_t bytes) noexcept;
+  // Takes back all of it but the first `kept` bytes, 1 or more, which stay where they are.
+  void shrink(void* frame, std::size_t bytes, std::size_t kept) noexcept {
+    XTREE_DCHECK(kept != 0 && kept <= bytes);
+    const std::size_t stay = rounded(kept);
+    if (stay == rounded(bytes)) return;
+    release(static_cast<std::byte*>(frame) + stay, rounded(bytes) - stay);
+  }
   // Until the next `reserve`, allocations whose sizes, each rounded up to a multiple of 64, come to
   // `bytes` in all cannot fail, if none is larger than `largest`. The smaller that is, the less is
   // taken beyond `bytes`.

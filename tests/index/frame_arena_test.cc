@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -41,6 +42,24 @@ TEST(FrameArena, GivesReleasedMemoryOutAgain) {
     arena.release(frame, 1024);
   }
   EXPECT_EQ(arena.bytes_mapped(), std::size_t{64} << 10);
+}
+
+TEST(FrameArena, TakesTheEndOfAFrameBack) {
+  FrameArena arena;
+  auto* frame = static_cast<std::byte*>(arena.allocate(4096));
+  void* behind = arena.allocate(64);
+  std::memset(frame, 0x5a, 4096);
+  arena.shrink(frame, 4096, 4033);  // the last line is still needed
+  EXPECT_EQ(arena.bytes_in_use(), 4096u + 64);
+  arena.shrink(frame, 4096, 3000);
+  EXPECT_EQ(arena.bytes_in_use(), 3008u + 64);
+  EXPECT_TRUE(std::all_of(frame, frame + 3000, [](std::byte b) { return b == std::byte{0x5a}; }));
+  void* end = arena.allocate(4096 - 3008);
+  EXPECT_EQ(end, frame + 3008);
+  arena.release(end, 4096 - 3008);
+  arena.release(frame, 3000);
+  arena.release(behind, 64);
+  EXPECT_EQ(arena.allocate(4096 + 64), frame);
 }
 
 TEST(FrameArena, KeepsItsLimitAndAllocatesAfterReserve) {

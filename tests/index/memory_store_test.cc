@@ -46,6 +46,19 @@ TEST(MemoryStore, MakesZeroedNodesThatKnowTheirNames) {
   }
 }
 
+TEST(MemoryStore, LeavesANodeWhereItIsThatGetsALittleShorter) {
+  MemoryStore store;
+  Node* node = store.create(4096);
+  const Ref ref = node->frame.node_id;
+  EXPECT_EQ(store.resize(ref, 3072), node);
+  EXPECT_EQ(node->frame.bytes, 3072u);
+  EXPECT_EQ(node->frame.node_id, ref);
+  EXPECT_EQ(store.bytes_in_use(), 3072u);
+  // Half of it would leave a hole that hardly any node fits.
+  EXPECT_NE(store.resize(ref, 1536), node);
+  EXPECT_EQ(store.bytes_in_use(), 1536u);
+}
+
 TEST(MemoryStore, KeepsContentsWhenANodeIsResized) {
   test::Random random(test::test_seed("MemoryStore"));
   MemoryStore store;

@@ -76,6 +76,46 @@ TEST(Tree, GrowsThreeLevelsAndShrinksAgain) {
   }
 }
 
+IndexStats stats_of(ModelledTree<double>& tree) {
+  IndexStats stats;
+  const Result<void> verdict =
+      verify_tree<double>(tree.layout, tree.store.view(), tree.root, stats, [](Ref) {});
+  EXPECT_TRUE(verdict.has_value());
+  return stats;
+}
+
+// Erasing packs leaves together again, wherever the entries go that are left.
+TEST(Tree, IsHardlyLargerAfterErasingThanWithoutWhatWent) {
+  constexpr std::size_t kEntries = test::kSanitized ? 12'000 : 40'000;
+  std::uint64_t leaves_erased = 0;
+  std::uint64_t leaves_inserted = 0;
+  for (const Data data : {Data::uniform, Data::clustered, Data::identical}) {
+    for (const bool points : {false, true}) {
+      const std::uint64_t seed = fresh_seed();
+      SCOPED_TRACE(testing::Message() << name_of(data) << ", seed " << seed);
+      ModelledTree<double> tree(schema_of(2, true, points));
+      EntrySource<double> source(tree.layout, data, seed);
+      while (tree.model.size() < kEntries) ASSERT_TRUE(tree.insert(source.next()).has_value());
+      std::shuffle(tree.model.begin(), tree.model.end(), source.random());
+      for (const std::size_t left : {kEntries / 2, kEntries / 5}) {
+        while (tree.model.size() > left) {
+          const auto done = tree.erase(tree.model.size() - 1);
+          ASSERT_TRUE(done.has_value() && *done);
+        }
+        ModelledTree<double> fresh(schema_of(2, true, points));
+        for (const auto& entry : tree.model) ASSERT_TRUE(fresh.insert(entry).has_value());
+        const IndexStats erased = stats_of(tree);
+        const IndexStats inserted = stats_of(fresh);
+        EXPECT_LE(erased.leaves, inserted.leaves * 3 / 2 + 3);
+        leaves_erased += erased.leaves;
+        leaves_inserted += inserted.leaves;
+      }
+      ASSERT_NO_FATAL_FAILURE(tree.expect_equal_to_model());
+    }
+  }
+  EXPECT_LE(leaves_erased, leaves_inserted * 5 / 4);
+}
+
 TEST(Tree, IsLeftAloneByWhatItDoesNotHold) {
   ModelledTree<double> tree(schema_of(2, true, false));
   const Entry<double> here{{0, 0, 1, 1}, std::vector<std::byte>(8)};
