@@ -9,6 +9,7 @@
 
 #include "durable/latency.h"
 #include "durable/report.h"
+#include "durable/timeline.h"
 
 namespace bench {
 namespace {
@@ -20,6 +21,9 @@ struct Settings {
 
   [[nodiscard]] int rounds() const { return quick ? 3 : 11; }
   [[nodiscard]] double slice_seconds() const { return quick ? 0.15 : 0.35; }
+  [[nodiscard]] Timeline timeline() const {
+    return quick ? Timeline{500'000, 2, 1.5} : Timeline{20'000'000, 4, 6};
+  }
 };
 
 // One kind of work, by all who can do it.
@@ -130,8 +134,7 @@ void register_all(const Settings& settings, Report& report) {
     compare_latencies(settings.directory, settings.quick ? 500 : 5000, report);
   });
   register_once("timeline", [&] {
-    watch_latency(settings.directory, settings.quick ? 4 : 24, settings.quick ? 50'000 : 500'000,
-                  report);
+    watch_latency(settings.directory, settings.timeline(), report);
   });
 }
 

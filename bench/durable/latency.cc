@@ -4,11 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <cmath>
 #include <cstring>
-#include <thread>
 
 namespace bench {
 namespace {
@@ -17,12 +14,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-// The value that a share of the sorted values do not exceed.
-double quantile(const std::vector<double>& sorted, double share) {
-  const auto place = static_cast<std::size_t>(share * static_cast<double>(sorted.size()));
-  return sorted[std::min(place, sorted.size() - 1)];
 }
 
 // What any durable insert comes to at least: one block, written before, and its sync.
@@ -64,31 +55,6 @@ double time_insert_us(Runner& runner) {
   return 1e6 * seconds_since(begin);
 }
 
-// One insert, at some second after the beginning.
-struct Sample {
-  double at = 0;
-  double us = 0;
-};
-
-nlohmann::json slices_of(std::vector<Sample> samples, double slice) {
-  std::sort(samples.begin(), samples.end(), [](auto& a, auto& b) { return a.at < b.at; });
-  nlohmann::json slices = nlohmann::json::array();
-  for (std::size_t first = 0; first < samples.size();) {
-    const double end = (std::floor(samples[first].at / slice) + 1) * slice;
-    std::vector<double> us;
-    for (; first < samples.size() && samples[first].at < end; ++first) {
-      us.push_back(samples[first].us);
-    }
-    std::sort(us.begin(), us.end());
-    slices.push_back({{"at", end - slice},
-                      {"inserts", us.size()},
-                      {"p50", quantile(us, 0.5)},
-                      {"p99", quantile(us, 0.99)},
-                      {"max", us.back()}});
-  }
-  return slices;
-}
-
 }  // namespace
 
 void compare_latencies(const std::string& directory, int inserts, Report& report) {
@@ -120,50 +86,6 @@ void compare_latencies(const std::string& directory, int inserts, Report& report
     if (share == 0.5) aims.push_back({"write and sync", 1.15, true});
     report.add(std::string("latency of one writer, ") + title, "us", names, rounds, aims);
   }
-}
-
-void watch_latency(const std::string& directory, double seconds, int entries, Report& report) {
-  constexpr int kWriters = 4;
-  constexpr int kCheckpoints = 4;
-  Runner runner({"xtree", true, true, open_xtree_without_checkpoints}, directory + "/watched",
-                Promise::power_loss);
-  std::vector<Item> items(kBatch);
-  for (int n = 0; n < entries; n += static_cast<int>(kBatch)) {
-    for (Item& item : items) item = runner.take();
-    runner.store().insert_all(items);
-  }
-  std::atomic<std::uint64_t> next = runner.inserted();
-  std::vector<std::vector<Sample>> samples(kWriters);
-  const auto begin = Clock::now();
-  std::vector<std::thread> writers;
-  for (int writer = 0; writer < kWriters; ++writer) {
-    writers.emplace_back([&, writer] {
-      for (double at = 0; at < seconds;) {
-        runner.store().insert(item_of(next.fetch_add(1)));
-        const double end = seconds_since(begin);
-        samples[static_cast<std::size_t>(writer)].push_back({at, 1e6 * (end - at)});
-        at = end;
-      }
-    });
-  }
-  nlohmann::json checkpoints = nlohmann::json::array();
-  for (int i = 0; i < kCheckpoints; ++i) {
-    const double due = seconds * (i + 0.5) / kCheckpoints;
-    std::this_thread::sleep_until(
-        begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(due)));
-    const double from = seconds_since(begin);
-    checkpoint_xtree(runner.store());
-    checkpoints.push_back({{"from", from}, {"to", seconds_since(begin)}});
-  }
-  for (std::thread& writer : writers) writer.join();
-  while (runner.inserted() < next) runner.take();
-  runner.check();
-  std::vector<Sample> all;
-  for (const auto& some : samples) all.insert(all.end(), some.begin(), some.end());
-  report.add_series("timeline", {{"writers", kWriters},
-                                 {"entries", entries},
-                                 {"checkpoints", std::move(checkpoints)},
-                                 {"slices", slices_of(std::move(all), 0.1)}});
 }
 
 }  // namespace bench

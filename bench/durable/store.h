@@ -68,7 +68,8 @@ std::unique_ptr<Store> open_xtree(const std::string& directory, Promise promise)
 // As that, without checkpoints of its own: `checkpoint_xtree` takes them.
 std::unique_ptr<Store> open_xtree_without_checkpoints(const std::string& directory,
                                                       Promise promise);
-void checkpoint_xtree(Store& store);
+// Returns the bytes of nodes that the checkpoint wrote.
+std::uint64_t checkpoint_xtree(Store& store);
 // An index in memory, which promises nothing.
 std::unique_ptr<Store> open_xtree_in_memory(const std::string& directory, Promise promise);
 std::unique_ptr<Store> open_rocksdb(const std::string& directory, Promise promise);

@@ -31,7 +31,11 @@ class XtreeStore final : public Store {
     return must(index_.size());
   }
   std::uint64_t log_bytes() override { return must(database_.stats()).log_bytes; }
-  void checkpoint() { must(database_.checkpoint()); }
+  std::uint64_t checkpoint() {
+    const std::uint64_t before = must(database_.stats()).segment_bytes_written;
+    must(database_.checkpoint());
+    return must(database_.stats()).segment_bytes_written - before;
+  }
 
  private:
   xtree::Database database_;
@@ -71,6 +75,8 @@ std::unique_ptr<Store> open_xtree_without_checkpoints(const std::string& directo
 std::unique_ptr<Store> open_xtree_in_memory(const std::string&, Promise) {
   return std::make_unique<MemoryStore>();
 }
-void checkpoint_xtree(Store& store) { dynamic_cast<XtreeStore&>(store).checkpoint(); }
+std::uint64_t checkpoint_xtree(Store& store) {
+  return dynamic_cast<XtreeStore&>(store).checkpoint();
+}
 
 }  // namespace bench

@@ -34,6 +34,10 @@ class XTREE_EXPORT File {
   // been truncated since, from one thread at a time. A file system may have a quicker way for this:
   // memory that it shares with this process. Without one it is `write_at`.
   virtual Result<void> store_at(std::uint64_t offset, std::span<const std::byte> bytes);
+  // Says that a sync will follow, which should find little left to do: a file system may bring what
+  // was written in this piece to the disk, and then waits for it. Success promises nothing; a
+  // failure is that of a sync, which may not be told of it again.
+  virtual Result<void> write_back(std::uint64_t offset, std::size_t bytes);
   // Returns once all that was written, and the size, would survive power loss. After a failure
   // nothing may be assumed about what was written since the last success.
   virtual Result<void> sync() = 0;

@@ -13,6 +13,9 @@ constexpr std::size_t kMostIdleLogFiles = 4;
 // A checkpoint may write every node. So that this costs no more than the log does, the log may grow
 // to one and a half times the nodes' bytes, if that is no more than so many thresholds.
 constexpr std::uint64_t kMostThresholds = 4;
+// Writers come first until they have filled so large a part of the log that they may fill until the
+// next checkpoint: an open after a crash would have to replay all of it.
+constexpr std::uint64_t kPatience = 2;
 // With a limited cache a checkpoint also starts when changed nodes, which cannot be evicted, take
 // such a part of it, and while it runs writers may change as much again. It is not worth it for
 // less than so many bytes.
@@ -97,7 +100,8 @@ Result<void> Checkpointer::run_locked(Compaction effort) {
   });
   if (!begun || !plan) return begun;
   const Result<void> stored = store_plan(*plan, effort);
-  return committer_.exclusively([&] { return finish_locked(*plan, stored); });
+  XTREE_TRY(committer_.exclusively([&] { return finish_locked(*plan, stored); }));
+  return remove_log();
 }
 
 // Fixes what the checkpoint holds: everything up to now, and of the log what comes next.
@@ -105,6 +109,7 @@ Result<Checkpointer::Plan> Checkpointer::cut_locked() {
   auto position = platform::without_throwing("log", [this] { return log_.roll(); });
   if (platform::planted(platform::Plant::released_before_flip) && position) {
     XTREE_TRY(log_.release_before(position->file));
+    XTREE_TRY(remove_log());
   }
   if (!position) {
     committer_.poison(position.error());
@@ -115,6 +120,8 @@ Result<Checkpointer::Plan> Checkpointer::cut_locked() {
   Plan plan;
   plan.cut = std::move(cut).value();
   plan.cut_bytes = replayed_bytes_ + committer_.appended_bytes();
+  storage_.pacer().give_way_to(committer_.progress(),
+                               committer_.appended_bytes() + threshold() / kPatience);
   plan.checkpoint.epoch = plan.cut.epoch;
   plan.checkpoint.next_lsn = log_.next_lsn();
   plan.checkpoint.log_file = position->file;
@@ -241,6 +248,16 @@ Result<void> Checkpointer::finish_locked(Plan& plan, const Result<void>& stored)
       "log", [this] { return log_.release_before(storage_.oldest_needed_log_file()); });
   if (!released) committer_.poison(released.error());
   return released;
+}
+
+// Beside commits, unless they wait for the checkpoint: behind a long log there are many files.
+Result<void> Checkpointer::remove_log() {
+  const Result<void> removed = platform::without_throwing("log", [this] {
+    return log_.remove_unneeded(
+        [this](const std::string& path) { return storage_.pacer().remove(path); });
+  });
+  if (!removed) committer_.poison(removed.error());
+  return removed;
 }
 
 void Checkpointer::start() {

@@ -86,6 +86,7 @@ class Checkpointer {
   Result<void> store_plan(Plan& plan, Compaction effort);
   void tell_store(const Plan& plan, const std::vector<TableEntry>& changes) noexcept;
   Result<void> finish_locked(Plan& plan, const Result<void>& stored);
+  Result<void> remove_log();
   [[nodiscard]] std::uint64_t threshold() const noexcept;
   [[nodiscard]] std::size_t changes_threshold() const noexcept;
   void watch();
@@ -122,7 +123,8 @@ Result<void> Checkpointer::commit_epoch(Change&& change, Undo&& undo) {
     if (!*changed) return {};
     auto plan = cut_locked();
     const Result<void> stored = plan ? store_plan(*plan, Compaction::none) : plan.error();
-    const Result<void> finished = plan ? finish_locked(*plan, stored) : plan.error();
+    Result<void> finished = plan ? finish_locked(*plan, stored) : plan.error();
+    if (finished) finished = remove_log();
     if (stored) {
       store_.publish();
     } else if (const Result<void> undone = platform::without_throwing("index", undo); !undone) {

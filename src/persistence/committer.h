@@ -114,6 +114,10 @@ class Committer {
   [[nodiscard]] std::uint64_t appended_bytes() const noexcept {
     return appended_bytes_.load(std::memory_order_relaxed);  // a figure that orders nothing
   }
+  // The same, for who wants to see whether somebody commits.
+  [[nodiscard]] const std::atomic<std::uint64_t>& progress() const noexcept {
+    return appended_bytes_;
+  }
   // Waits until so many are, or the store has so many bytes of changes, for the one thread that
   // watches; false once it was told to stop.
   bool wait_for_bytes(std::uint64_t log_bytes, std::size_t changed_bytes);

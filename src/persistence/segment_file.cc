@@ -79,7 +79,7 @@ Result<void> SegmentFiles::write(std::uint32_t number, std::uint64_t offset,
     if (!file) return file.error();
     place = unsynced_.emplace(number, std::move(*file)).first;
   }
-  return place->second->write_at(offset, bytes);
+  return pacer_.write(*place->second, offset, bytes);
 }
 
 Result<void> SegmentFiles::sync() {
@@ -96,7 +96,7 @@ Result<void> SegmentFiles::remove(std::uint32_t number) {
     const std::lock_guard lock(mutex_);
     open_.erase(number);
   }
-  return files_.remove(path(number));
+  return pacer_.remove(path(number));
 }
 
 }  // namespace xtree::persistence

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "persistence/node_source.h"
+#include "persistence/pacer.h"
 #include "persistence/segment_allocator.h"
 #include "platform/reader_pool.h"
 #include "xtree/platform.h"
@@ -24,8 +25,9 @@ class SegmentFiles {
   // writes has to sync before they are more than this.
   static constexpr std::size_t kMaxOpenFiles = 256;
 
-  SegmentFiles(FileSystem& files, std::string directory) noexcept
-      : files_(files), directory_(std::move(directory)), readers_(files) {}
+  // What is written and removed goes through the pacer, which must live as long.
+  SegmentFiles(FileSystem& files, std::string directory, Pacer& pacer) noexcept
+      : files_(files), directory_(std::move(directory)), pacer_(pacer), readers_(files) {}
 
   Result<void> read(DiskAddress address, std::span<std::byte> image) const;
   // Reads many images at once: `done` are those of which all bytes have been read.
@@ -46,6 +48,7 @@ class SegmentFiles {
 
   FileSystem& files_;
   std::string directory_;
+  Pacer& pacer_;
   mutable platform::ReaderPool readers_;
   // Guards the two members below it: readers open files too.
   mutable std::mutex mutex_;

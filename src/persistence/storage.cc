@@ -80,7 +80,8 @@ Storage::Storage(Private, FileSystem& files, std::string directory, bool writabl
     : files_(files),
       directory_(std::move(directory)),
       writable_(writable),
-      segments_(files, directory_),
+      pacer_(files),
+      segments_(files, directory_, pacer_),
       writer_(segments_, allocator_) {}
 
 Result<std::unique_ptr<Storage>> Storage::create(FileSystem& files, std::string directory) {
@@ -249,7 +250,7 @@ Result<void> Storage::require_writable() const {
   if (!writable_) {
     return Error(ErrorCode::read_only, directory_.c_str(), "the database was opened for reading");
   }
-  if (poisoned_) {
+  if (poisoned()) {
     return Error(ErrorCode::poisoned, directory_.c_str(),
                  "an earlier checkpoint failed to reach the disk; reopen the database");
   }
@@ -318,7 +319,7 @@ void Storage::abandon() {
   writer_.discard();
   images_written_ = 0;
   for (const std::uint32_t number : allocator_.abandon()) {
-    if (!poisoned_) static_cast<void>(segments_.remove(number));
+    if (!poisoned()) static_cast<void>(segments_.remove(number));
   }
 }
 
@@ -378,7 +379,7 @@ Result<void> Storage::write_table(Manifest& next, std::span<const TableEntry> ch
   }
   auto file = open_new(files_, table_path(directory_, next.next_table));
   if (!file) return file.error();
-  const auto info = write_table_file(**file, next.next_table, changes);
+  const auto info = write_table_file(**file, next.next_table, changes, pacer_);
   if (!info) return info.error();
   if (!platform::planted(platform::Plant::table_not_synced)) {
     XTREE_TRY(poison_on_failure((*file)->sync()));
@@ -440,7 +441,7 @@ void Storage::remove_files_of(const Manifest& old) {
   }
   for (const TableFileInfo& info : old.table_files) {
     if (!names_table(manifest_, info.number)) {
-      static_cast<void>(files_.remove(table_path(directory_, info.number)));
+      static_cast<void>(pacer_.remove(table_path(directory_, info.number)));
     }
   }
   static_cast<void>(files_.remove(manifest_path(directory_, old.checkpoint.generation)));

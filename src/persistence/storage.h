@@ -15,6 +15,7 @@
 #include "persistence/manifest.h"
 #include "persistence/node_id.h"
 #include "persistence/node_source.h"
+#include "persistence/pacer.h"
 #include "persistence/segment_allocator.h"
 #include "persistence/segment_file.h"
 #include "persistence/segment_writer.h"
@@ -65,6 +66,8 @@ class Storage final : public NodeSource {
 
   Storage(Private, FileSystem& files, std::string directory, bool writable);
 
+  // What a checkpoint writes and removes goes through it.
+  [[nodiscard]] Pacer& pacer() noexcept { return pacer_; }
   // Where the time of `open` went.
   [[nodiscard]] const OpenReport& open_report() const noexcept { return open_report_; }
   [[nodiscard]] const Checkpoint& checkpoint() const noexcept { return manifest_.checkpoint; }
@@ -101,7 +104,7 @@ class Storage final : public NodeSource {
   // Forgets what was written and released since the last commit.
   void abandon();
   // Whether a sync has failed, after which nothing can be written any more.
-  [[nodiscard]] bool poisoned() const noexcept { return poisoned_; }
+  [[nodiscard]] bool poisoned() const noexcept { return poisoned_ || pacer_.has_lost(); }
   // For whoever saw a step end in the middle.
   void poison() noexcept { poisoned_ = true; }
 
@@ -151,6 +154,7 @@ class Storage final : public NodeSource {
   // The checkpoint before it, when the other slot of the superblock vouches for it.
   std::optional<Manifest> older_manifest_;
 
+  Pacer pacer_;
   SegmentAllocator allocator_;
   SegmentFiles segments_;
   SegmentWriter writer_;

@@ -188,7 +188,7 @@ std::uint64_t table_file_bytes(std::uint64_t entries) noexcept {
 }
 
 Result<TableFileInfo> write_table_file(File& file, std::uint64_t number,
-                                       std::span<const TableEntry> entries) {
+                                       std::span<const TableEntry> entries, Pacer& pacer) {
   Header header = {};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.format = kFormatVersion;
@@ -207,7 +207,7 @@ Result<TableFileInfo> write_table_file(File& file, std::uint64_t number,
     std::memcpy(block.data() + body, &trailer, sizeof trailer);
     trailer.checksum = checksum = checksum_of(block, checksum);
     std::memcpy(block.data() + body, &trailer, sizeof trailer);
-    XTREE_TRY(file.write_at(offset_of_block(index), block));
+    XTREE_TRY(pacer.write(file, offset_of_block(index), block));
   }
   return TableFileInfo{number, entries.size(), table_file_bytes(entries.size()), checksum, 0};
 }

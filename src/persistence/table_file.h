@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "persistence/node_id.h"
+#include "persistence/pacer.h"
 #include "persistence/segment_allocator.h"
 #include "xtree/platform.h"
 
@@ -49,7 +50,7 @@ std::uint64_t table_file_bytes(std::uint64_t entries) noexcept;
 
 // Writes `entries`, which ascend by handle, into an empty file. Syncing it is left to the caller.
 Result<TableFileInfo> write_table_file(File& file, std::uint64_t number,
-                                       std::span<const TableEntry> entries);
+                                       std::span<const TableEntry> entries, Pacer& pacer);
 
 // Reads all of a file into `entries`, in place of what is there. Every byte is checked before it is
 // used, and memory is used only for what has been checked. With `damaged`, a bad header and every

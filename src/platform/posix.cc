@@ -20,6 +20,7 @@ namespace xtree {
 
 File::~File() = default;
 void File::will_read(std::uint64_t, std::size_t) noexcept {}
+Result<void> File::write_back(std::uint64_t, std::size_t) { return {}; }
 Result<void> File::store_at(std::uint64_t offset, std::span<const std::byte> bytes) {
   return write_at(offset, bytes);
 }
@@ -182,6 +183,24 @@ class PosixFile final : public File {
   Result<void> store_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
     if (bytes.empty() || window_.store(descriptor_.get(), offset, bytes)) return {};
     return write_at(offset, bytes);
+  }
+
+  // The system tells of a failed write once for each open file, so what is not passed on here would
+  // be lost. Where there is no such call, or none for this file system, the sync does it all.
+  Result<void> write_back([[maybe_unused]] std::uint64_t offset,
+                          [[maybe_unused]] std::size_t bytes) override {
+#ifdef SYNC_FILE_RANGE_WRITE
+    constexpr unsigned kAllOfIt =
+        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    const auto done = uninterrupted([&] {
+      return ::sync_file_range(descriptor_.get(), static_cast<off64_t>(offset),
+                               static_cast<off64_t>(bytes), kAllOfIt);
+    });
+    if (done != 0 && errno != ENOSYS && errno != EINVAL && errno != ESPIPE && errno != EPERM) {
+      return system_error(errno, path_, "cannot write back", Intent::write);
+    }
+#endif
+    return {};
   }
 
   Result<void> sync() override {

@@ -175,13 +175,18 @@ Result<void> LogWriter::release_before(std::uint64_t file) {
     // Of a file of a former life a sync may have failed: then it reads as if it were whole, and
     // neither its zeros nor its size are on the disk, nor will a sync bring them there.
     const bool is_own = older_.front() >= first_own_;
-    if (is_own && spares_.size() < kMostSpares) {
-      spares_.push_back(older_.front());
-    } else {
-      const auto removed = file_system_.remove(log_file_path(directory_, older_.front()));
-      if (!removed && removed.error().code() != ErrorCode::not_found) return removed.error();
-    }
+    const bool is_kept = is_own && spares_.size() < kMostSpares;
+    (is_kept ? spares_ : unneeded_).push_back(older_.front());
     older_.erase(older_.begin());
+  }
+  return {};
+}
+
+Result<void> LogWriter::remove_unneeded(
+    const std::function<Result<void>(const std::string&)>& remove) {
+  for (; !unneeded_.empty(); unneeded_.pop_back()) {
+    const Result<void> removed = remove(log_file_path(directory_, unneeded_.back()));
+    if (!removed && removed.error().code() != ErrorCode::not_found) return removed;
   }
   return {};
 }

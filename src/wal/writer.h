@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -58,9 +59,13 @@ class LogWriter {
   Result<LogPosition> roll();
 
   // Nobody needs the files before `file` any more. A few that this writer began are kept to be
-  // written again, which spares the file system the search for blocks; the others are removed. Does
-  // not poison the writer when it fails.
+  // written again, which spares the file system the search for blocks; the others wait for
+  // `remove_unneeded`. Does not poison the writer when it fails.
   Result<void> release_before(std::uint64_t file);
+  // Has those files removed by `remove`, which takes a path. A failure ends it, and what is left
+  // waits for the next call. Beside `release_before` this is the one call that needs no commit
+  // lock if both come from one thread at a time: removing files takes long.
+  Result<void> remove_unneeded(const std::function<Result<void>(const std::string&)>& remove);
 
   // The end of the log. A replay may begin here, also when the next group goes to another file.
   [[nodiscard]] LogPosition position() const noexcept { return {number_, offset_}; }
@@ -122,6 +127,7 @@ class LogWriter {
 
   std::vector<std::uint64_t> older_;   // files before this one, sorted
   std::vector<std::uint64_t> spares_;  // released files that wait to be renamed
+  std::vector<std::uint64_t> unneeded_;  // released files that wait to be removed
   std::vector<std::byte> buffer_;      // one group as it goes to disk
   std::optional<Error> failure_;
 };

@@ -28,7 +28,8 @@ std::vector<std::byte> some_table(TableFileInfo& info) {
   xtree::testing::SimulatedFileSystem files;
   files.make_directory("db").value();
   auto file = files.open("db/table", xtree::OpenMode::create).value();
-  info = write_table_file(*file, 5, entries).value();
+  Pacer pacer(files);
+  info = write_table_file(*file, 5, entries, pacer).value();
   file.reset();
   return xtree::test::directory_of(files.image(), "db").at("table");
 }

@@ -41,7 +41,8 @@ std::vector<TableEntry> random_entries(std::size_t count, test::Random& random) 
 TableFileInfo write(SimulatedFileSystem& files, std::span<const TableEntry> entries) {
   auto file = files.open(kPath, OpenMode::create).value();
   file->truncate(0).value();
-  return write_table_file(*file, 9, entries).value();
+  Pacer pacer(files);
+  return write_table_file(*file, 9, entries, pacer).value();
 }
 
 void expect_corrupt(SimulatedFileSystem& files, const TableFileInfo& info, const char* place) {

@@ -104,7 +104,9 @@ class Life {
     if (!position) return;
     older_ = newer_;
     newer_ = {*position, writer_->generation(), writer_->next_lsn()};
-    if (!writer_->release_before(older_.position.file)) stop(!disk_.files().has_power());
+    if (!release_before(*writer_, disk_.files(), older_.position.file)) {
+      stop(!disk_.files().has_power());
+    }
   }
 
   void stop(bool power_goes) {

@@ -38,6 +38,12 @@ inline Payload make_payload(std::uint64_t seed, std::size_t bytes) {
   return payload;
 }
 
+// Releases files of the log, and removes those that are not kept.
+inline Result<void> release_before(wal::LogWriter& writer, FileSystem& files, std::uint64_t file) {
+  if (auto released = writer.release_before(file); !released) return released;
+  return writer.remove_unneeded([&](const std::string& path) { return files.remove(path); });
+}
+
 struct SeenGroup {
   wal::GroupInfo info;
   Payload payload;

@@ -255,7 +255,7 @@ TEST(WalReader, OldGroupsInARecycledFileAreNotBelieved) {
   append_synced(*writer, 15, 3000);
   append_synced(*writer, 1, 3000);
   const LogPosition from = writer->roll().value();
-  ASSERT_TRUE(writer->release_before(from.file));
+  ASSERT_TRUE(release_before(*writer, files, from.file));
   append_synced(*writer, 1, 3000);
   ASSERT_TRUE(writer->roll());
   append_synced(*writer, 2, 3000);

@@ -144,7 +144,7 @@ TEST(LogWriter, RecyclesTwoReleasedFilesAndRemovesTheOthers) {
   append_many(*writer, 70, 3000);
   const LogPosition from = writer->roll().value();
   ASSERT_EQ(from.file, 6u);
-  ASSERT_TRUE(writer->release_before(from.file));
+  ASSERT_TRUE(release_before(*writer, files, from.file));
   EXPECT_EQ(wal::list_log_files(files, kLogDirectory).value(),
             (std::vector<std::uint64_t>{1, 2, 6}));
   append_many(*writer, 40, 3000);
@@ -162,7 +162,7 @@ TEST(LogWriter, RecycledFileThatHadGrownIsCutToItsSize) {
   SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_many(*writer, 1, 5 * kTestFileBytes);
-  ASSERT_TRUE(writer->release_before(writer->roll().value().file));
+  ASSERT_TRUE(release_before(*writer, files, writer->roll().value().file));
   append_many(*writer, 1, 100);
   ASSERT_TRUE(writer->roll());
   EXPECT_EQ(read_file(files, path_of(3)).size(), kTestFileBytes);
@@ -184,7 +184,7 @@ TEST(LogWriter, FilesOfAFormerLifeAreNotRecycled) {
     ASSERT_EQ(writer->position().file, 2u);
     append_many(*writer, 1, 100);
     const LogPosition from = writer->roll().value();
-    ASSERT_TRUE(writer->release_before(from.file));
+    ASSERT_TRUE(release_before(*writer, disk.files(), from.file));
     EXPECT_FALSE(disk.files().exists(path_of(1)).value());
     // A file of its own is, once.
     append_many(*writer, 1, 100);
@@ -202,18 +202,33 @@ TEST(LogWriter, OwnFileIsNeverReleased) {
   SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_many(*writer, 2, 100);
-  ASSERT_TRUE(writer->release_before(1000));
+  ASSERT_TRUE(release_before(*writer, files, 1000));
   append_many(*writer, 40, 3000);
   EXPECT_TRUE(files.exists(path_of(1)).value());
 }
 
-TEST(LogWriter, ReleaseThatFailsCanBeRepeated) {
+// Whoever takes checkpoints has them removed when that does not hold up commits.
+TEST(LogWriter, ReleasedFilesStayUntilTheyAreToBeRemoved) {
+  SimulatedFileSystem files;
+  auto writer = create_writer(files);
+  append_many(*writer, 70, 3000);
+  ASSERT_TRUE(writer->release_before(5));
+  EXPECT_EQ(writer->older_files(), 0u);
+  EXPECT_TRUE(append(*writer, {}));
+  EXPECT_EQ(wal::list_log_files(files, kLogDirectory).value(),
+            (std::vector<std::uint64_t>{1, 2, 3, 4, 5}));
+  ASSERT_TRUE(release_before(*writer, files, 5));
+  EXPECT_EQ(wal::list_log_files(files, kLogDirectory).value(),
+            (std::vector<std::uint64_t>{1, 2, 5}));
+}
+
+TEST(LogWriter, RemovalThatFailsCanBeRepeated) {
   SimulatedFileSystem files;
   auto writer = create_writer(files);
   append_many(*writer, 70, 3000);
   files.fail(Call::remove, 2, kPlanted);
-  EXPECT_FALSE(writer->release_before(5));
-  EXPECT_TRUE(writer->release_before(5));
+  EXPECT_FALSE(release_before(*writer, files, 5));
+  EXPECT_TRUE(release_before(*writer, files, 5));
   EXPECT_EQ(wal::list_log_files(files, kLogDirectory).value(),
             (std::vector<std::uint64_t>{1, 2, 5}));
   EXPECT_TRUE(append(*writer, {}));
@@ -289,7 +304,7 @@ TEST(LogWriter, EveryFailureWhileAFileIsStartedPoisonsIt) {
       auto writer = create_writer(files);
       append_many(*writer, 15, 100);
       const LogPosition from = writer->roll().value();
-      ASSERT_TRUE(writer->release_before(from.file));
+      ASSERT_TRUE(release_before(*writer, files, from.file));
       append_many(*writer, 2, 100);
       const std::uint64_t before = files.count(kind);
       files.fail(kind, nth, kPlanted);
