@@ -26,13 +26,17 @@ else()
   set(pkg_config_cflags "")
 endif()
 
-set(needs_liburing 0)
-set(pkg_config_requires "")
-if(needs_threads AND XTREE_IO_URING)
-  set(needs_liburing 1)
-  set(pkg_config_requires "liburing")
-  install(FILES cmake/Findliburing.cmake DESTINATION ${package_dir} COMPONENT development)
+set(needed_libraries "")
+if(needs_threads)
+  foreach(option library IN ZIP_LISTS xtree_library_options xtree_libraries)
+    if(${option})
+      list(APPEND needed_libraries ${library})
+      install(FILES cmake/Find${library}.cmake cmake/plain_library.cmake
+        DESTINATION ${package_dir} COMPONENT development)
+    endif()
+  endforeach()
 endif()
+list(JOIN needed_libraries ", " pkg_config_requires)
 
 configure_package_config_file(cmake/xtree-config.cmake.in xtree-config.cmake
   INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)

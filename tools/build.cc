@@ -32,6 +32,7 @@ detail::Schema schema_for(const BuildOptions& options) {
   schema.scalar = options.scalar;
   schema.shape = options.boxes ? Shape::boxes : Shape::points;
   schema.value_bytes = sizeof(std::uint64_t);
+  if (options.mode == Mode::durable) schema.compression = options.compression;
   return schema;
 }
 
@@ -92,7 +93,9 @@ class Target {
 
   static Result<void> check_schema(const std::string& name, const detail::Schema& held,
                                    const detail::Schema& wanted) {
-    if (held == wanted) return {};
+    detail::Schema same = wanted;
+    same.compression = held.compression;  // which an index keeps
+    if (held == same) return {};
     const std::string text = fmt::format("the index holds {}; this build would add {}",
                                          describe(held), describe(wanted));
     return Error(ErrorCode::already_exists, name.c_str(), text.c_str());
@@ -100,7 +103,7 @@ class Target {
 
   Result<void> require_index() {
     if (index_ != nullptr) return {};
-    auto made = database_->open_index(name_, schema_, IndexOptions{});
+    auto made = database_->open_index(name_, schema_, {.compression = schema_.compression});
     if (!made) return made.error();
     index_ = std::move(made).value();
     return {};

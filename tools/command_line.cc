@@ -38,6 +38,8 @@ const std::map<std::string, Metric> kMetrics{{"euclidean", Metric::euclidean},
                                              {"manhattan", Metric::manhattan},
                                              {"chebyshev", Metric::chebyshev}};
 const std::map<std::string, Mode> kModes{{"memory", Mode::in_memory}, {"durable", Mode::durable}};
+const std::map<std::string, Compression> kCompressions{
+    {"none", Compression::none}, {"lz4", Compression::lz4}, {"zstd", Compression::zstd}};
 const std::map<std::string, detail::ScalarType> kPrecisions{{"double", detail::ScalarType::float64},
                                                             {"float", detail::ScalarType::float32}};
 
@@ -171,6 +173,9 @@ void CommandLine::add_build_choices(CLI::App& command) {
   add_choice(command, "--mode", build_.mode, kModes,
              "memory (nothing is written) or durable (default)");
   add_choice(command, "--precision", build_.scalar, kPrecisions, "double (default) or float");
+  add_choice(command, "--compression", build_.compression, kCompressions,
+             "How a new index is packed in its files: none (default),\n"
+             "lz4 or zstd, as far as this build has them");
   command.add_flag("--skip-bad", build_.skip_bad,
                    "Count lines that make no entry, and go on;\n"
                    "without it, the first one stops the build");

@@ -24,6 +24,7 @@ struct BuildOptions {
   bool boxes = false;
   Mode mode = Mode::durable;
   detail::ScalarType scalar = detail::ScalarType::float64;
+  Compression compression = Compression::none;
   bool skip_bad = false;
   std::uint64_t batch = 0;  // entries that go in at once; 0 means all
   std::string window;       // asked when all is in, when they are not empty

@@ -130,8 +130,20 @@ void append_scalar(std::string& text, detail::ScalarType type, const std::byte* 
 }
 
 std::string describe(const detail::Schema& schema) {
-  return fmt::format("{}-D {} of {}, values of {} bytes", schema.dimensions,
-                     to_string(schema.shape), to_string(schema.scalar), schema.value_bytes);
+  std::string text =
+      fmt::format("{}-D {} of {}, values of {} bytes", schema.dimensions, to_string(schema.shape),
+                  to_string(schema.scalar), schema.value_bytes);
+  if (schema.compression == Compression::none) return text;
+  return text.append(", packed by ").append(to_string(schema.compression));
+}
+
+const char* to_string(Compression compression) noexcept {
+  switch (compression) {
+    case Compression::none: return "none";
+    case Compression::lz4: return "lz4";
+    case Compression::zstd: return "zstd";
+  }
+  return "unknown";
 }
 
 const char* to_string(detail::ScalarType type) noexcept {

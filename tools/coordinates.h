@@ -47,6 +47,7 @@ void append_scalar(std::string& text, detail::ScalarType type, const std::byte* 
 
 // "2-D boxes of double, values of 8 bytes".
 [[nodiscard]] std::string describe(const detail::Schema& schema);
+[[nodiscard]] const char* to_string(Compression compression) noexcept;
 [[nodiscard]] const char* to_string(detail::ScalarType type) noexcept;
 [[nodiscard]] const char* to_string(Shape shape) noexcept;
 

@@ -96,6 +96,8 @@ std::string_view advice_for(ErrorCode code) noexcept {
       return "Choose another name, or build with the columns and types that are there.";
     case ErrorCode::no_space:
       return "Free some disk space and run the command again; what was reported done is safe.";
+    case ErrorCode::unsupported:
+      return "Use a build of XTree that has it; what is in the database is whole.";
     case ErrorCode::read_only: return "Make the directory and its files writable for this user.";
     default: return {};
   }
@@ -122,6 +124,7 @@ ExitCode exit_code_of(ErrorCode code) noexcept {
     case ErrorCode::already_exists:
     case ErrorCode::not_a_database:
     case ErrorCode::newer_format:
+    case ErrorCode::unsupported:
     case ErrorCode::limit_exceeded: return ExitCode::bad_input;
     case ErrorCode::locked: return ExitCode::locked;
     case ErrorCode::read_only:

@@ -36,6 +36,7 @@ Json json_of(const IndexDescription& index, const IndexStats& stats) {
           {"shape", to_string(index.schema.shape)},
           {"precision", to_string(index.schema.scalar)},
           {"value_bytes", index.schema.value_bytes},
+          {"compression", to_string(index.schema.compression)},
           {"entries", stats.entries},
           {"height", stats.height},
           {"leaves", stats.leaves},

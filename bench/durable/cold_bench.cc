@@ -45,9 +45,20 @@ struct Built {
   std::uint64_t cache_bytes = 0;
 };
 
+std::vector<ColdContestant> all_contestants() {
+  using xtree::Compression;
+  std::vector<ColdContestant> all;
+  for (const Compression one : {Compression::none, Compression::lz4, Compression::zstd}) {
+    if (xtree::is_supported(one)) all.push_back(cold_xtree(one));
+  }
+  all.push_back(cold_sqlite());
+  all.push_back(cold_libspatialindex());
+  return all;
+}
+
 struct Stage {
   Settings settings;
-  std::vector<ColdContestant> contestants = {cold_xtree(), cold_sqlite(), cold_libspatialindex()};
+  std::vector<ColdContestant> contestants = all_contestants();
   std::vector<Questions> questions = {{"1e-6", 1e-6, 1000, {}, {}},
                                       {"1e-4", 1e-4, 300, {}, {}},
                                       {"1e-3", 1e-3, 50, {}, {}}};

@@ -8,6 +8,7 @@
 
 #include "support/brute_force.h"
 #include "support/data_set.h"
+#include "xtree/options.h"
 
 namespace bench {
 
@@ -36,7 +37,8 @@ struct ColdContestant {
                                      std::uint64_t cache_bytes) = nullptr;
 };
 
-ColdContestant cold_xtree();
+// Packed in its files in this way.
+ColdContestant cold_xtree(xtree::Compression compression);
 ColdContestant cold_sqlite();
 ColdContestant cold_libspatialindex();
 

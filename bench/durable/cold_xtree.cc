@@ -33,23 +33,25 @@ class ColdXtree final : public ColdStore {
 };
 
 template <class Fill>
-void build(const std::string& directory, Fill&& fill) {
+void build(const std::string& directory, xtree::Compression compression, Fill&& fill) {
   xtree::Options options;
   options.durability = xtree::Durability::none;
   auto database = must(xtree::Database::open(directory, options));
-  auto index = must(database.index<2>(kName));
+  auto index = must(database.index<2>(kName, {.compression = compression}));
   fill(index);
   must(database.close());
 }
 
+template <xtree::Compression compression>
 void insert(const std::string& directory, const ColdEntries& entries) {
-  build(directory, [&](xtree::Index<2>& index) {
+  build(directory, compression, [&](xtree::Index<2>& index) {
     for (const auto& entry : entries) must(index.insert(entry.geometry, entry.value));
   });
 }
 
+template <xtree::Compression compression>
 void load(const std::string& directory, const ColdEntries& entries) {
-  build(directory, [&](xtree::Index<2>& index) { must(index.bulk_load(entries)); });
+  build(directory, compression, [&](xtree::Index<2>& index) { must(index.bulk_load(entries)); });
 }
 
 std::unique_ptr<ColdStore> open(const std::string& directory, std::uint64_t cache_bytes) {
@@ -61,6 +63,15 @@ std::unique_ptr<ColdStore> open(const std::string& directory, std::uint64_t cach
 
 }  // namespace
 
-ColdContestant cold_xtree() { return {"xtree", insert, load, open}; }
+ColdContestant cold_xtree(xtree::Compression compression) {
+  using xtree::Compression;
+  switch (compression) {
+    case Compression::lz4:
+      return {"xtree, lz4", insert<Compression::lz4>, load<Compression::lz4>, open};
+    case Compression::zstd:
+      return {"xtree, zstd", insert<Compression::zstd>, load<Compression::zstd>, open};
+    default: return {"xtree", insert<Compression::none>, load<Compression::none>, open};
+  }
+}
 
 }  // namespace bench

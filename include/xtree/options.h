@@ -20,6 +20,19 @@ enum class Shape : std::uint8_t {
   points,  // a point: D scalars
 };
 
+// How the nodes of a durable index lie in its files. In memory they are as they always are, so only
+// loading a node and writing it at a checkpoint take longer. What each of them saves and costs:
+// design/file_format.md, "Packed images".
+enum class Compression : std::uint8_t {
+  none,
+  lz4,   // quick
+  zstd,  // smaller
+};
+
+// Whether this build of the library can. An index is packed at all only if the library was built
+// with LZ4 or Zstandard.
+[[nodiscard]] XTREE_EXPORT bool is_supported(Compression compression) noexcept;
+
 // How `nearest` measures the way between a target and an entry, from the gaps between their boxes:
 // how far they lie apart on each axis, 0 where they overlap.
 enum class Metric : std::uint8_t {
@@ -90,6 +103,9 @@ struct BulkLoadOptions {
 
 struct IndexOptions {
   Mode mode = Mode::durable;
+  // Of a durable index that is made; one that is there keeps its own. `unsupported` when the
+  // library was built without it.
+  Compression compression = Compression::none;
 };
 
 }  // namespace xtree

@@ -26,6 +26,7 @@ enum class ErrorCode : std::uint8_t {
   poisoned,          // an earlier failure stopped all writing; reopen the database
   closed,            // the database was closed
   limit_exceeded,    // a bound of the library was reached
+  unsupported,       // this build of the library was made without what it takes
 };
 
 // The name of a code, as in "corruption".

@@ -16,8 +16,10 @@ class XTreeConan(ConanFile):
     topics = ("spatial-index", "x-tree", "r-tree", "embedded", "database")
     package_type = "library"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"shared": [True, False], "fPIC": [True, False], "with_liburing": [True, False]}
-    default_options = {"shared": False, "fPIC": True, "with_liburing": False}
+    options = {"shared": [True, False], "fPIC": [True, False], "with_liburing": [True, False],
+               "with_lz4": [True, False], "with_zstd": [True, False]}
+    default_options = {"shared": False, "fPIC": True, "with_liburing": False, "with_lz4": False,
+                       "with_zstd": False}
     implements = ["auto_shared_fpic"]
 
     def _checkout(self):
@@ -41,6 +43,10 @@ class XTreeConan(ConanFile):
     def requirements(self):
         if self.options.with_liburing:
             self.requires("liburing/[>=2.2 <3]")
+        if self.options.with_lz4:
+            self.requires("lz4/[>=1.9 <2]")
+        if self.options.with_zstd:
+            self.requires("zstd/[>=1.5 <2]")
 
     def layout(self):
         cmake_layout(self)
@@ -51,6 +57,8 @@ class XTreeConan(ConanFile):
             toolchain.cache_variables[f"XTREE_{part}"] = False
         toolchain.cache_variables["XTREE_INSTALL"] = True
         toolchain.cache_variables["XTREE_IO_URING"] = bool(self.options.with_liburing)
+        toolchain.cache_variables["XTREE_LZ4"] = bool(self.options.with_lz4)
+        toolchain.cache_variables["XTREE_ZSTD"] = bool(self.options.with_zstd)
         toolchain.generate()
         CMakeDeps(self).generate()
 

@@ -67,6 +67,13 @@ DurableStore Catalog::writer_store(const IndexDefinition& definition) noexcept {
   return DurableStore(*store_, store_->newest(failure_), definition.owner());
 }
 
+// Roots and the like are small, and read at every open.
+Compression Catalog::compression_of(const persistence::FrameHeader& frame) noexcept {
+  const auto& node = reinterpret_cast<const Node&>(frame);
+  if (node.owner.tag.kind != ObjectKind::node) return Compression::none;
+  return compression_in(node.owner.schema);
+}
+
 Result<void> Catalog::attach(persistence::VersionStore& store, NodeId catalog) {
   store_ = &store;
   catalog_ = catalog;

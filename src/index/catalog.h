@@ -40,7 +40,10 @@ class Catalog final : public persistence::Applier {
   Result<void> attach(persistence::VersionStore& store, persistence::NodeId catalog) override;
   [[nodiscard]] persistence::NodeId catalog() const noexcept override { return catalog_; }
   [[nodiscard]] persistence::NodeFamily node_family() const noexcept override {
-    return {.front = &front_of_version, .last_change = &last_change_of, .child = &child_of_frame};
+    return {.front = &front_of_version,
+            .last_change = &last_change_of,
+            .compression = &compression_of,
+            .child = &child_of_frame};
   }
   Result<void> check(std::span<const std::byte> operations) override;
   Result<void> apply(std::span<const std::byte> operations, bool logged, bool* answers) override;
@@ -83,6 +86,7 @@ class Catalog final : public persistence::Applier {
   }
 
  private:
+  [[nodiscard]] static Compression compression_of(const persistence::FrameHeader& frame) noexcept;
   Result<void> load();
   [[nodiscard]] DurableTree* tree_of(std::uint32_t number) const;
   Result<void> check_one(const Operation& operation) const;

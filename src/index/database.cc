@@ -52,7 +52,9 @@ Result<std::shared_ptr<detail::IndexCore>> Database::open_index(std::string_view
                                                                 const detail::Schema& schema,
                                                                 const IndexOptions& options) {
   if (options.mode == Mode::durable) {
-    return guarded([&] { return core_->open_index(name, &schema); });
+    detail::Schema wanted = schema;
+    wanted.compression = options.compression;
+    return guarded([&] { return core_->open_index(name, &wanted); });
   }
   if (!index::is_plain_word(name)) {
     return Error(ErrorCode::invalid_argument, "name", "an index's name is a plain word");

@@ -24,6 +24,12 @@ bool is_ours(std::string_view name) noexcept {
          name == "segments" || name == "table" || name.starts_with("MANIFEST-");
 }
 
+// Whether entries of one are entries of the other.
+bool holds_the_same(Schema held, const Schema& wanted) noexcept {
+  held.compression = wanted.compression;
+  return held == wanted;
+}
+
 Error bad_name() {
   return Error(ErrorCode::invalid_argument, "name",
                "an index's name is a plain word of at most 64 letters, digits, '_', '-' or '.'");
@@ -167,7 +173,7 @@ Result<std::shared_ptr<IndexCore>> DatabaseCore::open_index(std::string_view nam
       return {};
     }));
     if (tree) {
-      if (schema != nullptr && !(tree->definition.schema == *schema)) {
+      if (schema != nullptr && !holds_the_same(tree->definition.schema, *schema)) {
         return Error(ErrorCode::already_exists, word.c_str(),
                      "the index has other dimensions, scalars, shape or size of value");
       }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "platform/check.h"
+#include "platform/compression.h"
 
 namespace xtree::index {
 namespace {
@@ -84,7 +85,8 @@ Result<bool> OperationReader::next(Operation& operation) noexcept {
 std::uint64_t encode_schema(const detail::Schema& schema) noexcept {
   return std::uint64_t{schema.dimensions} | std::uint64_t{schema.value_bytes} << 16 |
          static_cast<std::uint64_t>(schema.scalar) << 32 |
-         static_cast<std::uint64_t>(schema.shape) << 40;
+         static_cast<std::uint64_t>(schema.shape) << 40 |
+         static_cast<std::uint64_t>(schema.compression) << 48;
 }
 
 Result<detail::Schema> decode_schema(std::uint64_t bits) noexcept {
@@ -93,7 +95,10 @@ Result<detail::Schema> decode_schema(std::uint64_t bits) noexcept {
   schema.value_bytes = static_cast<std::uint16_t>(bits >> 16);
   schema.scalar = static_cast<detail::ScalarType>(bits >> 32 & 0xff);
   schema.shape = static_cast<Shape>(bits >> 40 & 0xff);
-  if (bits >> 48 != 0 || !check_schema(schema)) {
+  schema.compression = compression_in(bits);
+  const Result<void> checked = check_schema(schema);
+  if (!checked && checked.error().code() == ErrorCode::unsupported) return checked.error();
+  if (bits >> 56 != 0 || !checked) {
     return Error(ErrorCode::corruption, "schema", "the bytes are not a schema");
   }
   return schema;
@@ -116,7 +121,7 @@ Result<void> check_schema(const detail::Schema& schema) noexcept {
   if (schema.shape != Shape::boxes && schema.shape != Shape::points) {
     return refuse("shape", "entries are boxes or points");
   }
-  return {};
+  return platform::check_supported(schema.compression);
 }
 
 }  // namespace xtree::index

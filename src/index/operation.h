@@ -75,8 +75,12 @@ class OperationReader {
 
 // A schema in eight bytes, for create_index and the catalog.
 [[nodiscard]] std::uint64_t encode_schema(const detail::Schema& schema) noexcept;
+// What such a word says of compression, which need not be true.
+[[nodiscard]] constexpr Compression compression_in(std::uint64_t schema) noexcept {
+  return static_cast<Compression>(schema >> 48 & 0xff);
+}
 [[nodiscard]] Result<detail::Schema> decode_schema(std::uint64_t bits) noexcept;
-// `invalid_argument` naming what is out of range.
+// `invalid_argument` naming what is out of range; `unsupported` when the build lacks what packs it.
 [[nodiscard]] Result<void> check_schema(const detail::Schema& schema) noexcept;
 
 }  // namespace xtree::index

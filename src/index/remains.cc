@@ -40,7 +40,7 @@ class ImageSurvey {
       return;
     }
     ++remains_.images;
-    remains_.image_bytes += place.bytes;
+    remains_.image_bytes += place.stored_bytes;
   }
 
   Result<void> take(const FrameHeader& frame, const ImagePlace& place);

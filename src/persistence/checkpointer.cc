@@ -153,6 +153,7 @@ Result<std::vector<TableEntry>> Checkpointer::write(const Plan& plan, Compaction
   std::uint64_t bytes = 0;
   for (const FrameHeader* frame : *frames) bytes += frame != nullptr ? frame->bytes : 0;
   compactor_.choose(bytes, effort);
+  const NodeFamily family = applier_.node_family();
   std::vector<TableEntry> changes;
   changes.reserve(frames->size());
   for (std::size_t i = 0; i < frames->size(); ++i) {
@@ -160,7 +161,9 @@ Result<std::vector<TableEntry>> Checkpointer::write(const Plan& plan, Compaction
     entry.id = plan.cut.changes[i];
     if (const FrameHeader* frame = (*frames)[i]) {
       const std::span image(reinterpret_cast<const std::byte*>(frame), frame->bytes);
-      auto written = storage_.write(entry.id, image, plan.checkpoint.next_lsn);
+      const Compression compression =
+          family.compression == nullptr ? Compression::none : family.compression(*frame);
+      auto written = storage_.write(entry.id, image, plan.checkpoint.next_lsn, compression);
       if (!written) return written.error();
       entry = *written;
     }

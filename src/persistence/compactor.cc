@@ -114,7 +114,7 @@ Result<void> Compactor::move(std::vector<TableEntry>& changes) {
   // In the order in which they lie there, so that the segments are read from end to end.
   std::ranges::sort(survivors, [](const TableEntry& a, const TableEntry& b) {
     return a.address.segment != b.address.segment ? a.address.segment < b.address.segment
-                                                  : a.address.unit < b.address.unit;
+                                                  : a.address.unit() < b.address.unit();
   });
   const auto own = static_cast<std::ptrdiff_t>(changes.size());
   std::uint64_t bytes = 0;
@@ -122,7 +122,7 @@ Result<void> Compactor::move(std::vector<TableEntry>& changes) {
     const auto moved = storage_.move(entry);
     if (!moved) return moved.error();
     if (*moved == entry) continue;
-    bytes += entry.bytes;
+    bytes += entry.stored_bytes();
     const bool is_forgotten = platform::planted(platform::Plant::move_forgotten);
     changes.push_back(is_forgotten ? entry : *moved);
   }

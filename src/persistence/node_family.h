@@ -6,6 +6,7 @@
 
 #include "persistence/frame.h"
 #include "persistence/node_id.h"
+#include "xtree/options.h"
 
 namespace xtree::persistence {
 
@@ -17,6 +18,8 @@ struct NodeFamily {
   FrameFront (*front)(const FrameHeader& version) noexcept = nullptr;
   // The epoch in which a version was last changed in place; 0 when it never was.
   std::uint64_t (*last_change)(const FrameHeader& version) noexcept = nullptr;
+  // How its image is to lie in files; null means that all are as they are.
+  Compression (*compression)(const FrameHeader& frame) noexcept = nullptr;
   // The child at a place of a frame with links; a null NodeID when there is none.
   NodeId (*child)(const FrameHeader& frame, std::size_t index) noexcept = nullptr;
 };

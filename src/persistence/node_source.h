@@ -16,6 +16,10 @@ struct ImageRead {
   bool done = false;           // the answer: whether the image is there, and is to be believed
 
   [[nodiscard]] std::span<std::byte> bytes() const noexcept { return {image, entry.bytes}; }
+  // The part of it that takes the image as it is stored.
+  [[nodiscard]] std::span<std::byte> stored() const noexcept {
+    return {image, entry.stored_bytes()};
+  }
 };
 
 // Calls come from any thread.

@@ -201,7 +201,7 @@ TableEntry ObjectTable::on_disk(NodeId id) const noexcept {
   if (known.tag == 0) return {};
   TableEntry entry;
   entry.id = NodeId::make(id.handle(), known.tag);
-  entry.address = {known.segment, known.unit};
+  entry.address = {known.segment, known.place};
   entry.checksum = known.checksum;
   entry.bytes = known.units * std::uint32_t{kImageAlignment};
   return entry;
@@ -210,7 +210,7 @@ TableEntry ObjectTable::on_disk(NodeId id) const noexcept {
 void ObjectTable::set_on_disk(const TableEntry& entry) noexcept {
   XTREE_CHECK(entry.id.tag() != 0 && entry.bytes <= kMaxFrameBytes);
   cold(index(entry.id)) = {.segment = entry.address.segment,
-                           .unit = entry.address.unit,
+                           .place = entry.address.place,
                            .checksum = entry.checksum,
                            .tag = entry.id.tag(),
                            .units = static_cast<std::uint16_t>(entry.bytes / kImageAlignment)};

@@ -205,7 +205,7 @@ class ObjectTable {
   // A TableEntry without its handle, in 16 bytes.
   struct Cold {
     std::uint32_t segment;
-    std::uint32_t unit;
+    std::uint32_t place;
     std::uint32_t checksum;
     std::uint16_t tag;  // of the life that the image belongs to; 0 when there is none
     std::uint16_t units;  // the image's size in units of kImageAlignment

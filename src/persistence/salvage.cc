@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "persistence/committed_file.h"
+#include "persistence/packed_image.h"
 #include "persistence/storage.h"
 #include "platform/check.h"
 
@@ -178,8 +179,8 @@ std::uint64_t lsn_in(const FrameHeader& header) noexcept {
 
 // Whether bytes may be the header of an image at all.
 bool is_plausible(const FrameHeader& header) noexcept {
-  return NodeId{header.node_id}.tag() != 0 && header.bytes >= kFrameAlignment &&
-         header.bytes % kFrameAlignment == 0 && header.bytes <= kMaxFrameBytes;
+  return NodeId{header.node_id}.tag() != 0 && unpacked_bytes(header) >= kFrameAlignment &&
+         unpacked_bytes(header) <= kMaxFrameBytes;
 }
 
 // Looks at one segment file through a window that always has a whole image before its end.
@@ -203,14 +204,16 @@ Result<void> scan_segment(FileSystem& files, const std::string& path, std::uint3
     FrameHeader header;
     std::memcpy(&header, bytes.data(), sizeof header);
     std::size_t step = kImageAlignment;
-    if (is_plausible(header)) {
-      ImagePlace place{NodeId{header.node_id}, header.birth,   lsn_in(header), at, number,
-                       header.bytes,           header.checksum};
+    const std::size_t stored = is_plausible(header) ? stored_image_bytes(bytes) : 0;
+    if (stored != 0) {
+      ImagePlace place{NodeId{header.node_id}, header.birth, lsn_in(header), at, number,
+                       unpacked_bytes(header), static_cast<std::uint32_t>(stored),
+                       header.checksum};
       std::memcpy(&place.tag, bytes.data() + kFrameAlignment - sizeof place.tag, sizeof place.tag);
-      const bool whole = header.bytes <= bytes.size() &&
-                         image_checksum(bytes.first(header.bytes)) == header.checksum;
+      const bool whole =
+          stored <= bytes.size() && image_checksum(bytes.first(stored)) == header.checksum;
       (whole ? images.whole : images.torn).push_back(place);
-      if (whole) step = (header.bytes + kImageAlignment - 1) / kImageAlignment * kImageAlignment;
+      if (whole) step = stored;
     }
     at += step;
   }
@@ -264,12 +267,17 @@ Result<const FrameHeader*> ImageReader::read(const ImagePlace& place) {
   }
   image_.resize((place.bytes + kFrameAlignment - 1) / kFrameAlignment);
   const auto image = std::as_writable_bytes(std::span(image_)).first(place.bytes);
-  XTREE_TRY(read_committed(*file_, path(place), place.offset, image));
+  const auto stored = image.first(place.stored_bytes);
+  XTREE_TRY(read_committed(*file_, path(place), place.offset, stored));
   const auto* header = reinterpret_cast<const FrameHeader*>(image.data());
   const bool has_birth = place.birth == 0 || place.birth == header->birth;
-  const char* wrong = what_is_wrong(place.id, place.bytes, place.checksum, image);
+  const char* wrong = what_is_wrong(place.id, place.bytes, place.checksum, stored);
   if (wrong != nullptr) return corruption(path(place), offset, wrong);
   if (!has_birth) return corruption(path(place), offset, "the image changed since it was found");
+  if (const Result<void> unpacked = unpack(image); !unpacked) {
+    const bool is_damage = unpacked.error().code() == ErrorCode::corruption;
+    return is_damage ? corruption(path(place), offset, kUnpackable) : unpacked.error();
+  }
   return header;
 }
 
@@ -278,7 +286,7 @@ std::vector<ImagePlace> places_of(std::span<const TableEntry> table) {
   for (const TableEntry& entry : table) {
     if (!entry.address) continue;
     places.push_back({entry.id, 0, 0, entry.address.offset(), entry.address.segment, entry.bytes,
-                      entry.checksum, 0});
+                      entry.stored_bytes(), entry.checksum, 0});
   }
   return places;
 }
@@ -311,7 +319,7 @@ ScannedImages images_within(const ScannedImages& images, const Manifest& manifes
     const auto segment =
         std::ranges::lower_bound(manifest.segments, place.segment, {}, &SegmentInfo::number);
     return segment != manifest.segments.end() && segment->number == place.segment &&
-           place.offset + place.bytes <= segment->bytes;
+           place.offset + place.stored_bytes <= segment->bytes;
   };
   ScannedImages within;
   std::ranges::copy_if(images.whole, std::back_inserter(within.whole), is_within);

@@ -29,7 +29,8 @@ struct ImagePlace {
   std::uint64_t next_lsn = 0;  // the first operation that its checkpoint does not hold
   std::uint64_t offset = 0;
   std::uint32_t segment = 0;
-  std::uint32_t bytes = 0;
+  std::uint32_t bytes = 0;         // in memory
+  std::uint32_t stored_bytes = 0;  // where it lies
   std::uint32_t checksum = 0;
   // The last bytes of the image's first line, which mean something to the layer above; from a scan.
   std::uint64_t tag = 0;
@@ -95,8 +96,9 @@ class ImageReader {
       : files_(files),
         directory_(std::move(directory)) {}
 
-  // The image, if it is what `place` says: NodeID, size, checksum, and birth where one is known. It
-  // stays where it is until the next call. Any other outcome is an error that says what is wrong.
+  // The image, unpacked, if it is what `place` says: NodeID, size, checksum, and birth where one is
+  // known. It stays where it is until the next call. Any other outcome is an error that says what
+  // is wrong.
   Result<const FrameHeader*> read(const ImagePlace& place);
 
   [[nodiscard]] std::string path(const ImagePlace& place) const;

@@ -15,22 +15,37 @@ namespace xtree::persistence {
 // Images begin at multiples of this, in any segment.
 inline constexpr std::size_t kImageAlignment = kFrameAlignment;
 
-// Where an image lies.
+// Where an image lies. Offsets and lengths count units of kImageAlignment.
 struct DiskAddress {
+  static constexpr unsigned kUnitBits = 20;
+
   std::uint32_t segment = 0;  // number of the segment file; 0 means nowhere
-  std::uint32_t unit = 0;     // offset in it, in units of kImageAlignment
+  // Its offset in the low bits; above them what it takes there when it is packed, and 0 when it is
+  // not.
+  std::uint32_t place = 0;
+
+  [[nodiscard]] constexpr std::uint32_t unit() const noexcept {
+    return place & ((std::uint32_t{1} << kUnitBits) - 1);
+  }
   [[nodiscard]] constexpr std::uint64_t offset() const noexcept {
-    return std::uint64_t{unit} * kImageAlignment;
+    return std::uint64_t{unit()} * kImageAlignment;
+  }
+  [[nodiscard]] constexpr std::uint32_t packed_bytes() const noexcept {
+    return (place >> kUnitBits) * std::uint32_t{kImageAlignment};
+  }
+  constexpr void set_packed_bytes(std::size_t bytes) noexcept {
+    place = unit() | static_cast<std::uint32_t>(bytes / kImageAlignment) << kUnitBits;
   }
   explicit operator bool() const noexcept { return segment != 0; }
   friend bool operator==(const DiskAddress&, const DiskAddress&) noexcept = default;
 };
-static_assert(sizeof(DiskAddress) == 8 && offsetof(DiskAddress, unit) == 4);
+static_assert(sizeof(DiskAddress) == 8 && offsetof(DiskAddress, place) == 4);
 
 // The unit that a disk is trusted to write as a whole. Images of one checkpoint may share one,
 // those of two checkpoints never do: what a checkpoint has written is not written again.
 inline constexpr std::size_t kSectorBytes = 4096;
 inline constexpr std::size_t kMaxSegmentBytes = std::size_t{64} << 20;
+static_assert(kMaxSegmentBytes >> DiskAddress::kUnitBits == kImageAlignment);
 // Segments are as large as that allows, and so many that it pays to choose between them.
 inline constexpr std::size_t kMinFullSegmentBytes = std::size_t{1} << 20;
 inline constexpr std::uint64_t kSegmentsWanted = 16;

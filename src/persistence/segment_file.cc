@@ -63,7 +63,7 @@ void SegmentFiles::read_turn(std::span<ImageRead> turn) const noexcept {
         "segment", [&] { return open(read.entry.address.segment); });
     if (!file) continue;
     files[count] = *file;
-    requests[count] = {files[count].get(), read.entry.address.offset(), read.bytes()};
+    requests[count] = {files[count].get(), read.entry.address.offset(), read.stored()};
     reads[count++] = &read;
   }
   readers_.read(std::span(requests).first(count));

@@ -20,6 +20,7 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/persistence/node_loader.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/object_table.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/pacer.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/packed_image.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/pin_slots.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/reader_lines.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/recovery.cc

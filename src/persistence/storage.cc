@@ -52,6 +52,13 @@ bool should_fold(const std::vector<TableFileInfo>& table_files, std::size_t chan
   return entries > table_files.front().entries / 2;
 }
 
+// Writes an image's checksum into it, and returns it.
+std::uint32_t seal_image(std::span<std::byte> image) noexcept {
+  const std::uint32_t checksum = image_checksum(image);
+  std::memcpy(image.data() + offsetof(FrameHeader, checksum), &checksum, sizeof checksum);
+  return checksum;
+}
+
 }  // namespace
 
 std::uint32_t image_checksum(std::span<const std::byte> image) noexcept {
@@ -70,7 +77,8 @@ const char* what_is_wrong(NodeId id, std::uint32_t bytes, std::uint32_t checksum
   if (image_checksum(image) != checksum || header.checksum != checksum) {
     return "a node is damaged: its checksum is not the one in the table";
   }
-  if (header.node_id != id.bits || header.bytes != bytes) {
+  if (header.node_id != id.bits || unpacked_bytes(header) != bytes ||
+      stored_image_bytes(image) != image.size()) {
     return "another node is in the place of this one";
   }
   return nullptr;
@@ -158,7 +166,7 @@ Result<void> Storage::load_allocator() {
   }
   for (const TableEntry& entry : table_) {
     if (platform::planted(platform::Plant::allocator_forgets)) break;
-    if (entry.address && !allocator_.take(entry.address, entry.bytes)) {
+    if (entry.address && !allocator_.take(entry.address, entry.stored_bytes())) {
       return corruption(segments_.path(entry.address.segment),
                         static_cast<std::int64_t>(entry.address.offset()),
                         "the table refers to a place where there can be no image");
@@ -229,8 +237,17 @@ std::uint64_t Storage::oldest_needed_log_file() const noexcept {
 
 Result<void> Storage::read(const TableEntry& entry, std::span<std::byte> image) const {
   XTREE_CHECK(entry.address && is_valid(entry) && image.size() == entry.bytes);
-  XTREE_TRY(segments_.read(entry.address, image));
-  const char* wrong = what_is_wrong(entry.id, entry.bytes, entry.checksum, image);
+  XTREE_TRY(read_stored(entry, image.first(entry.stored_bytes())));
+  const Result<void> unpacked = unpack(image);
+  if (unpacked || unpacked.error().code() != ErrorCode::corruption) return unpacked;
+  return corruption(segments_.path(entry.address.segment),
+                    static_cast<std::int64_t>(entry.address.offset()), kUnpackable);
+}
+
+// The image as it lies there.
+Result<void> Storage::read_stored(const TableEntry& entry, std::span<std::byte> stored) const {
+  XTREE_TRY(segments_.read(entry.address, stored));
+  const char* wrong = what_is_wrong(entry.id, entry.bytes, entry.checksum, stored);
   if (wrong == nullptr) return {};
   return corruption(segments_.path(entry.address.segment),
                     static_cast<std::int64_t>(entry.address.offset()), wrong);
@@ -242,7 +259,8 @@ void Storage::read_many(std::span<ImageRead> reads) const {
   for (ImageRead& read : reads) {
     const TableEntry& entry = read.entry;
     read.done = read.done &&
-                what_is_wrong(entry.id, entry.bytes, entry.checksum, read.bytes()) == nullptr;
+                what_is_wrong(entry.id, entry.bytes, entry.checksum, read.stored()) == nullptr &&
+                unpack(read.bytes());
   }
 }
 
@@ -277,40 +295,54 @@ Result<SegmentWriter::Place> Storage::place(std::size_t bytes, Heat heat) {
 }
 
 Result<TableEntry> Storage::write(NodeId id, std::span<const std::byte> image,
-                                  std::uint64_t next_lsn) {
+                                  std::uint64_t next_lsn, Compression compression) {
   XTREE_CHECK(id && image.size() >= kFrameAlignment && image.size() % kFrameAlignment == 0 &&
               image.size() <= kMaxFrameBytes);
+  FrameHeader header = stored_header(image);
+  XTREE_CHECK(header.node_id == id.bits && header.bytes == image.size());
+  static_assert(sizeof next_lsn == sizeof header.previous);
+  std::memcpy(&header.previous, &next_lsn, sizeof next_lsn);
+  if (compression != Compression::none) {
+    scratch_.assign(image.begin(), image.end());
+    std::memcpy(scratch_.data(), &header, sizeof header);
+    const std::span packed = packer_.pack(scratch_, compression);
+    if (!packed.empty()) return write_packed(id, header.bytes, packed);
+  }
   const auto place = this->place(image.size(), Heat::fresh);
   if (!place) return place.error();
   const std::span<std::byte> room = place->room;
-  FrameHeader header = stored_header(image);
-  XTREE_CHECK(header.node_id == id.bits && header.bytes == image.size());
   std::memcpy(room.data() + sizeof header, image.data() + sizeof header,
               image.size() - sizeof header);
-  static_assert(sizeof next_lsn == sizeof header.previous);
-  std::memcpy(&header.previous, &next_lsn, sizeof next_lsn);
   std::memcpy(room.data(), &header, sizeof header);
-  header.checksum = image_checksum(room);
-  std::memcpy(room.data() + offsetof(FrameHeader, checksum), &header.checksum,
-              sizeof header.checksum);
-  return TableEntry{id, place->address, header.checksum, header.bytes};
+  return TableEntry{id, place->address, seal_image(room), header.bytes};
+}
+
+Result<TableEntry> Storage::write_packed(NodeId id, std::uint32_t bytes,
+                                         std::span<std::byte> packed) {
+  const auto place = this->place(packed.size(), Heat::fresh);
+  if (!place) return place.error();
+  TableEntry entry{id, place->address, seal_image(packed), bytes};
+  entry.address.set_packed_bytes(packed.size());
+  std::ranges::copy(packed, place->room.begin());
+  return entry;
 }
 
 Result<TableEntry> Storage::move(const TableEntry& entry) {
-  scratch_.resize(entry.bytes);
-  if (!read(entry, scratch_)) return entry;
-  const auto place = this->place(entry.bytes, Heat::settled);
+  scratch_.resize(entry.stored_bytes());
+  if (!read_stored(entry, scratch_)) return entry;
+  const auto place = this->place(scratch_.size(), Heat::settled);
   if (!place) return place.error();
   std::ranges::copy(scratch_, place->room.begin());
   release(entry);
   TableEntry moved = entry;
   moved.address = place->address;
+  moved.address.set_packed_bytes(entry.address.packed_bytes());
   return moved;
 }
 
 void Storage::release(const TableEntry& old) {
   if (platform::planted(platform::Plant::allocator_forgets)) return;
-  if (old.address) allocator_.release(old.address, old.bytes);
+  if (old.address) allocator_.release(old.address, old.stored_bytes());
 }
 
 // The files of the abandoned checkpoint take room that the next attempt may need. When a sync has

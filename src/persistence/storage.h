@@ -16,6 +16,7 @@
 #include "persistence/node_id.h"
 #include "persistence/node_source.h"
 #include "persistence/pacer.h"
+#include "persistence/packed_image.h"
 #include "persistence/segment_allocator.h"
 #include "persistence/segment_file.h"
 #include "persistence/segment_writer.h"
@@ -27,11 +28,11 @@
 
 namespace xtree::persistence {
 
-// CRC32C of an image as it lies on disk, with `checksum` as zero.
+// CRC32C of an image as it is stored, with `checksum` as zero.
 std::uint32_t image_checksum(std::span<const std::byte> image) noexcept;
 
-// Why the bytes that were read are not the image that a table entry or a scan speaks of; null when
-// they are.
+// Why the bytes that were read are not the image that a table entry or a scan speaks of, as it is
+// stored; null when they are. `bytes` are those that it has in memory.
 const char* what_is_wrong(NodeId id, std::uint32_t bytes, std::uint32_t checksum,
                           std::span<const std::byte> image) noexcept;
 
@@ -82,10 +83,10 @@ class Storage final : public NodeSource {
   void read_many(std::span<ImageRead> reads) const override;
 
   // Writes an image as a part of the next checkpoint: `image` as it stands in memory, `checksum`
-  // and what replaces `previous` are filled in here: the checkpoint's `next_lsn`. Its entry belongs
-  // into the commit. After an error `abandon` is due.
-  Result<TableEntry> write(NodeId id, std::span<const std::byte> image,
-                           std::uint64_t next_lsn = 0);
+  // and what replaces `previous` are filled in here: the checkpoint's `next_lsn`. It is packed if
+  // that makes it smaller. Its entry belongs into the commit. After an error `abandon` is due.
+  Result<TableEntry> write(NodeId id, std::span<const std::byte> image, std::uint64_t next_lsn = 0,
+                           Compression compression = Compression::none);
   // The same for an image of the newest checkpoint that is to lie somewhere else in the next one;
   // its place is released. An image that cannot be read stays where it is, and `entry` comes back.
   Result<TableEntry> move(const TableEntry& entry);
@@ -134,6 +135,8 @@ class Storage final : public NodeSource {
 
   Result<void> require_writable() const;
   Result<void> poison_on_failure(Result<void> result);
+  Result<void> read_stored(const TableEntry& entry, std::span<std::byte> stored) const;
+  Result<TableEntry> write_packed(NodeId id, std::uint32_t bytes, std::span<std::byte> packed);
   Result<SegmentWriter::Place> place(std::size_t bytes, Heat heat);
   void check_changes(std::span<const TableEntry> changes) const;
   Result<void> sync_segments();
@@ -162,7 +165,8 @@ class Storage final : public NodeSource {
 
   OpenReport open_report_;
   std::vector<TableEntry> table_;   // until it is taken
-  std::vector<std::byte> scratch_;  // the image that is being moved
+  std::vector<std::byte> scratch_;  // the image that is being moved, or packed
+  ImagePacker packer_;
   // Written by the checkpointing thread and read by anyone: they order nothing.
   std::atomic<std::uint64_t> segment_bytes_{0};
   std::atomic<std::uint64_t> live_bytes_{0};

@@ -178,8 +178,8 @@ bool is_valid(const TableEntry& entry) noexcept {
     return entry.address == DiskAddress{} && entry.checksum == 0 && entry.bytes == 0;
   }
   return entry.bytes >= kFrameAlignment && entry.bytes % kFrameAlignment == 0 &&
-         entry.bytes <= kMaxFrameBytes &&
-         entry.address.offset() + entry.bytes <= kMaxSegmentBytes;
+         entry.bytes <= kMaxFrameBytes && entry.address.packed_bytes() < entry.bytes &&
+         entry.address.offset() + entry.stored_bytes() <= kMaxSegmentBytes;
 }
 
 std::uint64_t table_file_bytes(std::uint64_t entries) noexcept {

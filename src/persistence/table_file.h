@@ -20,8 +20,13 @@ namespace xtree::persistence {
 struct TableEntry {
   NodeId id;
   DiskAddress address;
-  std::uint32_t checksum = 0;  // of the image; it stands in the image too
-  std::uint32_t bytes = 0;     // of the image
+  std::uint32_t checksum = 0;  // of the image as it is stored; it stands in the image too
+  std::uint32_t bytes = 0;     // of the image in memory
+
+  // What it takes in the segment.
+  [[nodiscard]] std::uint32_t stored_bytes() const noexcept {
+    return address.packed_bytes() != 0 ? address.packed_bytes() : bytes;
+  }
   friend bool operator==(const TableEntry&, const TableEntry&) noexcept = default;
 };
 static_assert(sizeof(TableEntry) == 24 && offsetof(TableEntry, address) == 8);

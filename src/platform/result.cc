@@ -69,6 +69,7 @@ const char* to_string(ErrorCode code) noexcept {
     case ErrorCode::poisoned: return "poisoned";
     case ErrorCode::closed: return "closed";
     case ErrorCode::limit_exceeded: return "limit_exceeded";
+    case ErrorCode::unsupported: return "unsupported";
   }
   return "unknown";
 }

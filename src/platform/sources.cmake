@@ -3,6 +3,7 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/platform/batch_reader.cc
   ${PROJECT_SOURCE_DIR}/src/platform/check.cc
   ${PROJECT_SOURCE_DIR}/src/platform/clock.cc
+  ${PROJECT_SOURCE_DIR}/src/platform/compression.cc
   ${PROJECT_SOURCE_DIR}/src/platform/crc32c.cc
   ${PROJECT_SOURCE_DIR}/src/platform/memory.cc
   ${PROJECT_SOURCE_DIR}/src/platform/posix.cc

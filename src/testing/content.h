@@ -18,6 +18,9 @@ using Points3 = PointIndex<3, std::uint32_t, float>;
 using Wide6 = Index<6, std::uint32_t, float>;  // its boxes overlap so much that supernodes come
 inline constexpr std::size_t kIndexes = 4;
 inline constexpr const char* kIndexNames[kIndexes] = {"boxes", "points", "wide", "more-boxes"};
+// Two of them are packed, as far as the library was built for it.
+inline constexpr Compression kCompressions[kIndexes] = {Compression::none, Compression::lz4,
+                                                        Compression::none, Compression::zstd};
 // Named values that workloads use: "v0" to "v7".
 inline constexpr std::size_t kValues = 8;
 

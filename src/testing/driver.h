@@ -52,8 +52,11 @@ class Driver {
 
   template <class Index>
   Result<Index> index(std::size_t number) {
+    const Compression wanted = kCompressions[number];
     return database_->index<Index::kDimensions, typename Index::Value, typename Index::Scalar,
-                            Index::kShape>(kIndexNames[number]);
+                            Index::kShape>(
+        kIndexNames[number],
+        {.compression = is_supported(wanted) ? wanted : Compression::none});
   }
 
   SimulatedFileSystem& files_;

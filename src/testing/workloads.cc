@@ -1,6 +1,7 @@
 #include "testing/workloads.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -182,8 +183,8 @@ void write_checkpoints(Writer& writer) {
 
 // Few nodes of many change between checkpoints, so that segments are left with some that do not.
 // Behind a reopening these are on disk only, and a snapshot reads them where they have come to lie.
-void write_compaction(Writer& writer) {
-  for (const std::size_t index : {0, 1}) {
+void write_compaction(Writer& writer, std::array<std::size_t, 2> indexes) {
+  for (const std::size_t index : indexes) {
     writer.create(index);
     writer.batch(writer.inserts(index, 60 + writer.random().below(120)));
     writer.add(StepKind::checkpoint);
@@ -328,7 +329,8 @@ Script make_script(Workload workload, Random& random) {
     case Workload::updates: write_updates(writer); break;
     case Workload::bulk: write_bulk(writer); break;
     case Workload::checkpoints: write_checkpoints(writer); break;
-    case Workload::compaction: write_compaction(writer); break;
+    case Workload::compaction: write_compaction(writer, {0, 1}); break;
+    case Workload::packed: write_compaction(writer, {1, 3}); break;
     case Workload::eviction: write_eviction(writer); break;
     case Workload::snapshots: write_snapshots(writer); break;
     case Workload::supernodes: write_supernodes(writer); break;

@@ -18,6 +18,7 @@ enum class Workload : std::uint8_t {
   bulk,         // bulk loads among other writes
   checkpoints,  // many checkpoints
   compaction,   // segments emptied and removed, with nodes in memory and without
+  packed,       // the same in indexes that ask for compression
   eviction,     // nodes that leave memory as soon as a checkpoint has them, and are read again
   snapshots,    // snapshots held over writes and checkpoints
   supernodes,   // a wide index that grows supernodes and shrinks
@@ -25,9 +26,9 @@ enum class Workload : std::uint8_t {
   levels,       // all durability levels, mixed
   schema,       // indexes made and dropped
 };
-inline constexpr std::size_t kWorkloads = 12;
+inline constexpr std::size_t kWorkloads = 13;
 inline constexpr std::array<const char*, kWorkloads> kWorkloadNames = {
-    "inserts",  "batches",   "updates",    "bulk",   "checkpoints", "compaction",
+    "inserts",  "batches",   "updates",    "bulk",   "checkpoints", "compaction", "packed",
     "eviction", "snapshots", "supernodes", "reopen", "levels",      "schema"};
 
 // A script for an empty database.

@@ -49,6 +49,9 @@ class DurablePlace {
     options_.log_file_bytes = 128 << 10;
     // Half of the runs evict nodes: some of them, or all that they can.
     if (random_.one_in(2)) options_.cache_bytes = random_.one_in(2) ? 1 : 256 << 10;
+    // Two thirds pack their nodes, where the library was built for it.
+    const auto wanted = static_cast<Compression>(random_.below(3));
+    if (is_supported(wanted)) compression_ = wanted;
     open();
   }
 
@@ -81,7 +84,8 @@ class DurablePlace {
     ASSERT_TRUE(database) << database.error().message();
     database_.emplace(std::move(database).value());
     auto index =
-        database_->index<C::D, std::uint64_t, typename C::T, C::S>("entries");
+        database_->index<C::D, std::uint64_t, typename C::T, C::S>("entries",
+                                                                   {.compression = compression_});
     ASSERT_TRUE(index) << index.error().message();
     index_.emplace(std::move(index).value());
   }
@@ -95,6 +99,7 @@ class DurablePlace {
 
   TemporaryDirectory directory_;
   Options options_;
+  Compression compression_ = Compression::none;
   Random random_;
   std::optional<Database> database_;
   std::optional<typename C::Index> index_;

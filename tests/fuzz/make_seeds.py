@@ -43,6 +43,20 @@ def operations():
     ]
 
 
+def images():
+    """A plain image of zeros, and the same one packed: as design/file_format.md has it."""
+    def image(packing, stored):
+        line = struct.pack("<QQQII", 1 << 16, 1, 0, 0, 256 | packing) + bytes(32)
+        return (line + stored).ljust(-(-len(line + stored) // 64) * 64, b"\0")
+
+    def packed(stored):
+        return struct.pack("<II", len(stored), 0) + stored
+
+    lz4 = bytes([0x1F, 0, 1, 0, 167, 0x50, 0, 0, 0, 0, 0])
+    zstd = struct.pack("<IBB", 0xFD2FB528, 0x20, 192) + bytes([0x03, 0x06, 0, 0])
+    return [image(0, bytes(192)), image(1, packed(lz4)), image(2, packed(zstd))]
+
+
 def calls(rng, count):
     """Bytes of which the first of each call says what it is; few kinds, so that runs are long."""
     return bytes(rng.randrange(256) for _ in range(count))
@@ -74,6 +88,7 @@ def seeds():
         "manifest_fuzz": random_inputs,
         "table_fuzz": [bytes([flags]) + data for flags in (0, 1, 3) for data in random_inputs],
         "node_fuzz": random_inputs,
+        "packed_image_fuzz": images(),
         "repair_fuzz": repairs(),
         "index_fuzz": random_inputs + [bytes([3, 0, 0, 0, 0] * 40)],
         "crash_fuzz": random_inputs + [bytes([11, 19, 2, 1, 2, 3, 0, 27, 7, 40, 0, 5, 9, 15, 3])],

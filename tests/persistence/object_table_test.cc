@@ -145,7 +145,7 @@ TEST_F(ObjectTableTest, SetsASlotAsideBeforeItsTagWraps) {
 TEST_F(ObjectTableTest, RemembersWhatIsOnDiskByHandle) {
   const NodeId id = allocate();
   EXPECT_FALSE(table_->on_disk(id).id);
-  const TableEntry entry{id, {.segment = 9, .unit = 0xffffffff}, 0xfeedbeef,
+  const TableEntry entry{id, {.segment = 9, .place = 0xffffffff}, 0xfeedbeef,
                          static_cast<std::uint32_t>(kMaxFrameBytes)};
   table_->set_on_disk(entry);
   table_->free(id);
@@ -190,7 +190,7 @@ TEST_F(ObjectTableTest, KeepsTheWordsOfAllSlotsApart) {
   constexpr std::uint32_t kCount = 70 * ObjectTable::kChunkSlots;
   const auto entry_of = [](NodeId id) {
     const auto slot = static_cast<std::uint32_t>(id.slot());
-    return TableEntry{id, {.segment = slot + 1, .unit = 3 * slot}, ~slot, 64};
+    return TableEntry{id, {.segment = slot + 1, .place = 3 * slot}, ~slot, 64};
   };
   std::vector<NodeId> ids;
   for (std::uint32_t i = 0; i < kCount; ++i) {

@@ -19,10 +19,12 @@ using persistence::NodeId;
 using persistence::Storage;
 using persistence::TableEntry;
 
-inline std::vector<std::byte> random_image(NodeId id, std::size_t bytes, Random& random) {
+// So many bits of each word are random, so that it can be packed or not.
+inline std::vector<std::byte> random_image(NodeId id, std::size_t bytes, Random& random,
+                                           unsigned random_bits = 64) {
   std::vector<std::byte> image(bytes);
   for (std::size_t i = 0; i < bytes; i += 8) {
-    const std::uint64_t word = random.next();
+    const std::uint64_t word = random.next() >> (64 - random_bits);
     std::memcpy(&image[i], &word, 8);
   }
   persistence::FrameHeader header = {};
@@ -31,6 +33,12 @@ inline std::vector<std::byte> random_image(NodeId id, std::size_t bytes, Random&
   header.bytes = static_cast<std::uint32_t>(bytes);
   std::memcpy(image.data(), &header, sizeof header);
   return image;
+}
+
+// One that this build has.
+inline Compression any_compression(Random& random) {
+  const auto wanted = static_cast<Compression>(random.below(3));
+  return is_supported(wanted) ? wanted : Compression::none;
 }
 
 // An image as `write` was given it: without what is filled in on the way to the disk.
@@ -71,8 +79,9 @@ inline bool write_random_changes(Storage& storage, Contents& contents,
       node.entry = {node.id, {}, 0, 0};
     } else {
       const std::size_t most = random.one_in(8) ? 300 : 90;
-      node.image = random_image(node.id, 64 * random.between(1, most), random);
-      const auto entry = storage.write(node.id, node.image);
+      node.image = random_image(node.id, 64 * random.between(1, most), random,
+                                random.one_in(2) ? 64 : 12);
+      const auto entry = storage.write(node.id, node.image, 0, any_compression(random));
       if (!entry) return false;
       node.entry = *entry;
     }

@@ -111,7 +111,7 @@ class Guard {
         if (path != persistence::segment_path(kDirectory, entry.address.segment)) continue;
         const std::uint64_t from = entry.address.offset() / kSectorBytes * kSectorBytes;
         const std::uint64_t to =
-            persistence::round_up_to_sector(entry.address.offset() + entry.bytes);
+            persistence::round_up_to_sector(entry.address.offset() + entry.stored_bytes());
         EXPECT_EQ(begin % kSectorBytes, 0u) << path;
         EXPECT_FALSE(begin < to && from < end) << path << " at " << begin;
       }

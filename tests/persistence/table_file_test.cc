@@ -21,7 +21,7 @@ TableEntry live_entry(std::uint64_t handle, test::Random& random) {
   TableEntry entry;
   entry.id = NodeId::make(handle, static_cast<std::uint16_t>(1 + random.below(65535)));
   entry.address.segment = static_cast<std::uint32_t>(1 + random.below(1000));
-  entry.address.unit = static_cast<std::uint32_t>(random.below(1000));
+  entry.address.place = static_cast<std::uint32_t>(random.below(1000));
   entry.checksum = static_cast<std::uint32_t>(random.next());
   entry.bytes = static_cast<std::uint32_t>(64 * random.between(1, 64));
   return entry;
@@ -194,8 +194,8 @@ TEST(TableFile, RefusesEntriesThatCannotBeThoughTheChecksumsAreRight) {
     refuse(changed);
   };
   with([](TableEntry& e) { e.id = {}; });
-  with([](TableEntry& e) { e.address.unit = kMaxSegmentBytes / kImageAlignment; });
-  with([](TableEntry& e) { e.address.unit = 0xFFFFFFFF; });
+  with([](TableEntry& e) { e.address.set_packed_bytes(e.bytes); });
+  with([](TableEntry& e) { e.address.place = 0xFFFFFFFF; });
   with([](TableEntry& e) { e.bytes = 0; });
   with([](TableEntry& e) { e.bytes = 65; });
   with([](TableEntry& e) { e.bytes = kMaxFrameBytes + 64; });

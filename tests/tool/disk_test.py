@@ -1,9 +1,11 @@
-"""Runs `xtree compact` and `xtree open-report`, as tool_test.py runs the other subcommands."""
+"""Runs `xtree compact`, `xtree open-report` and what builds choose for files, as tool_test.py runs
+the other subcommands."""
 
+import json
 import os
 import unittest
 
-from tool_test import BAD_INPUT, OK, ToolTest, run
+from tool_test import BAD_INPUT, OK, POINTS, ToolTest, run
 
 
 class Disk(ToolTest):
@@ -32,6 +34,26 @@ class Disk(ToolTest):
         self.assertTrue(self.good("verify", self.database)["verified"])
         # The second time there is nothing to do.
         self.assertEqual(self.good("compact", self.database)["moved_bytes"], 0)
+
+    def test_packed_indexes_say_so_and_hold_the_same_entries(self):
+        for compression in ("none", "lz4", "zstd"):
+            with self.subTest(compression):
+                arguments = ["build", self.file(POINTS), "-o", self.database, "--index",
+                             compression, "--columns", "x,y", "--id", "id", "--compression",
+                             compression, "--window", "0,0,5,16"]
+                done = run(*arguments, "--json")
+                if done.returncode == BAD_INPUT:
+                    self.assertEqual(json.loads(done.stderr)["error"]["code"], "unsupported")
+                    continue
+                self.assertEqual(json.loads(done.stdout)["window"]["count"], 5)
+                again = self.good(*arguments[:-4], "--compression", "none")
+                self.assertEqual(again["tree"]["entries"], 40)
+                stats = self.good("stats", self.database)["indexes"]
+                self.assertEqual({index["name"]: index["compression"] for index in stats}
+                                 [compression], compression)
+                if compression != "none":
+                    self.assertIn("packed by " + compression, again["holds"])
+        self.good("verify", self.database, "--deep")
 
     def test_open_report_says_what_an_open_had_to_do(self):
         self.build()

@@ -26,6 +26,7 @@ struct Schema {
   ScalarType scalar = ScalarType::float64;
   Shape shape = Shape::boxes;
   std::uint16_t value_bytes = 8;
+  Compression compression = Compression::none;  // of its nodes in files
 
   [[nodiscard]] std::size_t scalar_bytes() const noexcept {
     return static_cast<std::size_t>(scalar);
