@@ -4,8 +4,8 @@
 #   install-deps.sh test    for all that, the tests, and the second compiler
 set -euo pipefail
 
-packages=(g++ cmake ninja-build pkg-config liburing-dev liblz4-dev libzstd-dev libcli11-dev
-  libcsv-dev libfmt-dev nlohmann-json3-dev)
+packages=(g++ cmake ninja-build pkg-config liblz4-dev libzstd-dev libcli11-dev libcsv-dev
+  libfmt-dev nlohmann-json3-dev)
 case "${1-}" in
   build) ;;
   test)

@@ -1,5 +1,4 @@
-// Random reads of 4 KiB: one after the other, announced to the system and then one after the other,
-// and as the operating system's file system reads batches, by io_uring where there is one.
+// Random reads of 4 KiB: one after the other, and announced to the system before that.
 //
 //   --directory=PATH     where the file goes ("read-bench.data" below the current directory)
 //   --bytes=N            of the file (1 GiB)
@@ -47,37 +46,13 @@ std::vector<std::uint64_t> random_places(std::size_t bytes) {
   return places;
 }
 
-enum class Way : std::uint8_t { plain, announced, system };
-
-constexpr const char* name_of(Way way) {
-  return way == Way::plain ? "pread" : way == Way::announced ? "announced" : "system";
-}
-
-class PlainReader final : public xtree::BatchReader {
- public:
-  void read(std::span<xtree::ReadRequest> requests) noexcept override {
-    for (xtree::ReadRequest& request : requests) {
-      const auto count = request.file->read_at(request.offset, request.bytes);
-      request.done = count && *count == request.bytes.size();
-    }
-  }
-};
-
-std::unique_ptr<xtree::BatchReader> make_reader(Way way) {
-  if (way == Way::plain) return std::make_unique<PlainReader>();
-  xtree::FileSystem& files = xtree::posix_file_system();
-  return way == Way::announced ? files.FileSystem::batch_reader() : files.batch_reader();
-}
-
 class Reading {
  public:
   Reading(std::string path, xtree::File& file, const std::vector<std::uint64_t>& places)
       : path_(std::move(path)), file_(file), places_(places) {}
 
-  void run(benchmark::State& state, Way way, std::size_t batch, bool cold) const {
-    const auto reader = make_reader(way);
+  void run(benchmark::State& state, bool announced, std::size_t batch, bool cold) const {
     std::vector<std::byte> room(batch * kBlock);
-    std::vector<xtree::ReadRequest> requests(batch);
     std::size_t next = places_.size();
     std::size_t done = 0;
     for (auto _ : state) {
@@ -87,12 +62,14 @@ class Reading {
         next = 0;
         state.ResumeTiming();
       }
-      for (std::size_t i = 0; i < batch; ++i) {
-        requests[i] = {&file_, places_[next++] * kBlock,
-                       std::span(room).subspan(i * kBlock, kBlock)};
+      for (std::size_t i = 0; announced && i < batch; ++i) {
+        file_.will_read(places_[next + i] * kBlock, kBlock);
       }
-      reader->read(requests);
-      for (const xtree::ReadRequest& request : requests) done += request.done ? 1 : 0;
+      for (std::size_t i = 0; i < batch; ++i) {
+        const auto count = file_.read_at(places_[next++] * kBlock,
+                                         std::span(room).subspan(i * kBlock, kBlock));
+        done += count && *count == kBlock ? 1 : 0;
+      }
     }
     if (done != static_cast<std::size_t>(state.iterations()) * batch) {
       state.SkipWithError("a read has failed");
@@ -115,11 +92,11 @@ class Reading {
 void register_all(const Reading& reading) {
   for (const bool cold : {true, false}) {
     for (const std::size_t batch : {1, 8, 16, 64}) {
-      for (const Way way : {Way::plain, Way::announced, Way::system}) {
+      for (const bool announced : {false, true}) {
         const std::string name = std::string(cold ? "cold" : "cached") + "/batch of " +
-                                 std::to_string(batch) + "/" + name_of(way);
+                                 std::to_string(batch) + (announced ? "/announced" : "/pread");
         benchmark::RegisterBenchmark(name.c_str(), [=, &reading](benchmark::State& state) {
-          reading.run(state, way, batch, cold);
+          reading.run(state, announced, batch, cold);
         })->UseRealTime();
       }
     }

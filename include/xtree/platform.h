@@ -48,29 +48,6 @@ class XTREE_EXPORT File {
   virtual Result<void> lock() = 0;
 };
 
-// A piece of a file to be read.
-struct ReadRequest {
-  File* file = nullptr;
-  std::uint64_t offset = 0;
-  std::span<std::byte> bytes;
-  bool done = false;  // the answer: whether all of `bytes` has been read
-};
-
-// Reads many pieces of files at once, so that a disk can work on several of them. One thread at a
-// time calls it.
-class XTREE_EXPORT BatchReader {
- public:
-  BatchReader() = default;
-  BatchReader(const BatchReader&) = delete;
-  BatchReader& operator=(const BatchReader&) = delete;
-  virtual ~BatchReader();
-
-  // Reads what it can, and returns when none of the requests is on its way any more. The files are
-  // ones that the file system of this reader opened, any number of them. Failures have no reason
-  // here: who needs one reads the piece again by `File::read_at`.
-  virtual void read(std::span<ReadRequest> requests) noexcept = 0;
-};
-
 enum class OpenMode : std::uint8_t {
   read,        // the file must exist
   read_write,  // the file must exist
@@ -98,11 +75,6 @@ class XTREE_EXPORT FileSystem {
   // Replaces `to` if it exists.
   virtual Result<void> rename(std::string_view from, std::string_view to) = 0;
   virtual Result<void> sync_directory(std::string_view path) = 0;
-  // A new reader of batches for one of several threads, which ends before the file system does. A
-  // file system may have a quicker way for many reads than to announce them all and make one after
-  // the other, which is what a reader does by default. One that passes calls on to another has to
-  // leave it at that, unless its files are the other's own.
-  virtual std::unique_ptr<BatchReader> batch_reader();
 };
 
 // The operating system's file system; it lives as long as the process.

@@ -16,10 +16,9 @@ class XTreeConan(ConanFile):
     topics = ("spatial-index", "x-tree", "r-tree", "embedded", "database")
     package_type = "library"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"shared": [True, False], "fPIC": [True, False], "with_liburing": [True, False],
-               "with_lz4": [True, False], "with_zstd": [True, False]}
-    default_options = {"shared": False, "fPIC": True, "with_liburing": False, "with_lz4": False,
-                       "with_zstd": False}
+    options = {"shared": [True, False], "fPIC": [True, False], "with_lz4": [True, False],
+               "with_zstd": [True, False]}
+    default_options = {"shared": False, "fPIC": True, "with_lz4": False, "with_zstd": False}
     implements = ["auto_shared_fpic"]
 
     def _checkout(self):
@@ -41,8 +40,6 @@ class XTreeConan(ConanFile):
             raise ConanInvalidConfiguration("xtree is for Linux")
 
     def requirements(self):
-        if self.options.with_liburing:
-            self.requires("liburing/[>=2.2 <3]")
         if self.options.with_lz4:
             self.requires("lz4/[>=1.9 <2]")
         if self.options.with_zstd:
@@ -56,7 +53,6 @@ class XTreeConan(ConanFile):
         for part in ("TESTS", "TOOL", "EXAMPLES", "WERROR"):
             toolchain.cache_variables[f"XTREE_{part}"] = False
         toolchain.cache_variables["XTREE_INSTALL"] = True
-        toolchain.cache_variables["XTREE_IO_URING"] = bool(self.options.with_liburing)
         toolchain.cache_variables["XTREE_LZ4"] = bool(self.options.with_lz4)
         toolchain.cache_variables["XTREE_ZSTD"] = bool(self.options.with_zstd)
         toolchain.generate()

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "persistence/committed_file.h"
-#include "platform/batch_reader.h"
+#include "platform/batch_read.h"
 #include "platform/check.h"
 #include "platform/plant.h"
 #include "platform/without_throwing.h"
@@ -54,7 +54,7 @@ void SegmentFiles::read_many(std::span<ImageRead> reads) const noexcept {
 
 void SegmentFiles::read_turn(std::span<ImageRead> turn) const noexcept {
   std::array<std::shared_ptr<File>, kReadsAtOnce> files;
-  std::array<ReadRequest, kReadsAtOnce> requests;
+  std::array<platform::ReadRequest, kReadsAtOnce> requests;
   std::array<ImageRead*, kReadsAtOnce> reads;
   std::size_t count = 0;
   for (ImageRead& read : turn) {
@@ -66,7 +66,7 @@ void SegmentFiles::read_turn(std::span<ImageRead> turn) const noexcept {
     requests[count] = {files[count].get(), read.entry.address.offset(), read.stored()};
     reads[count++] = &read;
   }
-  readers_.read(std::span(requests).first(count));
+  platform::read_batch(std::span(requests).first(count));
   for (std::size_t i = 0; i < count; ++i) reads[i]->done = requests[i].done;
 }
 

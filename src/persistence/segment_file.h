@@ -12,7 +12,6 @@
 #include "persistence/node_source.h"
 #include "persistence/pacer.h"
 #include "persistence/segment_allocator.h"
-#include "platform/reader_pool.h"
 #include "xtree/platform.h"
 
 namespace xtree::persistence {
@@ -27,7 +26,7 @@ class SegmentFiles {
 
   // What is written and removed goes through the pacer, which must live as long.
   SegmentFiles(FileSystem& files, std::string directory, Pacer& pacer) noexcept
-      : files_(files), directory_(std::move(directory)), pacer_(pacer), readers_(files) {}
+      : files_(files), directory_(std::move(directory)), pacer_(pacer) {}
 
   Result<void> read(DiskAddress address, std::span<std::byte> image) const;
   // Reads many images at once: `done` are those of which all bytes have been read.
@@ -49,7 +48,6 @@ class SegmentFiles {
   FileSystem& files_;
   std::string directory_;
   Pacer& pacer_;
-  mutable platform::ReaderPool readers_;
   // Guards the two members below it: readers open files too.
   mutable std::mutex mutex_;
   mutable std::map<std::uint32_t, std::shared_ptr<File>> open_;

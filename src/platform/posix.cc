@@ -13,7 +13,6 @@
 #include <string>
 #include <utility>
 
-#include "platform/batch_reader.h"
 #include "xtree/platform.h"
 
 namespace xtree {
@@ -321,13 +320,6 @@ class PosixFileSystem final : public FileSystem {
     if (uninterrupted([&] { return ::fsync(opened->get()); }) == 0) return {};
     return system_error(errno, *name, "cannot sync the directory", Intent::write);
   }
-
-#ifdef XTREE_IO_URING
-  std::unique_ptr<BatchReader> batch_reader() override {
-    return platform::make_uring_reader(
-        [](const File& file) noexcept { return static_cast<const PosixFile&>(file).descriptor(); });
-  }
-#endif
 
  private:
   struct Closer {

@@ -1,6 +1,6 @@
 # Sources of src/platform, by name.
 target_sources(xtree PRIVATE
-  ${PROJECT_SOURCE_DIR}/src/platform/batch_reader.cc
+  ${PROJECT_SOURCE_DIR}/src/platform/batch_read.cc
   ${PROJECT_SOURCE_DIR}/src/platform/check.cc
   ${PROJECT_SOURCE_DIR}/src/platform/clock.cc
   ${PROJECT_SOURCE_DIR}/src/platform/compression.cc
@@ -8,9 +8,5 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/platform/memory.cc
   ${PROJECT_SOURCE_DIR}/src/platform/posix.cc
   ${PROJECT_SOURCE_DIR}/src/platform/process_barrier.cc
-  ${PROJECT_SOURCE_DIR}/src/platform/reader_pool.cc
   ${PROJECT_SOURCE_DIR}/src/platform/result.cc
   ${PROJECT_SOURCE_DIR}/src/platform/workers.cc)
-if(XTREE_IO_URING)
-  target_sources(xtree PRIVATE ${PROJECT_SOURCE_DIR}/src/platform/uring_reader.cc)
-endif()

@@ -2,7 +2,6 @@
 cmake_path(SET SOURCE_PATH NORMALIZE "${CMAKE_CURRENT_LIST_DIR}/../../..")
 
 vcpkg_check_features(OUT_FEATURE_OPTIONS feature_options FEATURES
-  io-uring XTREE_IO_URING
   lz4 XTREE_LZ4
   zstd XTREE_ZSTD
   tool XTREE_TOOL)
