@@ -47,20 +47,24 @@ class WindowQuery {
       intersecting = intersecting && std::isinf(window.low_min[axis]) && window.low_min[axis] < 0 &&
                      std::isinf(window.high_max[axis]) && window.high_max[axis] > 0;
     }
-    // Kernels read whole vectors of a window's ends.
-    const std::size_t read = layout.code_pairs != 0 ? pair_grid_axes(layout.dimensions) : 0;
-    for (std::size_t axis = layout.dimensions; axis < read; ++axis) {
-      exact.low_min[axis] = exact.low_max[axis] = exact.high_min[axis] = exact.high_max[axis] = 0;
-    }
     intersecting = intersecting || layout.points;
     scan_leaf = intersecting ? kernels.scan_leaf_intersecting : kernels.scan_leaf;
     count_leaf = intersecting ? kernels.count_leaf_intersecting : kernels.count_leaf;
+    if (layout.code_pairs != 0) [[unlikely]] fill_up(layout.dimensions);
   }
 
   DirectoryWindow directory;
   detail::Window<Scalar> exact;
   typename SearchKernels<Scalar>::ScanLeaf scan_leaf;
   typename SearchKernels<Scalar>::CountLeaf count_leaf;
+
+ private:
+  // Kernels of codes in pairs read whole vectors of a window's ends.
+  [[gnu::noinline, gnu::cold]] void fill_up(std::size_t dimensions) noexcept {
+    for (std::size_t axis = dimensions; axis < pair_grid_axes(dimensions); ++axis) {
+      exact.low_min[axis] = exact.low_max[axis] = exact.high_min[axis] = exact.high_max[axis] = 0;
+    }
+  }
 };
 
 // What a walk's caller will read of a leaf that lies inside the window: its entries' values, or
@@ -221,10 +225,13 @@ class LeafWalk {
     prefetch_at(view_, leaf, 0);
     if (inside && use == InsideUse::count) return;
     if (!inside) {
-      if (!layout_.has_codes()) return fetch_lines(leaf, layout_.leaf_bytes(usual_blocks()));
-      fetch_lines(leaf, layout_.codes_end(usual_blocks() * layout_.leaf_lanes));
-      // In many dimensions most leaves that a window reaches hold nothing of it.
-      if (use == InsideUse::count || layout_.code_pairs != 0) return;
+      if (layout_.code_pairs != 0) {
+        // In so many dimensions most leaves that a window reaches hold nothing of it.
+        return fetch_lines(leaf, layout_.codes_end(usual_blocks() * layout_.leaf_lanes));
+      }
+      if (layout_.code_bytes == 0) return fetch_lines(leaf, layout_.leaf_bytes(usual_blocks()));
+      fetch_lines(leaf, layout_.leaf_front_bytes);
+      if (use == InsideUse::count) return;
     }
     for (std::size_t block = 0; block < usual_blocks(); ++block) {
       prefetch_at(view_, leaf, values_offset(block));
@@ -272,15 +279,7 @@ class Scan {
 
   // The next leaf that has hits; false at the end or when the view failed.
   [[nodiscard]] bool next(detail::LeafHits& hits) noexcept {
-    if (layout_.code_pairs == 0) return find(hits) != nullptr;
-    // In many dimensions codes say what answers, and values lie far from them. So they are asked
-    // for while the caller reads those of the leaf before.
-    if (!begun_) look_ahead();
-    begun_ = true;
-    if (ahead_ == nullptr) return false;
-    hits = hits_ahead_;
-    look_ahead();
-    return true;
+    return layout_.code_pairs != 0 ? next_ahead(hits) : find(hits) != nullptr;
   }
 
   // Between two leaves, as LeafWalk's.
@@ -297,7 +296,18 @@ class Scan {
   [[nodiscard]] bool failed() const noexcept { return walk_.failed(); }
 
  private:
-  const Node* find(detail::LeafHits& hits) noexcept {
+  // In many dimensions codes say what answers, and values lie far from them. So they are asked for
+  // while the caller reads those of the leaf before.
+  [[gnu::noinline]] bool next_ahead(detail::LeafHits& hits) noexcept {
+    if (!begun_) look_ahead();
+    begun_ = true;
+    if (ahead_ == nullptr) return false;
+    hits = hits_ahead_;
+    look_ahead();
+    return true;
+  }
+
+  [[gnu::always_inline]] const Node* find(detail::LeafHits& hits) noexcept {
     bool inside = false;
     while (const Node* leaf = walk_.next(inside)) {
       for (std::uint64_t& word : hits.mask) word = 0;
@@ -314,7 +324,7 @@ class Scan {
     return nullptr;
   }
 
-  void look_ahead() noexcept {
+  [[gnu::noinline]] void look_ahead() noexcept {
     ahead_ = find(hits_ahead_);
     if (ahead_ == nullptr) return;
     for (std::size_t word = 0; word < std::size(hits_ahead_.mask); ++word) {

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "index/node_access.h"
+#include "index/policy.h"
 #include "platform/check.h"
 
 // Behind every other header: what follows is compiled for instruction sets of its own.

@@ -42,8 +42,9 @@ class Rule {
     return best;
   }
 
-  // The six children whose margins grow least, the first of equal ones first; the one of them that
-  // adds least overlap, again the first; none beyond one that adds none.
+  // The six children whose margins grow least, or in many dimensions all unless the node is a
+  // supernode, the first of equal ones first; the one of them that adds least overlap, again the
+  // first; none beyond one that adds none.
   std::uint32_t least_harm(const FloatBox& box) const {
     std::vector<std::pair<float, std::uint32_t>> growths;
     for (std::uint32_t i = 0; i < children_.size(); ++i) {
@@ -53,7 +54,8 @@ class Rule {
     if (growths[0].first >= kNever) return 0;
     std::uint32_t best = growths[0].second;
     float best_overlap = overlap_growth(best, box);
-    for (std::size_t i = 1; i < std::min<std::size_t>(6, growths.size()); ++i) {
+    const std::size_t tried = dims_ > 4 && growths.size() <= 64 ? growths.size() : 6;
+    for (std::size_t i = 1; i < std::min(tried, growths.size()); ++i) {
       if (growths[i].first >= kNever || !(best_overlap > 0)) break;
       const float overlap = overlap_growth(growths[i].second, box);
       if (!(overlap < best_overlap)) continue;
