@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 
 #include "index/node.h"
@@ -73,7 +74,7 @@ class Candidates {
     if (size_ <= kMostRanked) {
       kernels.rank_distances(distances_.begin(), static_cast<std::uint32_t>(size_),
                              order_.begin());
-    } else {
+    } else if (size_ > kMostDealt || !deal()) {
       std::iota(order_.begin(), order_.begin() + size_, 0u);
       std::sort(order_.begin(), order_.begin() + size_, Nearer{*this});
     }
@@ -88,6 +89,11 @@ class Candidates {
   [[nodiscard]] const Place& place(std::size_t rank) noexcept { return places_[order_[rank]]; }
 
  private:
+  // What `deal` sorts, and into how many cells.
+  static constexpr std::size_t kMostDealt = 256;
+  static constexpr std::size_t kCells = 2 * kMostDealt;
+  // With more in one cell, moving distances one by one would cost more than another sort.
+  static constexpr std::uint16_t kMostInCell = 16;
   // Up to here no memory is allocated.
   static constexpr std::size_t kInline = 56;
   // Of what is wanted, so much has to come between two prunings.
@@ -111,6 +117,45 @@ class Candidates {
       kept += is_wanted(distances_[kept]) ? 1 : 0;
     }
     size_ = kept;
+  }
+
+  // Sorts by dealing the distances into cells of equal width, of which there are more than
+  // distances, so that few share one, and then moving each past those before it that are greater.
+  // False, and in no order, where many share a cell.
+  [[nodiscard]] bool deal() noexcept {
+    const auto [least, greatest] =
+        std::minmax_element(distances_.begin(), distances_.begin() + size_);
+    const double low = *least;
+    const double scale = (kCells - 1) / (*greatest - low);
+    if (!(scale > 0 && scale <= std::numeric_limits<double>::max())) return false;
+    std::uint16_t next[kCells + 1] = {};
+    std::uint16_t cells[kMostDealt];
+    for (std::size_t i = 0; i < size_; ++i) {
+      cells[i] = static_cast<std::uint16_t>((distances_[i] - low) * scale);
+      ++next[cells[i] + 1];
+    }
+    std::uint16_t most = 0;
+    for (std::size_t cell = 1; cell <= kCells; ++cell) {
+      most = std::max(most, next[cell]);
+      next[cell] = static_cast<std::uint16_t>(next[cell] + next[cell - 1]);
+    }
+    if (most > kMostInCell) return false;
+    for (std::size_t i = 0; i < size_; ++i) {
+      order_[next[cells[i]]++] = static_cast<std::uint32_t>(i);
+    }
+    move_past_greater();
+    return true;
+  }
+  // Sorts what is nearly in order; equal distances stay in the order in which they are.
+  void move_past_greater() noexcept {
+    for (std::size_t i = 1; i < size_; ++i) {
+      const std::uint32_t moved = order_[i];
+      std::size_t to = i;
+      for (; to > 0 && distances_[order_[to - 1]] > distances_[moved]; --to) {
+        order_[to] = order_[to - 1];
+      }
+      order_[to] = moved;
+    }
   }
 
   // Leaves exactly what is wanted, where the bound could not tell enough of them apart.

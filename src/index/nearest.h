@@ -260,8 +260,11 @@ class Nearest {
     while (steps > 0) {
       --steps;
       if (!take_children<M>(*path[steps].node, path[steps].taken)) return false;
+      if (!candidates_.full() && !nodes_.empty()) fetch_unseen(nodes_[0].lead);
       while (!candidates_.full() && !nodes_.empty()) {
-        if (!visit<M>(take_node())) return false;
+        const NodeAhead nearest = take_node();
+        if (!nodes_.empty()) fetch_unseen(nodes_[0].lead);
+        if (!visit<M>(nearest)) return false;
       }
     }
     while (!nodes_.empty() && nodes_[0].distance < bound_) {
@@ -271,7 +274,16 @@ class Nearest {
     }
     candidates_.rank(kernels_);
     candidates_.drop_beyond(max_distance_);
+    if (candidates_.size() >= kFewestFetched) fetch_values();
     return candidates_.size() != 0;
+  }
+
+  // Asks for the values of the hits: rows were looked at, values were not.
+  void fetch_values() noexcept {
+    for (std::size_t rank = 0; rank < std::min(candidates_.size(), kMostFetched); ++rank) {
+      const auto& [leaf, index] = candidates_.place(rank);
+      __builtin_prefetch(entry_value<Scalar>(*leaf, layout_, index));
+    }
   }
 
   // Asks for the lines of a child that are looked at first: of a leaf rows, for distances are
@@ -284,6 +296,12 @@ class Nearest {
     }
     view_.prefetch(child);
     if (parent.level == 2) prefetch_family(view_, child);
+  }
+  // Asks for all of a node that will be looked at whatever its distance is, probably a leaf.
+  void fetch_unseen(Lead<View> node) const noexcept {
+    prefetch_at(view_, node, 0);
+    fetch_rows(node, 0, kPrefetchedLines - 1);
+    fetch_leaf(node);
   }
   // Asks for the rest of what most leaves have, before it is looked at.
   void fetch_leaf(Lead<View> leaf) const noexcept {
@@ -438,6 +456,9 @@ class Nearest {
     hit.distance = entry.distance;
   }
 
+  // So many hits' values are asked for at once; those of few come near by themselves.
+  static constexpr std::size_t kFewestFetched = 16;
+  static constexpr std::size_t kMostFetched = 128;
   // With room for these the whole fits into a ScanState.
   static constexpr std::size_t kInlineNodes = 48;
   static constexpr std::size_t kInlineEntries = 8;

@@ -61,7 +61,7 @@ struct MeasureKernels {
 };
 
 inline constexpr std::size_t kDistanceLanes = 8;
-inline constexpr std::uint32_t kMostRanked = 256;
+inline constexpr std::uint32_t kMostRanked = 64;
 
 template <class Scalar>
 struct SearchKernels {

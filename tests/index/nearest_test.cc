@@ -313,6 +313,38 @@ TEST(DistanceKernels, BoundAndRankAsSortingDoes) {
   }
 }
 
+TEST(Candidates, RankAsSortingDoes) {
+  test::Random random(test::test_seed("Candidates"));
+  const auto kernels = make_search_kernels<double>(Layout(schema_of<2, double, Shape::points>()),
+                                                   best_isa());
+  const Node leaf{};
+  for (int round = 0; round < 3000; ++round) {
+    const std::size_t count = random.between(1, 400);
+    const std::size_t wanted = random.between(1, count);
+    const double power = round % 4;  // from evenly spread to crowded near nothing
+    std::vector<double> distances(count);
+    for (double& distance : distances) {
+      distance = std::pow(random.unit(), power * power + 1) * (round % 3 == 0 ? 1e-300 : 1e300);
+      if (round % 5 == 0) distance = static_cast<double>(random.below(round % 2 == 0 ? 2 : 300));
+      if (round % 7 == 0 && random.one_in(20)) distance = std::numeric_limits<double>::infinity();
+    }
+    Candidates candidates;
+    ASSERT_TRUE(candidates.reserve(count));
+    for (std::size_t i = 0; i < count; ++i) candidates.add(distances[i], leaf, i);
+    std::vector<std::size_t> order(count);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::stable_sort(order, {}, [&](std::size_t place) { return distances[place]; });
+    candidates.rank(kernels);
+    ASSERT_EQ(candidates.size(), count);
+    for (std::size_t rank = 0; rank < count; ++rank) {
+      ASSERT_EQ(candidates.place(rank).index, order[rank]) << "of " << count;
+      ASSERT_EQ(candidates.distance(rank), distances[order[rank]]);
+    }
+    candidates.drop_beyond(distances[order[wanted - 1]]);
+    ASSERT_GE(candidates.size(), wanted);
+  }
+}
+
 // More hits than are ranked at once: the search goes on as the endless one does.
 TEST(Nearest, HonoursALimitTooLargeToRank) {
   SearchFixture<2, double, Shape::points> fixture(Pattern::uniform, 5, 12000, Build::bulk);
