@@ -65,8 +65,11 @@ class Quantizer {
 };
 
 // The place of a point on the Hilbert curve through a cube of 2^bits cells on each axis: Skilling,
-// "Programming the Hilbert curve", 2004, without a branch that depends on the point.
-std::uint32_t hilbert_key(std::uint32_t* x, std::size_t dimensions, unsigned bits) noexcept {
+// "Programming the Hilbert curve", 2004, without a branch that depends on the point. D is the
+// number of dimensions, or 0 where it is known only at run time.
+template <std::size_t D>
+std::uint32_t hilbert_key(std::uint32_t* x, std::size_t axes, unsigned bits) noexcept {
+  const std::size_t dimensions = D != 0 ? D : axes;
   for (std::uint32_t q = std::uint32_t{1} << (bits - 1); q > 1; q >>= 1) {
     const std::uint32_t below = q - 1;
     for (std::size_t axis = 0; axis < dimensions; ++axis) {
@@ -89,6 +92,11 @@ std::uint32_t hilbert_key(std::uint32_t* x, std::size_t dimensions, unsigned bit
     }
   }
   return key;
+}
+
+// In the plane and in space the loops over the axes are unrolled.
+[[nodiscard]] auto hilbert_key_for(std::size_t dimensions) noexcept {
+  return dimensions == 2 ? &hilbert_key<2> : dimensions == 3 ? &hilbert_key<3> : &hilbert_key<0>;
 }
 
 // Sorts by the keys, which are the upper halves and have so many bits; equal ones stay in order.
@@ -138,12 +146,13 @@ bool hilbert_order(const Layout& layout, const EntryRange& entries,
     quantizers[axis] = Quantizer(intervals[axis]);
   }
   const unsigned bits = bits_for(dimensions, count);
+  const auto key_of = hilbert_key_for(dimensions);
   for (std::size_t i = 0; i < count; ++i) {
     std::uint32_t cell[kMaxDimensions];
     for (std::size_t axis = 0; axis < dimensions; ++axis) {
       cell[axis] = quantizers[axis](centres.at(i, axis)) >> (32 - bits);
     }
-    items[i] = item(hilbert_key(cell, dimensions, bits), static_cast<std::uint32_t>(i));
+    items[i] = item(key_of(cell, dimensions, bits), static_cast<std::uint32_t>(i));
   }
   const Item* sorted = radix_sort(items.get(), items.get() + count, count,
                                   static_cast<unsigned>(dimensions) * bits);
