@@ -1,6 +1,7 @@
 // Catalog: the indexes and named values of a database, and what the log's operations do to them.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -25,6 +26,7 @@ namespace xtree::index {
 struct DurableTree {
   IndexDefinition definition;
   std::unique_ptr<Engine<DurableStore>> engine;
+  std::atomic<bool> is_warm = false;  // somebody has seen to it; orders nothing
   // On a line of its own: the writer changes it all the time, beside readers of what stands above.
   alignas(64) Root root;         // the newest, as the running epoch has it
   bool root_changed = false;

@@ -4,6 +4,7 @@
 
 #include "index/durable_index.h"
 #include "index/verify_state.h"
+#include "index/warm_up.h"
 #include "platform/check.h"
 #include "platform/clock.h"
 #include "platform/plant.h"
@@ -16,6 +17,12 @@ using index::Catalog;
 using index::DurableTree;
 using index::OperationKind;
 using persistence::NodeId;
+
+// Directory nodes that are read when an index is opened for the first time: some milliseconds of a
+// disk's time, and of a limited cache a part.
+constexpr std::size_t kMostWarmNodes = 1024;
+constexpr std::size_t kWarmCacheParts = 4;
+constexpr std::size_t kNodeBytes = 4096;
 
 // What a database's directory may hold. Anything else in a directory without a superblock says that
 // it belongs to somebody else.
@@ -177,6 +184,7 @@ Result<std::shared_ptr<IndexCore>> DatabaseCore::open_index(std::string_view nam
         return Error(ErrorCode::already_exists, word.c_str(),
                      "the index has other dimensions, scalars, shape or size of value");
       }
+      warm_up(*tree);
       return std::shared_ptr<IndexCore>(
           std::make_shared<index::DurableIndex>(shared_from_this(), std::move(tree)));
     }
@@ -189,6 +197,20 @@ Result<std::shared_ptr<IndexCore>> DatabaseCore::open_index(std::string_view nam
     // Somebody else may have made it since; then it is looked at again.
     if (!made && made.error().code() != ErrorCode::already_exists) return made.error();
   }
+}
+
+// Once for each tree, and what fails is left to those who ask.
+void DatabaseCore::warm_up(DurableTree& tree) {
+  if (tree.is_warm.exchange(true, std::memory_order_relaxed)) return;
+  const std::size_t cache = store().cache_bytes();
+  const std::size_t most =
+      cache == 0 ? kMostWarmNodes : std::min(kMostWarmNodes, cache / kWarmCacheParts / kNodeBytes);
+  const Reader reader(*this, nullptr);
+  if (most == 0 || !reader.has_entered()) return;
+  const auto root = Catalog::read_root(reader.view(), tree.definition.root);
+  if (!root) return;
+  index::warm_up(index::Layout(tree.definition.schema), index::DurableView(reader.view()), *root,
+                 most);
 }
 
 Result<void> DatabaseCore::drop_index(std::string_view name) {

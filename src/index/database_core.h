@@ -124,6 +124,7 @@ class DatabaseCore : public std::enable_shared_from_this<DatabaseCore> {
   Result<void> create_or_check(bool create_if_missing);
   Result<void> create();
   Result<void> start(const Options& options);
+  void warm_up(index::DurableTree& tree);
 
   const std::string directory_;
   FileSystem& files_;

@@ -25,6 +25,7 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/index/split.cc
   ${PROJECT_SOURCE_DIR}/src/index/verify_deep.cc
   ${PROJECT_SOURCE_DIR}/src/index/verify_state.cc
+  ${PROJECT_SOURCE_DIR}/src/index/warm_up.cc
   ${PROJECT_SOURCE_DIR}/src/index/write_kernels.cc)
 
 # Kernels look at whole blocks, also at lanes that the writer is just filling and that they mask off

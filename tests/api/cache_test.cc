@@ -86,6 +86,28 @@ class CacheTest : public testing::Test {
   Options options_;
 };
 
+// A window then waits for its leaves only.
+TEST_F(CacheTest, AnIndexThatIsOpenedHasItsDirectoryInMemory) {
+  load();
+  IndexStats stats;
+  {
+    Database db = open();
+    stats = db.index<2>("cells").value().stats().value();
+  }
+  Database db = open();
+  const std::uint64_t before = db.stats().value().loaded_nodes;
+  const Rects cells = db.index<2>("cells").value();
+  const std::uint64_t opened = db.stats().value().loaded_nodes;
+  ASSERT_GE(stats.directory_nodes, 10u);
+  EXPECT_GE(opened - before, stats.directory_nodes);
+  EXPECT_LE(opened - before, stats.directory_nodes + 2);  // the list of indexes, and the root
+  EXPECT_TRUE(db.index<2>("cells"));
+  EXPECT_EQ(db.stats().value().loaded_nodes, opened);
+  EXPECT_EQ(cells.count(intersects(cell(kSide * 20 + 20, 0.25))).value(), 1u);
+  EXPECT_GE(db.stats().value().loaded_nodes, opened + 1);
+  EXPECT_LE(db.stats().value().loaded_nodes, opened + 4);
+}
+
 TEST_F(CacheTest, StaysWithinTheLimitWhileWindowsReadAllOfTheIndex) {
   const std::uint64_t all = load();
   options_.cache_bytes = all / 10;
