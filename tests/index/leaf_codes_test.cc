@@ -248,7 +248,8 @@ TEST(LeafCodes, HideNoPointThatIsNearEnough) {
       if (random.one_in(3)) limit = std::nextafter(limit, random.one_in(2) ? 0 : kInfinity);
       if (!(limit < kInfinity)) continue;
       std::fill(std::begin(some), std::end(some), -1.0);
-      const bool any = kernels.euclidean.leaf(*leaf, leaf->count, layout, target, limit, some, mask);
+      const bool any =
+          kernels.euclidean.leaf(*leaf, leaf->count, layout, target, limit, some, mask);
       bool wanted_any = false;
       for (std::size_t i = 0; i < entries.size(); ++i) {
         const bool wanted = all[i] <= limit;
