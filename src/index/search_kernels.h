@@ -54,7 +54,7 @@ struct MeasureKernels {
   std::uint64_t (*children)(const Node& node, const Layout& layout, const NearestTarget& target,
                             std::uint32_t first_block, double limit, double* measures) noexcept;
   // The same for the first `count` entries of a leaf; says whether any is not above the limit.
-  // Where codes tell which entries are above a finite limit, their measures may be left as they were.
+  // Where codes tell which entries are above a finite limit, their measures may stay as they were.
   bool (*leaf)(const Node& leaf, std::uint32_t count, const Layout& layout,
                const NearestTarget& target, double limit, double* measures,
                std::uint64_t* mask) noexcept;
