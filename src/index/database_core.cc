@@ -209,8 +209,10 @@ void DatabaseCore::warm_up(DurableTree& tree) {
   if (most == 0 || !reader.has_entered()) return;
   const auto root = Catalog::read_root(reader.view(), tree.definition.root);
   if (!root) return;
-  index::warm_up(index::Layout(tree.definition.schema), index::DurableView(reader.view()), *root,
-                 most);
+  static_cast<void>(platform::try_to([&] {
+    index::warm_up(index::Layout(tree.definition.schema), index::DurableView(reader.view()), *root,
+                   most);
+  }));
 }
 
 Result<void> DatabaseCore::drop_index(std::string_view name) {

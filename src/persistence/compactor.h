@@ -44,7 +44,7 @@ class Compactor {
   Compactor(Storage& storage, const VersionStore& store, const Options& options) noexcept;
 
   // Call it when the images that the checkpoint replaces have been released, and before its own,
-  // `fresh_bytes` together, are written.
+  // `fresh_bytes` together at most, are written.
   void choose(std::uint64_t fresh_bytes, Compaction effort);
   // Call it when they have been written. `changes` ascend by handle, and do so again with those of
   // the images that were moved.
