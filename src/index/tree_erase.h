@@ -125,8 +125,12 @@ bool Tree<Scalar, Store, Policy>::prepare_erase(Path& path) noexcept {
   if (!may_merge(0, path.at[0].node->count - 1) || root_.height == 1) return true;
   std::size_t lanes = 2 * layout_.leaf_capacity();
   std::size_t copied = 2 * layout_.leaf_bytes(layout_.max_leaf_blocks);
+  // A node that is merged away leaves its parent with a child less. Only one that becomes too empty
+  // shares, which is what takes memory here.
   for (std::uint32_t level = 1; level + 1 < root_.height; ++level) {
-    if (children_kept(path, level) > kMinChildren) break;
+    const std::size_t children = children_kept(path, level);
+    if (!may_merge(level, children - 1)) break;
+    if (children > kMinChildren) continue;
     lanes = std::max(lanes, kMaxLanes + kMinChildren);
     copied = std::max(copied, layout_.directory_bytes(kMaxSupernodeBlocks) +
                                   path.at[level].node->frame.bytes);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <tuple>
 
+#include "index/bulk_load.h"
 #include "index/tree_fixture.h"
 
 namespace xtree::index {
@@ -114,6 +115,75 @@ TEST(Tree, IsHardlyLargerAfterErasingThanWithoutWhatWent) {
     }
   }
   EXPECT_LE(leaves_erased, leaves_inserted * 5 / 4);
+}
+
+struct PointIn16 {
+  float at[16];
+  std::uint64_t id;
+
+  [[nodiscard]] const std::byte* value() const {
+    return reinterpret_cast<const std::byte*>(&id);
+  }
+};
+
+// Makes supernodes of the nodes two levels above the leaves, whatever they hold.
+class LongAboveParents : public DefaultSplitPolicy<float> {
+ public:
+  using DefaultSplitPolicy<float>::DefaultSplitPolicy;
+  [[nodiscard]] Sides split_directory(std::span<const Node* const> sources) noexcept {
+    Sides sides = DefaultSplitPolicy<float>::split_directory(sources);
+    sides.keep_whole = sources[0]->level == 2;
+    return sides;
+  }
+};
+
+// In a tall tree a node that finds a partner may leave its parent with too few children, which then
+// shares with a sibling, perhaps a supernode: an erasure has the memory to plan that, too. Each has
+// a Tree of its own here, so that none uses what an earlier one has got.
+TEST(Tree, HasTheMemoryForWhatFollowsAMergeAbove) {
+  const Layout layout(schema_of(16, false, true));
+  const std::size_t count = 2 * layout.leaf_capacity() * kDirectoryCapacity * kDirectoryCapacity;
+  test::Random random(fresh_seed());
+  std::vector<PointIn16> points(count);
+  for (PointIn16& point : points) {
+    for (float& coordinate : point.at) coordinate = static_cast<float>(random.unit());
+    point.id = static_cast<std::uint64_t>(&point - points.data());
+  }
+  const auto& kernels = write_kernels<float>(layout, best_isa());
+  MemoryStore store;
+  Root root;
+  ASSERT_TRUE(bulk_load<float>(layout, kernels, store, root,
+                               {points[0].at, points[0].value(), sizeof(PointIn16), count}, 1));
+  ASSERT_EQ(root.height, 4u);
+  ASSERT_EQ(store.view().node(root.node)->count, 2u);
+  FloatBox thin, box;
+  read_child_box(*store.view().node(root.node), layout, 0, thin);
+  const auto is_in_thin = [&](const PointIn16& point) {
+    round_outward(point.at, true, layout.dimensions, box);
+    return covers(thin, box, layout.dimensions);
+  };
+  // All nodes are full, so a few entries more split those of the other side up to its supernode.
+  std::size_t more = 0;
+  for (std::size_t i = 0; i < count && more < 1000; ++i) {
+    if (is_in_thin(points[i])) continue;
+    Tree<float, MemoryStore, LongAboveParents> tree(layout, kernels, store, root);
+    ASSERT_TRUE(tree.insert(points[i].at, points[i].value()));
+    ++more;
+  }
+  const Ref other = child_ref(*store.view().node(root.node), layout, 1);
+  ASSERT_GT(store.view().node(other)->blocks, kDirectoryBlocks);
+  std::size_t less = 0;
+  for (const PointIn16& point : points) {
+    if (!is_in_thin(point)) continue;
+    Tree<float, MemoryStore> tree(layout, kernels, store, root);
+    const auto done = tree.erase(point.at, point.value());
+    ASSERT_TRUE(done.has_value() && *done);
+    ++less;
+  }
+  IndexStats stats;
+  const auto sound = verify_tree<float>(layout, store.view(), root, stats, [](Ref) {});
+  ASSERT_TRUE(sound.has_value()) << sound.error().message();
+  EXPECT_EQ(stats.entries, count + more - less);
 }
 
 TEST(Tree, IsLeftAloneByWhatItDoesNotHold) {
