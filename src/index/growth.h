@@ -50,7 +50,8 @@ inline void note_growth(Node& node, std::uint64_t epoch) noexcept {
 [[nodiscard]] inline std::uint32_t entries_at(const Node& leaf, std::uint64_t epoch) noexcept {
   std::uint32_t count =
       std::atomic_ref(const_cast<Node&>(leaf).count).load(std::memory_order_acquire);
-  if (is_of_epoch(leaf, epoch)) [[likely]] return count;
+  // What came from disk has no stamps, as no reader is older than its last change.
+  if (is_of_epoch(leaf, epoch) || leaf.frame.front.stamps == 0) [[likely]] return count;
   if (platform::planted(platform::Plant::entry_seen_early)) return count;
   const std::uint64_t age = epoch - leaf.frame.birth;
   while (count > 0 && stamp_of(leaf, count - 1) > age) --count;

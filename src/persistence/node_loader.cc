@@ -1,5 +1,6 @@
 #include "persistence/node_loader.h"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
@@ -132,8 +133,14 @@ Result<void> NodeLoader::check(const TableEntry& entry,
   }
   if (header.node_id != entry.id.bits) return damaged(entry.id, "the image is of another node");
   if (header.bytes != entry.bytes) return damaged(entry.id, "the image has another size");
-  if (header.birth > checkpoint_epoch_.load(std::memory_order_acquire))
+  std::uint64_t newest = header.birth;
+  if (family_.last_change != nullptr) {
+    newest = std::max(newest,
+                      family_.last_change(*reinterpret_cast<const FrameHeader*>(image.data())));
+  }
+  if (newest > checkpoint_epoch_.load(std::memory_order_acquire)) {
     return damaged(entry.id, "the image is from the future");
+  }
   return {};
 }
 

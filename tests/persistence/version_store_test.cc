@@ -294,6 +294,20 @@ TEST_F(VersionStoreTest, BelievesNoImageOfAnotherNodeSizeOrAge) {
   EXPECT_TRUE(refused([](FrameHeader& header) { header.birth = 2; }));
 }
 
+TEST_F(VersionStoreTest, BelievesNoImageThatChangedAfterItsCheckpoint) {
+  // The content of these nodes says when they changed.
+  const NodeFamily family{.last_change = [](const FrameHeader& version) noexcept {
+    return *reinterpret_cast<const std::uint64_t*>(&version + 1);
+  }};
+  const TableEntry entry = open_cold(9);
+  for (const std::uint64_t epoch : {8, 9}) {
+    auto made = VersionStore::create(epoch, &source_, family);
+    ASSERT_TRUE(made);
+    ASSERT_TRUE((*made)->restore(entry));
+    EXPECT_EQ((*made)->find(entry.id, epoch).has_value(), epoch == 9);
+  }
+}
+
 TEST_F(VersionStoreTest, DestroysANodeThatIsOnlyOnDiskWithoutReadingIt) {
   const TableEntry entry = open_cold(9);
   SnapshotPin snapshot = store_->pin();
