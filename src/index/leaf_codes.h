@@ -1,5 +1,6 @@
-// The codes of a leaf of boxes: a byte for each coordinate of each entry, all in one place, so that
-// most searches find an entry without reading the rows of those that they do not want.
+// The codes of a leaf of boxes in up to four dimensions: a byte for each coordinate of each entry,
+// all in one place, so that most searches find an entry without reading the rows of those that they
+// do not want.
 #pragma once
 
 #include <algorithm>

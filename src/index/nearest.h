@@ -286,8 +286,8 @@ class Nearest {
     }
   }
 
-  // Asks for the lines of a child that are looked at first: of a leaf rows, for distances are
-  // measured without its codes.
+  // Asks for the lines of a child that are looked at first: of a leaf rows, unless it has codes by
+  // which distances are measured.
   void fetch_first(const Node& parent, Lead<View> child) const noexcept {
     if (parent.level == 1) {
       prefetch_at(view_, child, 0);

@@ -66,7 +66,7 @@ inline constexpr std::size_t kMaxSupernodeBlocks = 16 * kDirectoryBlocks;
           static_cast<std::uint16_t>(level == 0 ? stamp_words : 0)};
 }
 
-// Bytes of the code that a leaf of boxes in few dimensions keeps of each; 0 where it keeps none.
+// Bytes of the code that a leaf of boxes keeps of each; 0 in more than four dimensions.
 // leaf_codes.h says what it is for.
 [[nodiscard]] constexpr std::size_t code_bytes_for(std::size_t dimensions) noexcept {
   return dimensions == 0 || dimensions > 4 ? 0 : std::bit_ceil(2 * dimensions);
@@ -89,7 +89,8 @@ inline constexpr std::size_t kCodeGroup = 16;
 // lanes (leaf) or their child references (directory). Leaf rows hold the exact scalars, 8 or 16
 // lanes. Directory rows hold floats rounded outward, 16 lanes. Free lanes of a block that holds at
 // least one entry have minimum rows at +max and maximum rows at -max (point rows at NaN), so that
-// kernels need no lane masks and a free lane answers no query.
+// a free lane answers no query. Of a leaf that has readers the lanes behind the count may be in the
+// making, so kernels mask off what is behind the count that they are given.
 struct Layout {
   std::size_t dimensions;
   std::size_t rows;               // of a leaf block

@@ -24,8 +24,6 @@ inline constexpr std::size_t kLeafLanes = kRowBytes / sizeof(Scalar);
   return (count + lanes - 1) / lanes;
 }
 
-
-
 [[nodiscard]] inline const float* child_lane(const Node& node, const Layout& layout,
                                              std::size_t index) noexcept {
   const std::byte* block = node.block(index / kDirectoryLanes, layout.directory_block_bytes);
@@ -122,8 +120,6 @@ inline void remove_child(Node& node, const Layout& layout, std::size_t index) no
   }
   clear_child(node, layout, last);
 }
-
-
 
 template <class Scalar>
 [[nodiscard]] const Scalar* entry_lane(const Node& leaf, const Layout& layout,

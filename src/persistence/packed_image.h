@@ -51,8 +51,8 @@ class ImagePacker {
 };
 
 // Makes of an image what it was, if it is packed: `room` has the bytes that it has in memory, and
-// begins with what is stored. The checksum stays that of the packed form. `corruption` is
-// kUnpackable.
+// begins with what is stored. The checksum stays that of the packed form. `corruption` means
+// kUnpackable, which the caller says, who knows the place.
 [[nodiscard]] Result<void> unpack(std::span<std::byte> room) noexcept;
 
 }  // namespace xtree::persistence

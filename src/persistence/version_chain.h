@@ -7,7 +7,7 @@
 
 namespace xtree::persistence {
 
-// A frame that is linked changes in one word only: `previous`, when the collector takes an older
+// Of a linked frame's header one word changes: `previous`, when the collector takes an older
 // version out of the chain. These are the only accesses to that word while others may follow it.
 
 // Acquire pairs with `link_older`. Both the version that was taken out and the one behind it are

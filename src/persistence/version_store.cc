@@ -119,7 +119,7 @@ ReadView VersionStore::newest(ReadFailure& failure) const noexcept {
   return ReadView(*this, table_.reader(), ReadView::kNewest, failure);
 }
 
-// What was published or cut stays as it is.
+// What was published or cut is not written over.
 void VersionStore::check_epoch_is_running() const noexcept {
   XTREE_CHECK(epoch_ > cut_epoch_ && epoch_ > published());
 }

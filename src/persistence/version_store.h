@@ -171,8 +171,8 @@ struct VersionCounts {
 //   if (const FrameHeader* frame = view.version(id)) ...
 //
 // What it finds is complete, belongs to that life of the node, and stays as it is while the guard,
-// or a SnapshotPin of the same epoch, lives. Readers wait for nobody, unless a node has to be read
-// from disk.
+// or a SnapshotPin of the same epoch, lives, but for what the writer adds by `grow`.
+// Readers wait for nobody, unless a node has to be read from disk.
 //
 // The functions of the writer are for one thread at a time, the one that holds the commit lock.
 // Everything between `begin_epoch` and `publish` becomes visible together. An epoch may begin
@@ -247,9 +247,8 @@ class VersionStore {
   // The same for a node whose newest version is at hand.
   [[nodiscard]] FrameHeader* edit(FrameHeader& newest) noexcept;
   [[nodiscard]] FrameHeader* resize(NodeId id, std::size_t bytes, FrameFront front = {}) noexcept;
-  // As `edit`, for changes that are right for readers of all epochs that have
-  // the version: so it is copied only if it has nothing in front, or a cut holds it, whose image
-  // must stay as it is.
+  // As `edit`, for changes that are right for readers of all epochs that have the version: so it is
+  // copied only if it has nothing in front, or a cut holds it, whose image must stay as it is.
   [[nodiscard]] FrameHeader* grow(FrameHeader& newest) noexcept {
     check_epoch_is_running();
     return grows_in_place(newest) ? &newest : edit(newest);
