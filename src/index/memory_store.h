@@ -33,6 +33,7 @@ class MemoryStore {
  public:
   using View = MemoryView;
   static constexpr std::size_t kFrontWordBytes = 0;
+  static constexpr bool kEditsInPlace = true;
 
   explicit MemoryStore(std::size_t limit_bytes = std::numeric_limits<std::size_t>::max()) noexcept
       : arena_(limit_bytes) {}

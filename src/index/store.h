@@ -121,6 +121,13 @@ concept NodeStore = NodeView<typename S::View> && requires(S& store, Ref ref, st
   { store.destroy(ref) } noexcept;
 };
 
+// Whether `edit` takes no memory, as a node never has an older state that is to be kept.
+template <class S>
+inline constexpr bool kEditsInPlace = false;
+template <class S>
+  requires S::kEditsInPlace
+inline constexpr bool kEditsInPlace<S> = true;
+
 // A store that shows readers older states of its nodes may have a way to change them nonetheless,
 // where older readers are not misled: an entry more behind the last of a leaf, which `show_entry`
 // shows once its bytes are there, and a child's box that grows, which `note_growth` announces;

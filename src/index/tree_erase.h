@@ -121,7 +121,12 @@ std::size_t Tree<Scalar, Store, Policy>::erase_bytes(const Path& path) const noe
 // Makes sure of all memory that the erasure can take, before it changes anything.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 bool Tree<Scalar, Store, Policy>::prepare_erase(Path& path) noexcept {
-  if (!reserve_erase(path, 0)) return false;
+  return (reserve_erase(path, 0) && prepare_merge(path)) || prepare_plain(path);
+}
+
+// The rest of that for nodes that may give what they have to a sibling.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::prepare_merge(const Path& path) noexcept {
   if (!may_merge(0, path.at[0].node->count - 1) || root_.height == 1) return true;
   std::size_t lanes = 2 * layout_.leaf_capacity();
   std::size_t copied = 2 * layout_.leaf_bytes(layout_.max_leaf_blocks);
@@ -136,6 +141,22 @@ bool Tree<Scalar, Store, Policy>::prepare_erase(Path& path) noexcept {
                                   path.at[level].node->frame.bytes);
   }
   return policy_.prepare(lanes, copied);
+}
+
+// Without that memory a leaf that keeps enough need not have it: a half empty one stays as it is.
+// So whoever takes back what it inserted, for want of memory, can mostly do so.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::prepare_plain(Path& path) noexcept {
+  const Node& leaf = *path.at[0].node;
+  if (leaf.count <= (root_.height == 1 ? 1 : min_leaf_entries(layout_))) return false;
+  path.is_plain = true;
+  path.packed_leaves = 0;
+  std::size_t bytes = 0;
+  if (leaf.blocks >= blocks_at(0, leaf.count - 1u) + 2) bytes += room_at(0, leaf.blocks);
+  for (std::uint32_t level = 0; level < root_.height && !kEditsInPlace<Store>; ++level) {
+    bytes += room_of(*path.at[level].node);
+  }
+  return bytes == 0 || store_.reserve(bytes);
 }
 
 // As prepare_erase, for an erasure and an insertion anywhere in the tree behind it.
@@ -180,6 +201,7 @@ bool Tree<Scalar, Store, Policy>::remove_found(Path& path, const FloatBox& box) 
 // the others give back blocks, and boxes that `removed` touched are tightened.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 bool Tree<Scalar, Store, Policy>::settle(Path& path, const FloatBox& removed) {
+  if (path.is_plain) return trim(path, 0) && tighten(path, 1, removed);
   for (std::uint32_t level = 0; level < root_.height; ++level) {
     const Node& node = *path.at[level].node;
     const std::size_t fewest = level == 0 ? min_leaf_entries(layout_) : kMinChildren;
