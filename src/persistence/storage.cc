@@ -303,17 +303,17 @@ Result<TableEntry> Storage::write(NodeId id, std::span<const std::byte> image,
   static_assert(sizeof next_lsn == sizeof header.previous);
   std::memcpy(&header.previous, &next_lsn, sizeof next_lsn);
   if (compression != Compression::none) {
-    scratch_.assign(image.begin(), image.end());
+    scratch_.resize(image.size());
     std::memcpy(scratch_.data(), &header, sizeof header);
+    std::ranges::copy(image.subspan(sizeof header), scratch_.begin() + sizeof header);
     const std::span packed = packer_.pack(scratch_, compression);
     if (!packed.empty()) return write_packed(id, header.bytes, packed);
   }
   const auto place = this->place(image.size(), Heat::fresh);
   if (!place) return place.error();
   const std::span<std::byte> room = place->room;
-  std::memcpy(room.data() + sizeof header, image.data() + sizeof header,
-              image.size() - sizeof header);
   std::memcpy(room.data(), &header, sizeof header);
+  std::ranges::copy(image.subspan(sizeof header), room.begin() + sizeof header);
   return TableEntry{id, place->address, seal_image(room), header.bytes};
 }
 
