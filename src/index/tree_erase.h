@@ -224,7 +224,8 @@ bool Tree<Scalar, Store, Policy>::settle(Path& path, const FloatBox& removed) {
 }
 
 // The sibling with which a node of the path makes one good node: both fit into one, with some room
-// to spare, whose box is hardly longer than that of the larger of them. kNoPartner if none is.
+// to spare, whose box is hardly longer than that of the larger of them. kNoPartner if none is among
+// those that need not be read from disk for that.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 std::size_t Tree<Scalar, Store, Policy>::find_partner(const Path& path,
                                                       std::uint32_t level) const noexcept {
@@ -232,11 +233,12 @@ std::size_t Tree<Scalar, Store, Policy>::find_partner(const Path& path,
   const Step& up = path.at[level + 1];
   const Partners partners(*up.node, layout_, up.index);
   const View view = store_.view();
+  const auto sibling = [&](std::uint32_t index) {
+    return lead_to_child(view, *up.node, layout_, index);
+  };
+  for (const std::uint32_t index : partners.best()) view.prefetch(sibling(index));
   for (const std::uint32_t index : partners.best()) {
-    view.prefetch(child_ref(*up.node, layout_, index));
-  }
-  for (const std::uint32_t index : partners.best()) {
-    const Node* other = view.node(child_ref(*up.node, layout_, index));
+    const Node* other = is_far(view, sibling(index)) ? nullptr : view.node(sibling(index));
     if (other != nullptr && fits_merged(level, node.count + other->count)) return index;
   }
   return kNoPartner;

@@ -1,7 +1,6 @@
 #include "index/warm_up.h"
 
 #include <algorithm>
-#include <array>
 #include <span>
 #include <vector>
 
@@ -14,16 +13,9 @@ using Child = DurableView::Lead;
 
 // Those of them that are not in memory.
 void load_all(DurableView view, std::span<const Child> nodes) noexcept {
-  std::array<Child, persistence::ReadView::kMostAtOnce> far;
-  std::size_t count = 0;
-  for (const Child node : nodes) {
-    if (!DurableView::is_far(node)) continue;
-    far[count++] = node;
-    if (count < far.size()) continue;
-    view.load_ahead(far);
-    count = 0;
-  }
-  view.load_ahead(std::span(far).first(count));
+  constexpr std::size_t kMost = persistence::ReadView::kMostAtOnce;
+  for (; nodes.size() > kMost; nodes = nodes.subspan(kMost)) view.load_ahead(nodes.first(kMost));
+  view.load_ahead(nodes);
 }
 
 }  // namespace
