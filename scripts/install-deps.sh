@@ -10,7 +10,9 @@ case "${1-}" in
   build) ;;
   test)
     # libclang-rt: the sanitizers of clang. dpkg-dev and file: what cpack looks into packages with.
-    packages+=(libgtest-dev libbenchmark-dev clang-16 libclang-rt-16-dev python3 dpkg-dev file)
+    # valgrind: the tests of work count instructions.
+    packages+=(libgtest-dev libbenchmark-dev clang-16 libclang-rt-16-dev python3 dpkg-dev file
+      valgrind)
     ;;
   *)
     echo "usage: $0 build|test" >&2
