@@ -84,7 +84,12 @@ Result<void> Checkpointer::close() {
   const std::lock_guard lock(running_);
   XTREE_TRY(check_open_locked());
   closed_ = true;
-  return run_locked(Compaction::background);
+  XTREE_TRY(committer_.exclusively([&]() -> Result<void> {
+    log_.keep_no_spares();
+    return {};
+  }));
+  XTREE_TRY(run_locked(Compaction::background));
+  return remove_log();
 }
 
 Result<void> Checkpointer::run_locked(Compaction effort) {

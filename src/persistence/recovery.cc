@@ -77,7 +77,10 @@ Result<Recovered> recover(FileSystem& files, const std::string& directory, const
   auto end = load(files, directory, true, options.cache_bytes, applier, recovered);
   if (!end) return end.error();
   platform::Stopwatch watch;
-  auto log = wal::LogWriter::create(files, log_directory(directory), *end, options.log_file_bytes);
+  const auto worker = options.background_checkpoints ? wal::NextFile::Worker::thread
+                                                     : wal::NextFile::Worker::caller;
+  auto log = wal::LogWriter::create(files, log_directory(directory), *end, options.log_file_bytes,
+                                    worker);
   if (!log) return log.error();
   recovered.log = std::move(log).value();
   watch.lap(recovered.report.log_start_us);

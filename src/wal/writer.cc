@@ -12,10 +12,9 @@
 namespace xtree::wal {
 namespace {
 
-// Files grow by zeros in steps of this size, so that a small log stays small and no commit waits
-// for a whole file to be written.
+// Files grow by zeros in steps of this size where no file was made ready, so that a small log stays
+// small and no commit waits for a whole file to be written.
 constexpr std::uint64_t kZeroStepBytes = std::uint64_t{1} << 20;
-constexpr std::size_t kMostSpares = 2;
 // A group of this size is worth the file system's search for blocks, and not to be written twice.
 constexpr std::uint64_t kLargeGroupBytes = std::uint64_t{32} << 10;
 // Above this, the buffer of an unusually large group is given back.
@@ -25,12 +24,13 @@ constexpr std::size_t kKeptBufferBytes = std::size_t{4} << 20;
 
 Result<std::unique_ptr<LogWriter>> LogWriter::create(FileSystem& file_system,
                                                      std::string directory, const LogEnd& after,
-                                                     std::uint64_t file_bytes) {
+                                                     std::uint64_t file_bytes,
+                                                     NextFile::Worker worker) {
   if (file_bytes < 2 * kBlockBytes || file_bytes > std::uint64_t{1} << 40) {
     return Error(ErrorCode::invalid_argument, "file_bytes", "not a size for a log file");
   }
   auto writer = std::make_unique<LogWriter>(Key{}, file_system, std::move(directory),
-                                            whole_blocks(file_bytes));
+                                            whole_blocks(file_bytes), worker);
   XTREE_TRY(writer->make_directory());
   XTREE_TRY(writer->begin(after));
   return writer;
@@ -55,12 +55,13 @@ Result<void> LogWriter::begin(const LogEnd& after) {
     return Error(ErrorCode::already_exists, path.c_str(), "the log goes on in this file");
   }
   older_ = *std::move(files);
-  first_own_ = after.highest_file + 1;
+  highest_ = after.highest_file;
+  first_own_ = highest_ + 1;
   generation_ = after.generation + 1;
   const bool keeps_tail = platform::planted(platform::Plant::torn_tail_kept);
   next_lsn_ = after.proven_lsn;
   durable_lsn_ = after.proven_lsn;
-  XTREE_TRY(open_file(first_own_));
+  XTREE_TRY(make_file());
   XTREE_TRY(carry_over(after));
   XTREE_TRY(commit_header({.first_lsn = after.proven_lsn,
                            .predecessor_file = after.proven.file,
@@ -115,17 +116,39 @@ Result<void> LogWriter::append(const GroupInfo& info, std::span<const std::byte>
   if (failure_) return poisoned();
   XTREE_CHECK(info.operations > 0 && info.first_lsn == next_lsn_);
   const std::uint64_t bytes = group_bytes(payload.size());
-  if (offset_ > kFirstGroupOffset && offset_ + bytes > file_bytes_) {
-    XTREE_TRY(remember(next_file()));
+  if (is_full_for(bytes)) XTREE_TRY(remember(next_file()));
+  XTREE_TRY(remember(write_group({.operations = info.operations,
+                                  .first_lsn = info.first_lsn,
+                                  .epoch = info.epoch,
+                                  .time_us = info.time_us,
+                                  .payload_bytes = payload.size(),
+                                  .payload_crc = platform::crc32c(payload),
+                                  .origin = GroupOrigin::appended},
+                                 payload)));
+  if (bytes < kLargeGroupBytes) prepare_next_file(bytes);
+  return {};
+}
+
+// A small group also leaves a file that it would have to lengthen when the next one is ready.
+bool LogWriter::is_full_for(std::uint64_t bytes) const noexcept {
+  const std::uint64_t end = offset_ + bytes;
+  if (offset_ == kFirstGroupOffset || end <= written_bytes_) return false;
+  return end > file_bytes_ || (bytes < kLargeGroupBytes && next_.is_ready());
+}
+
+// Small groups are what zeros are for: once they have filled half of a file, they are taken to
+// need another one. The files of a log become longer from one to the next, as it has shown to grow.
+void LogWriter::prepare_next_file(std::uint64_t bytes) noexcept {
+  small_bytes_ += bytes;
+  if (2 * small_bytes_ < written_bytes_ || next_.number() != 0) return;
+  std::uint64_t spare = 0;
+  if (!spares_.empty()) {
+    spare = spares_.back();
+    spares_.pop_back();
   }
-  return remember(write_group({.operations = info.operations,
-                               .first_lsn = info.first_lsn,
-                               .epoch = info.epoch,
-                               .time_us = info.time_us,
-                               .payload_bytes = payload.size(),
-                               .payload_crc = platform::crc32c(payload),
-                               .origin = GroupOrigin::appended},
-                              payload));
+  const std::uint64_t wanted = worker_ == NextFile::Worker::thread ? 2 * written_bytes_
+                                                                   : kZeroStepBytes;
+  next_.prepare(++highest_, spare, std::min(file_bytes_, wanted));
 }
 
 Result<void> LogWriter::add(const GroupInfo& info, std::span<const std::byte> payload) {
@@ -175,11 +198,19 @@ Result<void> LogWriter::release_before(std::uint64_t file) {
     // Of a file of a former life a sync may have failed: then it reads as if it were whole, and
     // neither its zeros nor its size are on the disk, nor will a sync bring them there.
     const bool is_own = older_.front() >= first_own_;
-    const bool is_kept = is_own && spares_.size() < kMostSpares;
+    const bool is_kept = is_own && spares_.size() < most_spares_;
     (is_kept ? spares_ : unneeded_).push_back(older_.front());
     older_.erase(older_.begin());
   }
   return {};
+}
+
+void LogWriter::keep_no_spares() {
+  most_spares_ = 0;
+  unneeded_.insert(unneeded_.end(), spares_.begin(), spares_.end());
+  spares_.clear();
+  if (next_.number() != 0) unneeded_.push_back(next_.number());
+  static_cast<void>(next_.take());
 }
 
 Result<void> LogWriter::remove_unneeded(
@@ -205,42 +236,52 @@ Result<void> LogWriter::next_file() {
   if (!platform::planted(platform::Plant::roll_without_sync)) XTREE_TRY(sync_groups());
   const LogPosition predecessor = position();
   older_.push_back(number_);
-  XTREE_TRY(open_file(number_ + 1));
-  return commit_header({.first_lsn = next_lsn_,
-                        .predecessor_file = predecessor.file,
-                        .predecessor_offset = predecessor.offset,
-                        .predecessor_generation = generation_,
-                        .carried_end = offset_});
+  const std::uint64_t prepared = next_.number();
+  std::optional<FreshFile> fresh;
+  if (prepared != 0) fresh = next_.take();
+  if (fresh) {
+    adopt(prepared, *std::move(fresh));
+  } else {
+    XTREE_TRY(make_file());
+  }
+  const FileHeader header{.first_lsn = next_lsn_,
+                          .predecessor_file = predecessor.file,
+                          .predecessor_offset = predecessor.offset,
+                          .predecessor_generation = generation_,
+                          .carried_end = offset_};
+  return fresh ? write_header(header) : commit_header(header);
 }
 
-// Opens a new or a released file as file `number`. Its header is still that of another file.
-Result<void> LogWriter::open_file(std::uint64_t number) {
-  const std::string path = log_file_path(directory_, number);
-  const bool recycled = !spares_.empty();
-  if (recycled) {
-    XTREE_TRY(file_system_.rename(log_file_path(directory_, spares_.back()), path));
-    spares_.pop_back();
-  }
-  auto opened = file_system_.open(path, recycled ? OpenMode::read_write : OpenMode::create);
-  if (!opened) return opened.error();
-  file_ = *std::move(opened);
-  const auto bytes = file_->size();
-  if (!bytes) return bytes.error();
-  written_bytes_ = *bytes;
-  if (written_bytes_ > file_bytes_) {
-    XTREE_TRY(file_->truncate(file_bytes_));
-    written_bytes_ = file_bytes_;
-  }
+// Makes a file of a released one or a new one, while the caller waits.
+Result<void> LogWriter::make_file() {
+  const std::uint64_t number = ++highest_;
+  const std::uint64_t spare = spares_.empty() ? 0 : spares_.back();
+  auto fresh = make_fresh_file(file_system_, directory_, number, spare, file_bytes_);
+  if (!fresh) return fresh.error();
+  if (spare != 0) spares_.pop_back();
+  adopt(number, *std::move(fresh));
+  return extend_to(kFirstGroupOffset);
+}
+
+void LogWriter::adopt(std::uint64_t number, FreshFile fresh) noexcept {
+  file_ = std::move(fresh.file);
+  written_bytes_ = fresh.bytes;
+  small_bytes_ = 0;
   number_ = number;
   offset_ = kFirstGroupOffset;
   last_ = {};
-  return extend_to(kFirstGroupOffset);
 }
 
 // The header makes the file a part of the log, so all that it speaks of is synced before it, and
 // it is synced together with the file's name before a commit can rely on it.
-Result<void> LogWriter::commit_header(FileHeader header) {
+Result<void> LogWriter::commit_header(const FileHeader& header) {
   if (!platform::planted(platform::Plant::log_header_early)) XTREE_TRY(file_->sync());
+  XTREE_TRY(write_header(header));
+  if (platform::planted(platform::Plant::log_directory_not_synced)) return {};
+  return file_system_.sync_directory(directory_);
+}
+
+Result<void> LogWriter::write_header(FileHeader header) {
   header.file = number_;
   header.generation = generation_;
   header.file_bytes = written_bytes_;
@@ -249,8 +290,7 @@ Result<void> LogWriter::commit_header(FileHeader header) {
   XTREE_TRY(file_->write_at(0, buffer_));
   XTREE_TRY(file_->sync());
   last_ = {};
-  if (platform::planted(platform::Plant::log_directory_not_synced)) return {};
-  return file_system_.sync_directory(directory_);
+  return {};
 }
 
 Result<void> LogWriter::write_group(GroupHeader header, std::span<const std::byte> payload) {
@@ -288,14 +328,8 @@ Result<void> LogWriter::write_group(GroupHeader header, std::span<const std::byt
 // A block that was written before is made durable at half the price of a new one.
 Result<void> LogWriter::extend_to(std::uint64_t end) {
   if (end <= written_bytes_) return {};
-  const std::uint64_t goal = std::max(end, std::min(file_bytes_, written_bytes_ + kZeroStepBytes));
-  const std::vector<std::byte> zeros(std::min(goal - written_bytes_, kZeroStepBytes));
-  while (written_bytes_ < goal) {
-    const std::uint64_t count = std::min<std::uint64_t>(zeros.size(), goal - written_bytes_);
-    XTREE_TRY(file_->write_at(written_bytes_, std::span(zeros).first(count)));
-    written_bytes_ += count;
-  }
-  return {};
+  const std::uint64_t step = std::min(file_bytes_, written_bytes_ + kZeroStepBytes);
+  return write_zeros(*file_, written_bytes_, std::max(end, step));
 }
 
 Result<void> LogWriter::remember(Result<void> result) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "wal/format.h"
+#include "wal/fresh_file.h"
 #include "wal/log_file.h"
 #include "wal/reader.h"
 #include "xtree/platform.h"
@@ -35,9 +36,10 @@ class LogWriter {
   // default LogEnd in an empty directory begins a log. Groups that nothing proves to have been
   // synced are copied into the new file. `file_bytes` is the size of a file, in whole blocks.
   // The directory is made if it is not there. `already_exists` when there are files that the
-  // replay did not see.
-  static Result<std::unique_ptr<LogWriter>> create(FileSystem& file_system, std::string directory,
-                                                   const LogEnd& after, std::uint64_t file_bytes);
+  // replay did not see. `worker` makes the files behind the first ready ahead of their use.
+  static Result<std::unique_ptr<LogWriter>> create(
+      FileSystem& file_system, std::string directory, const LogEnd& after,
+      std::uint64_t file_bytes, NextFile::Worker worker = NextFile::Worker::caller);
 
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
@@ -62,6 +64,9 @@ class LogWriter {
   // written again, which spares the file system the search for blocks; the others wait for
   // `remove_unneeded`. Does not poison the writer when it fails.
   Result<void> release_before(std::uint64_t file);
+  // The log is about to end: the files that are kept or were made ready wait for `remove_unneeded`,
+  // too, and so do those that are released from now on.
+  void keep_no_spares();
   // Has those files removed by `remove`, which takes a path. A failure ends it, and what is left
   // waits for the next call. Beside `release_before` this is the one call that needs no commit
   // lock if both come from one thread at a time: removing files takes long.
@@ -82,8 +87,13 @@ class LogWriter {
   struct Key {};
 
  public:
-  LogWriter(Key, FileSystem& file_system, std::string directory, std::uint64_t file_bytes) noexcept
-      : file_system_(file_system), directory_(std::move(directory)), file_bytes_(file_bytes) {}
+  LogWriter(Key, FileSystem& file_system, std::string directory, std::uint64_t file_bytes,
+            NextFile::Worker worker) noexcept
+      : file_system_(file_system),
+        directory_(std::move(directory)),
+        file_bytes_(file_bytes),
+        worker_(worker),
+        next_(file_system, directory_, worker) {}
 
  private:
   Result<void> make_directory();
@@ -92,8 +102,12 @@ class LogWriter {
   Result<void> carry(const StoredGroup& group);
   Result<void> sync_groups();
   Result<void> next_file();
-  Result<void> open_file(std::uint64_t number);
-  Result<void> commit_header(FileHeader header);
+  Result<void> make_file();
+  void adopt(std::uint64_t number, FreshFile fresh) noexcept;
+  Result<void> commit_header(const FileHeader& header);
+  Result<void> write_header(FileHeader header);
+  [[nodiscard]] bool is_full_for(std::uint64_t bytes) const noexcept;
+  void prepare_next_file(std::uint64_t bytes) noexcept;
   Result<void> write_group(GroupHeader header, std::span<const std::byte> payload);
   [[nodiscard]] bool takes(const GroupInfo& info, std::size_t payload_bytes) const noexcept;
   Result<void> write_addition(const GroupInfo& info, std::span<const std::byte> payload);
@@ -104,13 +118,17 @@ class LogWriter {
   FileSystem& file_system_;
   std::string directory_;
   std::uint64_t file_bytes_;
+  NextFile::Worker worker_;
   std::uint64_t generation_ = 0;
 
   std::unique_ptr<File> file_;
   std::uint64_t first_own_ = 0;  // the first file that this writer began
+  std::uint64_t highest_ = 0;    // the last number that was given to a file
   std::uint64_t number_ = 0;
   std::uint64_t offset_ = 0;         // where the next group goes
   std::uint64_t written_bytes_ = 0;  // the size of the file: zeros lie behind `offset_`
+  std::uint64_t small_bytes_ = 0;    // of the file's groups that are not large
+  NextFile next_;
 
   // The last group, whose block takes additions until it is synced.
   struct LastGroup {
@@ -125,6 +143,7 @@ class LogWriter {
   std::uint64_t durable_lsn_ = 1;
   std::uint64_t appended_bytes_ = 0;
 
+  std::size_t most_spares_ = 2;
   std::vector<std::uint64_t> older_;   // files before this one, sorted
   std::vector<std::uint64_t> spares_;  // released files that wait to be renamed
   std::vector<std::uint64_t> unneeded_;  // released files that wait to be removed

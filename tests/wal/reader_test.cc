@@ -92,6 +92,7 @@ TEST(WalReader, DamageBeforeSyncedGroupsIsCorruptionWithItsPlace) {
   writer = reopen(files);
   append_synced(*writer, 3, 200);
   const std::uint64_t last = writer->position().offset - kBlockBytes;
+  const std::uint64_t second = writer->position().file;
 
   const auto check = [&](std::uint64_t file, std::uint64_t begin, std::uint64_t offset) {
     flip(files, path_of(file), offset);
@@ -99,7 +100,7 @@ TEST(WalReader, DamageBeforeSyncedGroupsIsCorruptionWithItsPlace) {
     flip(files, path_of(file), offset);
     return !::testing::Test::HasFailure();
   };
-  // The fourth group of file 1 was not yet proven to be durable, so file 2 has it.
+  // The fourth group of file 1 was not yet proven to be durable, so the second life's file has it.
   for (std::uint64_t group = kFirstGroupOffset; group + 2 * kBlockBytes < first_end.offset;
        group += 2 * kBlockBytes) {
     for (std::uint64_t i = 0; i < sizeof(wal::GroupHeader) + 6000; i += i < 96 ? 1 : 37) {
@@ -109,12 +110,12 @@ TEST(WalReader, DamageBeforeSyncedGroupsIsCorruptionWithItsPlace) {
   for (std::uint64_t group = kFirstGroupOffset; group < last;
        group += group == kFirstGroupOffset ? 2 * kBlockBytes : kBlockBytes) {
     for (std::uint64_t i = 0; i < sizeof(wal::GroupHeader) + 200; ++i) {
-      ASSERT_TRUE(check(2, group, group + i)) << "byte " << i << " of the group at " << group;
+      ASSERT_TRUE(check(second, group, group + i)) << "byte " << i << " of the group at " << group;
     }
   }
   for (std::uint64_t i = 0; i < sizeof(wal::FileHeader); ++i) {
-    ASSERT_TRUE(check(1, 0, i)) << "byte " << i << " of the header of file 1";
-    ASSERT_TRUE(check(2, 0, i)) << "byte " << i << " of the header of file 2";
+    ASSERT_TRUE(check(1, 0, i)) << "byte " << i << " of the header of the first";
+    ASSERT_TRUE(check(second, 0, i)) << "byte " << i << " of the header of the second";
   }
   EXPECT_TRUE(replay(files).end);
 }

@@ -1,0 +1,96 @@
+#include "wal/fresh_file.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "platform/check.h"
+#include "platform/plant.h"
+#include "platform/without_throwing.h"
+#include "wal/format.h"
+#include "wal/log_file.h"
+
+namespace xtree::wal {
+namespace {
+
+// Zeros go to the disk piece by piece: commits sync the file before meanwhile, and each of these
+// syncs waits for whatever the disk has been given.
+constexpr std::uint64_t kPieceBytes = std::uint64_t{128} << 10;
+
+}  // namespace
+
+Result<FreshFile> make_fresh_file(FileSystem& file_system, const std::string& directory,
+                                  std::uint64_t number, std::uint64_t spare,
+                                  std::uint64_t most_bytes) {
+  const std::string path = log_file_path(directory, number);
+  if (spare != 0) XTREE_TRY(file_system.rename(log_file_path(directory, spare), path));
+  auto opened = file_system.open(path, spare != 0 ? OpenMode::read_write : OpenMode::create);
+  if (!opened) return opened.error();
+  FreshFile fresh{.file = *std::move(opened)};
+  const auto bytes = fresh.file->size();
+  if (!bytes) return bytes.error();
+  fresh.bytes = *bytes;
+  if (fresh.bytes > most_bytes) {
+    XTREE_TRY(fresh.file->truncate(most_bytes));
+    fresh.bytes = most_bytes;
+  }
+  return fresh;
+}
+
+Result<void> write_zeros(File& file, std::uint64_t& bytes, std::uint64_t goal) {
+  const std::vector<std::byte> zeros(goal - bytes);
+  XTREE_TRY(file.write_at(bytes, zeros));
+  bytes = goal;
+  return {};
+}
+
+void NextFile::prepare(std::uint64_t number, std::uint64_t spare, std::uint64_t bytes) noexcept {
+  number_ = number;
+  is_awaited_.store(false, std::memory_order_relaxed);  // before the thread there is
+  const bool begun = worker_ == Worker::thread && platform::try_to([&] {
+                       thread_ = std::thread([this, spare, bytes] { run(spare, bytes); });
+                     });
+  if (!begun) run(spare, bytes);
+}
+
+std::optional<FreshFile> NextFile::take() noexcept {
+  finish();
+  number_ = 0;
+  is_ready_.store(false, std::memory_order_relaxed);
+  return std::exchange(made_, std::nullopt);
+}
+
+void NextFile::finish() noexcept {
+  is_awaited_.store(true, std::memory_order_relaxed);  // a hint; the thread's end orders the rest
+  if (thread_.joinable()) thread_.join();
+}
+
+void NextFile::run(std::uint64_t spare, std::uint64_t bytes) noexcept {
+  auto made = platform::without_throwing("log", [&] { return make(spare, bytes); });
+  if (made) {
+    made_ = std::move(made).value();
+  } else {
+    // It may be a disk that is full: whoever needs the file tries with all the room there is.
+    static_cast<void>(platform::without_throwing(
+        "log", [&] { return file_system_.remove(log_file_path(directory_, number_)); }));
+  }
+  is_ready_.store(true, std::memory_order_release);
+}
+
+Result<FreshFile> NextFile::make(std::uint64_t spare, std::uint64_t bytes) {
+  auto fresh = make_fresh_file(file_system_, directory_, number_, spare, bytes);
+  if (!fresh) return fresh.error();
+  while (fresh->bytes < bytes) {
+    const std::uint64_t begin = fresh->bytes;
+    XTREE_TRY(write_zeros(*fresh->file, fresh->bytes, std::min(bytes, begin + kPieceBytes)));
+    if (worker_ == Worker::caller) continue;
+    XTREE_TRY(fresh->file->write_back(begin, fresh->bytes - begin));
+    if (is_awaited_.load(std::memory_order_relaxed)) break;  // a hint
+  }
+  if (!platform::planted(platform::Plant::log_header_early)) XTREE_TRY(fresh->file->sync());
+  if (platform::planted(platform::Plant::log_directory_not_synced)) return fresh;
+  XTREE_TRY(file_system_.sync_directory(directory_));
+  return fresh;
+}
+
+}  // namespace xtree::wal

@@ -1,0 +1,74 @@
+// Log files before they are a part of the log: a name, a size, and zeros.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "xtree/platform.h"
+
+namespace xtree::wal {
+
+// Its header is still that of no file, or of another one.
+struct FreshFile {
+  std::unique_ptr<File> file;
+  std::uint64_t bytes = 0;  // its size; all of it was written
+};
+
+// Makes file `number`: of the released file `spare`, which gets its name, or a new one when that is
+// 0. It is no longer than `most_bytes`, and may be empty.
+Result<FreshFile> make_fresh_file(FileSystem& file_system, const std::string& directory,
+                                  std::uint64_t number, std::uint64_t spare,
+                                  std::uint64_t most_bytes);
+
+// Writes zeros from `bytes`, which is the file's size and becomes `goal`, to there.
+Result<void> write_zeros(File& file, std::uint64_t& bytes, std::uint64_t goal);
+
+// The file in which the log will go on, made ready while the one before it fills, so that no commit
+// waits for its zeros. A thread does it, or else the caller of `prepare`.
+//
+// Calls exclude one another.
+class NextFile {
+ public:
+  enum class Worker : bool { caller, thread };
+
+  NextFile(FileSystem& file_system, const std::string& directory, Worker worker) noexcept
+      : file_system_(file_system), directory_(directory), worker_(worker) {}
+  // Waits for the thread. A file that nobody took stays, and the next life of the log removes it.
+  ~NextFile() { finish(); }
+  NextFile(const NextFile&) = delete;
+  NextFile& operator=(const NextFile&) = delete;
+
+  // Begins to make file `number`, of `spare` if that is not 0, and to write it to a size of
+  // `bytes`. Nothing of what fails is told: who takes the file learns that there is none.
+  void prepare(std::uint64_t number, std::uint64_t spare, std::uint64_t bytes) noexcept;
+  // The number of the file that was asked for and not taken; 0 when there is none.
+  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
+  // Whether `take` would not have to wait.
+  [[nodiscard]] bool is_ready() const noexcept {
+    return is_ready_.load(std::memory_order_acquire);  // the thread is done with all of this
+  }
+  // The file, its name and what it has of zeros synced: some may be missing when the thread was
+  // still at work. Nothing when it could not be made; then its number is not to be used again, or
+  // what the system's cache has of it might be believed.
+  std::optional<FreshFile> take() noexcept;
+
+ private:
+  void finish() noexcept;
+  void run(std::uint64_t spare, std::uint64_t bytes) noexcept;
+  Result<FreshFile> make(std::uint64_t spare, std::uint64_t bytes);
+
+  FileSystem& file_system_;
+  const std::string& directory_;
+  const Worker worker_;
+  std::uint64_t number_ = 0;
+  std::optional<FreshFile> made_;
+  std::atomic<bool> is_awaited_ = false;
+  std::atomic<bool> is_ready_ = false;
+  std::thread thread_;
+};
+
+}  // namespace xtree::wal
