@@ -82,13 +82,16 @@ struct Options {
   // changed as much again. A bulk load, an index that is verified, a join and a nearest query may
   // go beyond the limit until they end.
   std::uint64_t cache_bytes = 0;
-  // The size to which a log file is written before it is used, and at which the next one starts.
+  // The size to which log files are written before they are used, and at which the next one starts.
+  // The first ones of a log are smaller.
   std::uint64_t log_file_bytes = std::uint64_t{16} << 20;
   // End snapshots that are open for longer, in milliseconds: what they held is given back, and
   // queries on them fail with `limit_exceeded`. Looked at when something is written, and by
   // `stats`. 0: never.
   std::uint64_t max_snapshot_age_ms = 0;
-  // Let a thread of the database take checkpoints. Without it only `checkpoint` and `close` do.
+  // Let a thread of the database take checkpoints, and another one make log files ready before they
+  // are needed. Without it only `checkpoint` and `close` take checkpoints, and writers make the
+  // files of the log themselves.
   bool background_checkpoints = true;
   // Where the files live; null means the operating system's. It must outlive the database.
   FileSystem* file_system = nullptr;

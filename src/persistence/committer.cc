@@ -371,6 +371,18 @@ void Committer::arm_sync_locked() {
   logger_wakes_.notify_one();
 }
 
+// Writers go on while the disk is at work: what they append belongs to the next interval.
+Result<void> Committer::sync_beside() {
+  bool begun = false;
+  XTREE_TRY(exclusively([&]() -> Result<void> {
+    begun = log_.begin_sync();
+    return {};
+  }));
+  if (!begun) return {};
+  log_.run_sync();
+  return exclusively([&] { return log_.end_sync(); });
+}
+
 // Leads while there is something queued and nobody else does, and syncs what has been waiting for
 // the interval. For that it goes before those who would lead, who might never let it in.
 void Committer::run_logger() {
@@ -384,8 +396,9 @@ void Committer::run_logger() {
     } else if (std::chrono::steady_clock::now() < next_sync_) {
       logger_wakes_.wait_until(lock, next_sync_);
     } else {
+      next_sync_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(sync_interval_ms_);
       lock.unlock();
-      const Result<void> result = exclusively([&] { return sync_log(); });
+      const Result<void> result = sync_beside();
       lock.lock();
       if (!result && !poison_) poison_ = result.error();
     }

@@ -153,6 +153,7 @@ class Committer {
   Result<void> process(const CommitQueue& group);
   Result<void> write_log(const CommitQueue& group);
   Result<void> sync_log();
+  Result<void> sync_beside();
   void start_logger_locked();
   void run_logger();
   void arm_sync_locked();

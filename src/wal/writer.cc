@@ -8,6 +8,7 @@
 #include "platform/check.h"
 #include "platform/crc32c.h"
 #include "platform/plant.h"
+#include "platform/without_throwing.h"
 
 namespace xtree::wal {
 namespace {
@@ -222,13 +223,57 @@ Result<void> LogWriter::remove_unneeded(
   return {};
 }
 
+// A system that fails to write something may tell only one of two syncs that run at a time: nothing
+// is promised before the one that runs beside is known to have succeeded.
 Result<void> LogWriter::sync_groups() {
+  XTREE_TRY(settle_sync());
   if (durable_lsn_ == next_lsn_) return {};
   XTREE_TRY(file_->sync());
   durable_lsn_ = next_lsn_;
-  // What was synced is not written again, not even in part.
-  if (!platform::planted(platform::Plant::synced_block_filled)) last_ = {};
+  close_block();
   return {};
+}
+
+bool LogWriter::begin_sync() {
+  if (failure_ || sync_beside_.has_begun() || durable_lsn_ == next_lsn_) return false;
+  close_block();
+  sync_beside_.begin(next_lsn_);
+  return true;
+}
+
+Result<void> LogWriter::end_sync() {
+  if (failure_) return poisoned();
+  return remember(settle_sync());
+}
+
+Result<void> LogWriter::settle_sync() {
+  if (!sync_beside_.has_begun()) return {};
+  XTREE_TRY(sync_beside_.end());
+  durable_lsn_ = std::max(durable_lsn_, sync_beside_.lsn());
+  return {};
+}
+
+void LogWriter::SyncBeside::begin(std::uint64_t lsn) noexcept {
+  has_begun_ = true;
+  lsn_ = lsn;
+  is_done_.store(false, std::memory_order_relaxed);  // the caller's exclusion orders it
+}
+
+void LogWriter::SyncBeside::run(File& file) noexcept {
+  result_ = platform::without_throwing("log", [&] { return file.sync(); });
+  is_done_.store(true, std::memory_order_release);
+  is_done_.notify_all();
+}
+
+Result<void> LogWriter::SyncBeside::end() noexcept {
+  is_done_.wait(false, std::memory_order_acquire);  // the result, and the end of the file's use
+  has_begun_ = false;
+  return result_;
+}
+
+// What is synced is not written again, not even in part.
+void LogWriter::close_block() noexcept {
+  if (!platform::planted(platform::Plant::synced_block_filled)) last_ = {};
 }
 
 Result<void> LogWriter::next_file() {

@@ -1,6 +1,7 @@
 // Writing the log: groups in order, files in a chain, each file ready before it is used.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -56,6 +57,13 @@ class LogWriter {
   // Returns once everything that was appended would survive power loss.
   Result<void> sync();
 
+  // A sync in three parts, so that other calls, also those that append, may come while it runs. The
+  // first and the last exclude other calls as all do; only `run_sync` does not, which waits for the
+  // disk. `begin_sync` says whether there is anything to sync: then the others have to follow.
+  [[nodiscard]] bool begin_sync();
+  void run_sync() noexcept { sync_beside_.run(*file_); }
+  Result<void> end_sync();
+
   // Syncs, and begins a new file unless this one is still empty; returns where the next group will
   // begin. All that stands before lies in files with lower numbers.
   Result<LogPosition> roll();
@@ -96,11 +104,29 @@ class LogWriter {
         next_(file_system, directory_, worker) {}
 
  private:
+  // A sync that one thread runs and another one may wait for.
+  class SyncBeside {
+   public:
+    [[nodiscard]] bool has_begun() const noexcept { return has_begun_; }
+    [[nodiscard]] std::uint64_t lsn() const noexcept { return lsn_; }
+    void begin(std::uint64_t lsn) noexcept;
+    void run(File& file) noexcept;
+    Result<void> end() noexcept;
+
+   private:
+    bool has_begun_ = false;
+    std::uint64_t lsn_ = 0;  // it makes the operations below this one durable
+    std::atomic<bool> is_done_ = false;
+    Result<void> result_;
+  };
+
   Result<void> make_directory();
   Result<void> begin(const LogEnd& after);
   Result<void> carry_over(const LogEnd& after);
   Result<void> carry(const StoredGroup& group);
   Result<void> sync_groups();
+  Result<void> settle_sync();
+  void close_block() noexcept;
   Result<void> next_file();
   Result<void> make_file();
   void adopt(std::uint64_t number, FreshFile fresh) noexcept;
@@ -129,6 +155,7 @@ class LogWriter {
   std::uint64_t written_bytes_ = 0;  // the size of the file: zeros lie behind `offset_`
   std::uint64_t small_bytes_ = 0;    // of the file's groups that are not large
   NextFile next_;
+  SyncBeside sync_beside_;  // of file_, which is not left before that is done
 
   // The last group, whose block takes additions until it is synced.
   struct LastGroup {

@@ -15,7 +15,7 @@ inline constexpr std::uint64_t kSpecimenLanes = 2;
 
 using LaneStates = std::vector<LaneState>;
 
-// A step's effect, and the log files that were there after it.
+// A step's effect, and the log files that the log had come to by then.
 struct Moment {
   LaneStates states;
   std::set<std::string> log_files;

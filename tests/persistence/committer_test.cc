@@ -64,6 +64,60 @@ class NumberList final : public persistence::Applier {
   std::vector<std::uint64_t> logged_;
 };
 
+// Files whose syncs wait while the gate is shut.
+class GatedFileSystem final : public testing::SimulatedFileSystem {
+ public:
+  Result<std::unique_ptr<File>> open(std::string_view path, OpenMode mode) override {
+    auto opened = SimulatedFileSystem::open(path, mode);
+    if (!opened) return opened.error();
+    return std::unique_ptr<File>(std::make_unique<GatedFile>(*std::move(opened), *this));
+  }
+
+  void shut() { is_shut_.store(true, std::memory_order_seq_cst); }
+  void let_through() {
+    is_shut_.store(false, std::memory_order_seq_cst);
+    is_shut_.notify_all();
+  }
+  // Until a sync waits at the gate.
+  void await_sync() const { waiting_.wait(0, std::memory_order_seq_cst); }
+  [[nodiscard]] int waiting() const { return waiting_.load(std::memory_order_seq_cst); }
+
+ private:
+  class GatedFile final : public File {
+   public:
+    GatedFile(std::unique_ptr<File> file, GatedFileSystem& gate)
+        : file_(std::move(file)), gate_(gate) {}
+
+    Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> bytes) override {
+      return file_->read_at(offset, bytes);
+    }
+    Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
+      return file_->write_at(offset, bytes);
+    }
+    Result<void> sync() override {
+      gate_.pass();
+      return file_->sync();
+    }
+    Result<void> truncate(std::uint64_t bytes) override { return file_->truncate(bytes); }
+    Result<std::uint64_t> size() override { return file_->size(); }
+    Result<void> lock() override { return file_->lock(); }
+
+   private:
+    std::unique_ptr<File> file_;
+    GatedFileSystem& gate_;
+  };
+
+  void pass() {
+    waiting_.fetch_add(1, std::memory_order_seq_cst);
+    waiting_.notify_all();
+    is_shut_.wait(true, std::memory_order_seq_cst);
+    waiting_.fetch_sub(1, std::memory_order_seq_cst);
+  }
+
+  std::atomic<bool> is_shut_ = false;
+  std::atomic<int> waiting_ = 0;
+};
+
 class CommitterTest : public ::testing::Test {
  protected:
   void start(const Options& options = {}) {
@@ -92,7 +146,7 @@ class CommitterTest : public ::testing::Test {
     return numbers;
   }
 
-  testing::SimulatedFileSystem files_;
+  GatedFileSystem files_;
   NumberList list_;
   std::unique_ptr<persistence::VersionStore> store_ =
       persistence::VersionStore::create(0, nullptr).value();
@@ -192,6 +246,38 @@ TEST_F(CommitterTest, EventualWritesAreSyncedByNobodysWaiting) {
     ASSERT_TRUE(commit(i, Durability::eventual));
     while (files_.count(Call::sync) == syncs) std::this_thread::yield();
   }
+}
+
+TEST_F(CommitterTest, EventualWritesGoOnWhileTheLoggerSyncs) {
+  Options options;
+  options.sync_interval_ms = 1;
+  start(options);
+  files_.shut();
+  ASSERT_TRUE(commit(0, Durability::eventual));
+  files_.await_sync();
+  for (std::uint64_t i = 1; i < 100; ++i) ASSERT_TRUE(commit(i, Durability::eventual));
+  EXPECT_EQ(files_.waiting(), 1);
+  files_.let_through();
+  ASSERT_TRUE(committer_->stop());
+  EXPECT_EQ(log_->durable_lsn(), 101u);
+  EXPECT_EQ(replayed(), list_.applied());
+}
+
+// A sync of its own could succeed though the lost pages are those of its group.
+TEST_F(CommitterTest, StrictWriteFailsWhenTheLoggersSyncBesideItFails) {
+  Options options;
+  options.sync_interval_ms = 1;
+  start(options);
+  files_.shut();
+  ASSERT_TRUE(commit(1, Durability::eventual));
+  files_.await_sync();
+  files_.fail(Call::sync, 1, Error(ErrorCode::io_error, 5, "disk", "planted"));
+  std::thread writer([&] { EXPECT_FALSE(commit(2)); });
+  while (committer_->appended_bytes() == wal::kBlockBytes) std::this_thread::yield();
+  files_.let_through();
+  writer.join();
+  EXPECT_EQ(commit(3).error().code(), ErrorCode::poisoned);
+  EXPECT_FALSE(committer_->stop());
 }
 
 // The writes that meet the failure and all later ones fail, whoever leads.

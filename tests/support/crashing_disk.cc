@@ -1,5 +1,7 @@
 #include "support/crashing_disk.h"
 
+#include <cstring>
+#include <string_view>
 #include <utility>
 
 namespace xtree::test {
@@ -80,6 +82,20 @@ DirectoryImage directory_of(const DiskImage& disk, const std::string& directory)
     entry.node->read(0, bytes);
   }
   return files;
+}
+
+std::set<std::string> begun_log_files(const DirectoryImage& image) {
+  constexpr std::string_view kMagic = "XTREELOG";  // design/wal_format.md, "File header"
+  constexpr std::size_t kNumberOffset = 16;
+  std::set<std::string> names;
+  for (const auto& [name, bytes] : image) {
+    if (!name.starts_with("wal/") || bytes.size() < kNumberOffset + sizeof(std::uint64_t)) continue;
+    std::uint64_t number = 0;
+    std::memcpy(&number, bytes.data() + kNumberOffset, sizeof number);
+    const bool has_magic = std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) == 0;
+    if (has_magic && std::stoull(name.substr(4), nullptr, 16) == number) names.insert(name);
+  }
+  return names;
 }
 
 Bytes read_file(FileSystem& files, const std::string& path) {

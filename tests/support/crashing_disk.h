@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -45,6 +46,10 @@ class CrashingDisk {
 [[nodiscard]] testing::DiskImage disk_of(const std::string& directory, const DirectoryImage& files);
 [[nodiscard]] DirectoryImage directory_of(const testing::DiskImage& disk,
                                           const std::string& directory);
+
+// The log files of a database's directory that the log has come to: those whose headers say so. One
+// that was made ready ahead of its use is not among them.
+[[nodiscard]] std::set<std::string> begun_log_files(const DirectoryImage& image);
 
 // A file's bytes, to be looked at and to be damaged behind everybody's back.
 [[nodiscard]] Bytes read_file(FileSystem& files, const std::string& path);
