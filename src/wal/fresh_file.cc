@@ -44,48 +44,80 @@ Result<void> write_zeros(File& file, std::uint64_t& bytes, std::uint64_t goal) {
   return {};
 }
 
+NextFile::~NextFile() {
+  if (!thread_.joinable()) return;
+  await();
+  state_.store(State::ending, std::memory_order_release);
+  state_.notify_all();
+  thread_.join();
+}
+
 void NextFile::prepare(std::uint64_t number, std::uint64_t spare, std::uint64_t bytes) noexcept {
   number_ = number;
-  is_awaited_.store(false, std::memory_order_relaxed);  // before the thread there is
-  const bool begun = worker_ == Worker::thread && platform::try_to([&] {
-                       thread_ = std::thread([this, spare, bytes] { run(spare, bytes); });
-                     });
-  if (!begun) run(spare, bytes);
+  spare_ = spare;
+  bytes_ = bytes;
+  is_awaited_.store(false, std::memory_order_relaxed);
+  state_.store(State::asked, std::memory_order_release);
+  if (start()) {
+    state_.notify_all();
+  } else {
+    run();
+  }
+}
+
+// Without a thread, because there is none to be had or none is wanted, the caller does the work.
+bool NextFile::start() noexcept {
+  if (worker_ == Worker::caller) return false;
+  return thread_.joinable() ||
+         platform::try_to([this] { thread_ = std::thread([this] { work(); }); });
 }
 
 std::optional<FreshFile> NextFile::take() noexcept {
-  finish();
+  await();
   number_ = 0;
-  is_ready_.store(false, std::memory_order_relaxed);
+  state_.store(State::idle, std::memory_order_relaxed);  // the thread has nothing to see there
   return std::exchange(made_, std::nullopt);
 }
 
-void NextFile::finish() noexcept {
-  is_awaited_.store(true, std::memory_order_relaxed);  // a hint; the thread's end orders the rest
-  if (thread_.joinable()) thread_.join();
+void NextFile::await() noexcept {
+  is_awaited_.store(true, std::memory_order_relaxed);
+  state_.wait(State::asked, std::memory_order_acquire);
 }
 
-void NextFile::run(std::uint64_t spare, std::uint64_t bytes) noexcept {
-  auto made = platform::without_throwing("log", [&] { return make(spare, bytes); });
+void NextFile::work() noexcept {
+  for (;;) {
+    const State state = state_.load(std::memory_order_acquire);
+    if (state == State::ending) return;
+    if (state == State::asked) {
+      run();
+    } else {
+      state_.wait(state, std::memory_order_acquire);
+    }
+  }
+}
+
+void NextFile::run() noexcept {
+  auto made = platform::without_throwing("log", [this] { return make(); });
   if (made) {
     made_ = std::move(made).value();
   } else {
     // It may be a disk that is full: whoever needs the file tries with all the room there is.
     static_cast<void>(platform::without_throwing(
-        "log", [&] { return file_system_.remove(log_file_path(directory_, number_)); }));
+        "log", [this] { return file_system_.remove(log_file_path(directory_, number_)); }));
   }
-  is_ready_.store(true, std::memory_order_release);
+  state_.store(State::ready, std::memory_order_release);
+  state_.notify_all();
 }
 
-Result<FreshFile> NextFile::make(std::uint64_t spare, std::uint64_t bytes) {
-  auto fresh = make_fresh_file(file_system_, directory_, number_, spare, bytes);
+Result<FreshFile> NextFile::make() {
+  auto fresh = make_fresh_file(file_system_, directory_, number_, spare_, bytes_);
   if (!fresh) return fresh.error();
-  while (fresh->bytes < bytes) {
+  while (fresh->bytes < bytes_) {
     const std::uint64_t begin = fresh->bytes;
-    XTREE_TRY(write_zeros(*fresh->file, fresh->bytes, std::min(bytes, begin + kPieceBytes)));
+    XTREE_TRY(write_zeros(*fresh->file, fresh->bytes, std::min(bytes_, begin + kPieceBytes)));
     if (worker_ == Worker::caller) continue;
     XTREE_TRY(fresh->file->write_back(begin, fresh->bytes - begin));
-    if (is_awaited_.load(std::memory_order_relaxed)) break;  // a hint
+    if (is_awaited_.load(std::memory_order_relaxed)) break;
   }
   if (!platform::planted(platform::Plant::log_header_early)) XTREE_TRY(fresh->file->sync());
   if (platform::planted(platform::Plant::log_directory_not_synced)) return fresh;

@@ -28,7 +28,8 @@ Result<FreshFile> make_fresh_file(FileSystem& file_system, const std::string& di
 Result<void> write_zeros(File& file, std::uint64_t& bytes, std::uint64_t goal);
 
 // The file in which the log will go on, made ready while the one before it fills, so that no commit
-// waits for its zeros. A thread does it, or else the caller of `prepare`.
+// waits for its zeros. A thread does it, which the first file starts, or else the caller of
+// `prepare`.
 //
 // Calls exclude one another.
 class NextFile {
@@ -37,8 +38,8 @@ class NextFile {
 
   NextFile(FileSystem& file_system, const std::string& directory, Worker worker) noexcept
       : file_system_(file_system), directory_(directory), worker_(worker) {}
-  // Waits for the thread. A file that nobody took stays, and the next life of the log removes it.
-  ~NextFile() { finish(); }
+  // A file that nobody took stays, and the next life of the log removes it.
+  ~NextFile();
   NextFile(const NextFile&) = delete;
   NextFile& operator=(const NextFile&) = delete;
 
@@ -47,9 +48,9 @@ class NextFile {
   void prepare(std::uint64_t number, std::uint64_t spare, std::uint64_t bytes) noexcept;
   // The number of the file that was asked for and not taken; 0 when there is none.
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
-  // Whether `take` would not have to wait.
+  // Whether there is one for which `take` would not have to wait.
   [[nodiscard]] bool is_ready() const noexcept {
-    return is_ready_.load(std::memory_order_acquire);  // the thread is done with all of this
+    return state_.load(std::memory_order_acquire) == State::ready;
   }
   // The file, its name and what it has of zeros synced: some may be missing when the thread was
   // still at work. Nothing when it could not be made; then its number is not to be used again, or
@@ -57,17 +58,24 @@ class NextFile {
   std::optional<FreshFile> take() noexcept;
 
  private:
-  void finish() noexcept;
-  void run(std::uint64_t spare, std::uint64_t bytes) noexcept;
-  Result<FreshFile> make(std::uint64_t spare, std::uint64_t bytes);
+  // The thread's while it is `asked`: it stores `ready` with release. All else is the caller's.
+  enum class State : std::uint32_t { idle, asked, ready, ending };
+
+  [[nodiscard]] bool start() noexcept;
+  void work() noexcept;
+  void run() noexcept;
+  Result<FreshFile> make();
+  void await() noexcept;
 
   FileSystem& file_system_;
   const std::string& directory_;
   const Worker worker_;
   std::uint64_t number_ = 0;
+  std::uint64_t spare_ = 0;
+  std::uint64_t bytes_ = 0;
   std::optional<FreshFile> made_;
-  std::atomic<bool> is_awaited_ = false;
-  std::atomic<bool> is_ready_ = false;
+  std::atomic<bool> is_awaited_ = false;  // a hint to leave the rest of the zeros away
+  std::atomic<State> state_ = State::idle;
   std::thread thread_;
 };
 
