@@ -1,10 +1,12 @@
 // Bulk loading: builds a packed tree from many entries at once.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 
 #include "index/centre_rows.h"
 #include "index/engine.h"
@@ -17,6 +19,7 @@
 #include "index/tree_shape.h"
 #include "index/write_kernels.h"
 #include "platform/check.h"
+#include "platform/memory.h"
 #include "platform/workers.h"
 #include "xtree/result.h"
 
@@ -54,9 +57,8 @@ class BulkLoader {
       return no_memory;
     }
     platform::Workers workers(most_threads(threads));
-    bool reserved = false;
-    if (!take_entries(workers, reserved)) return refused_geometry();
-    if (!reserved) return no_memory;
+    if (!take_entries(workers)) return refused_geometry();
+    if (memory_ == Memory::taken && !nodes_.reserve(store_)) return no_memory;
     nodes_.create(store_, count_, level_);
     kd_cut(shape_, rows_, workers, {this, [](void* self, const LeafRows& leaf) noexcept {
                                       static_cast<BulkLoader*>(self)->take_leaf(leaf);
@@ -70,25 +72,29 @@ class BulkLoader {
 
  private:
   static constexpr std::size_t kChunkEntries = 16384;
+  static constexpr std::size_t kPieceBytes = platform::kHugePageBytes;
 
   // A thread costs as much as loading some thousand entries.
   [[nodiscard]] std::size_t most_threads(std::size_t threads) const noexcept {
     return count_ < 2 * kChunkEntries ? 1 : threads;
   }
 
-  // Writes the rows of all entries, and has the store take its memory beside that: the system
+  // Writes the rows of all entries, and makes the memory for nodes present beside that: the system
   // clears it, which takes as long as a good part of the work.
-  bool take_entries(platform::Workers& workers, bool& reserved) noexcept {
+  bool take_entries(platform::Workers& workers) noexcept {
     const CentreFrame frame = centre_frame<Scalar>(layout_, source_.entries, count_);
+    std::span<std::byte> nodes;
+    if (memory_ == Memory::taken) nodes = nodes_.map_ahead(store_);
+    const std::size_t pieces = (nodes.size() + kPieceBytes - 1) / kPieceBytes;
     const std::size_t chunks = (count_ + kChunkEntries - 1) / kChunkEntries;
     std::atomic<bool> good = true;
-    workers.for_each(chunks + 1, [&](std::size_t part) {
-      if (part == 0) {
-        reserved = memory_ == Memory::reserved || nodes_.reserve(store_);
-        return;
+    workers.for_each(pieces + chunks, [&](std::size_t part) {
+      if (part < pieces) {
+        const auto rest = nodes.subspan(part * kPieceBytes);
+        return platform::make_present(rest.first(std::min(rest.size(), kPieceBytes)));
       }
-      const std::size_t first = (part - 1) * kChunkEntries;
-      const std::size_t end = part < chunks ? first + kChunkEntries : count_;
+      const std::size_t first = (part - pieces) * kChunkEntries;
+      const std::size_t end = std::min(first + kChunkEntries, count_);
       if (!rows_.fill<Scalar>(layout_, source_.entries, frame, first, end)) {
         good.store(false, std::memory_order_relaxed);  // read when all parts are done
       }

@@ -66,10 +66,18 @@ bool CentreRows::allocate(std::size_t dimensions, std::size_t count) noexcept {
   const std::size_t words = 2 * stride_;
   constexpr std::size_t kMostWords = std::numeric_limits<std::ptrdiff_t>::max() / 8;
   if (count > kMostWords / words) return false;
-  const std::size_t bytes = (count * words + kScratchWords) * sizeof(std::uint32_t);
-  auto memory = platform::ReservedRange::create(bytes, bytes);
+  // From the boundary of a huge page on, there are as many of them as there can be. For little, the
+  // system would clear one for nothing.
+  const std::size_t row_bytes = count * words * sizeof(std::uint32_t);
+  const std::size_t bytes =
+      row_bytes + kScratchWords * sizeof(std::uint32_t) + platform::kHugePageBytes;
+  const bool is_large = row_bytes >= platform::kHugePageBytes;
+  auto memory = platform::ReservedRange::create(bytes, is_large ? bytes : 0);
   if (!memory) return false;
   memory_ = std::move(*memory);
+  const auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
+  rows_ = reinterpret_cast<std::uint32_t*>((address + platform::kHugePageBytes - 1) /
+                                           platform::kHugePageBytes * platform::kHugePageBytes);
   return true;
 }
 

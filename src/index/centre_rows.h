@@ -42,11 +42,12 @@ class CentreRows {
   [[nodiscard]] std::size_t stride() const noexcept { return stride_; }
   // `fill` writes into half 0.
   [[nodiscard]] std::uint32_t* half(std::size_t which) noexcept {
-    return reinterpret_cast<std::uint32_t*>(memory_.data()) + which * count_ * stride_;
+    return rows_ + which * count_ * stride_;
   }
 
-  // Room for kScratchWords, which takes memory once it is used.
-  static constexpr std::size_t kScratchWords = std::size_t{1} << 17;
+  // Room for the counts of kMostChunks, which takes memory once it is used.
+  static constexpr std::size_t kMostChunks = 128;
+  static constexpr std::size_t kScratchWords = kMostChunks << 11;
   [[nodiscard]] std::uint32_t* scratch() noexcept { return half(2); }
 
   // Writes the rows of the entries `first` to `end`. False, and rows that mean nothing, when the
@@ -57,6 +58,7 @@ class CentreRows {
 
  private:
   platform::ReservedRange memory_;
+  std::uint32_t* rows_ = nullptr;
   std::size_t stride_ = 0;
   std::size_t count_ = 0;
 };

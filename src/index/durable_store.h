@@ -98,6 +98,9 @@ class DurableStore {
                              std::size_t largest = persistence::kMaxFrameBytes) noexcept {
     return store_.reserve(bytes, largest);
   }
+  [[nodiscard]] std::span<std::byte> map_ahead(std::size_t bytes, std::size_t largest) noexcept {
+    return store_.map_ahead(bytes, largest);
+  }
   [[nodiscard]] Node* create(std::size_t bytes, Front front = {}) noexcept {
     return owned(reinterpret_cast<Node*>(store_.create(bytes, front)));
   }

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "index/rank_partition.h"
+#include "index/shared_partition.h"
+#include "platform/check.h"
 #include "platform/without_throwing.h"
 
 namespace xtree::index {
@@ -40,8 +44,18 @@ constexpr std::size_t kSample = 128;
 struct Slicing {
   std::size_t axis;
   std::size_t slabs;
-  float low;
-  float high;
+  FloatRange range;
+};
+
+// The slabs that a part is cut into, and the ranks between them.
+struct CutPlan {
+  Slicing slicing;
+  Part slabs[kMostSlabs];
+  std::size_t ranks[kMostSlabs - 1];
+
+  [[nodiscard]] std::span<const std::size_t> inner_ranks() const noexcept {
+    return {ranks, slicing.slabs - 1};
+  }
 };
 
 template <int D>
@@ -57,15 +71,33 @@ class KdCutter {
     if (level == 0) return sink_.take(sink_.context, {rows_.half(0), stride(), 0, count, count});
     const Part whole = node_part(count, level, 0, 0, count);
     if (workers_.count() == 1) return cut(whole);
-    // Large parts are cut by all threads together; small ones are each a thread's own.
-    share_rows_ = std::max(kLeastShared, count / (workers_.count() * kPartsPerThread));
-    plan(whole);
-    workers_.for_each(shares_.size(), [this](std::size_t i) { cut(shares_[i]); });
+    std::vector<Part> parts;
+    // What cannot be noted for later, for want of memory, stays as large as it is.
+    static_cast<void>(platform::try_to([&] {
+      parts.push_back(whole);
+      list_shares(parts);
+    }));
+    if (parts.empty()) return cut(whole);
+    workers_.for_each(parts.size(), [&](std::size_t i) { cut(parts[i]); });
   }
 
  private:
+  // A part of which threads share the cut, and what becomes of it.
+  struct SharedCut {
+    CutPlan plan;
+    SharedPartition<D> partition;
+  };
+
   static constexpr std::size_t kLeastShared = 8192;
+  static constexpr std::size_t kLeastChunk = 8192;
+  // Parts of a quarter of a thread's share are not cut together any more, those of an eighth not
+  // before a thread makes leaves of them.
+  static constexpr std::size_t kSharedPerThread = 4;
   static constexpr std::size_t kPartsPerThread = 8;
+  // However many threads there are, there is room for the chunks' counts.
+  static constexpr std::size_t kMostSharedCuts = CentreRows::kMostChunks / 2;
+  static_assert(CentreRows::kScratchWords ==
+                CentreRows::kMostChunks * SharedPartition<D>::kCountWords);
 
   [[nodiscard]] std::size_t stride() const noexcept {
     return D != 0 ? static_cast<std::size_t>(D) + 1 : rows_.stride();
@@ -85,18 +117,86 @@ class KdCutter {
     return node_part(part.size(), part.level - 1, part.half, part.first, part.known);
   }
 
-  void plan(const Part& part) noexcept {
-    if (part.size() <= share_rows_) {
-      Part share = part;
-      share.known = part.first + part.size();  // what lies behind is another thread's
-      // What cannot be noted for later, for want of memory, is done at once.
-      if (!platform::try_to([&] { shares_.push_back(share); })) cut(share);
-      return;
+  // Makes of the whole as many parts as threads can take one after the other, and be done at nearly
+  // the same time. Throws where there is no memory, and leaves `parts` as good as they were.
+  void list_shares(std::vector<Part>& parts) {
+    const std::size_t count = rows_.count();
+    const std::size_t threads = workers_.count();
+    const std::size_t shared =
+        std::max(kLeastShared, count / std::min(kSharedPerThread * threads, kMostSharedCuts));
+    while (cut_together(parts, shared)) {
     }
-    if (part.to - part.from == 1) return plan(child_part(part));
-    Part slabs[kMostSlabs];
-    const std::size_t count = divide(part, slabs);
-    for (std::size_t i = 0; i < count; ++i) plan(slabs[i]);
+    const std::size_t own = std::max(kLeastShared, count / (kPartsPerThread * threads));
+    while (cut_side_by_side(parts, own)) {
+    }
+    std::ranges::sort(parts, std::ranges::greater(), &Part::size);  // the last ones end together
+    // What lies behind a part is another thread's.
+    for (Part& part : parts) part.known = part.first + part.size();
+  }
+
+  // Takes out of `parts` what has more than `most` rows, and goes down to where it has children.
+  std::vector<Part> take_large(std::vector<Part>& parts, std::size_t most) {
+    std::vector<Part> large;
+    large.reserve(parts.size());
+    parts.reserve(parts.size() * kMostSlabs);
+    std::erase_if(parts, [&](const Part& part) {
+      if (part.size() > most) large.push_back(part);
+      return part.size() > most;
+    });
+    for (Part& part : large) {
+      while (part.to - part.from == 1) part = child_part(part);
+    }
+    return large;
+  }
+
+  // Cuts those parts once that have more than `most` rows, all of them at the same time and each by
+  // all threads. False when there are none.
+  bool cut_together(std::vector<Part>& parts, std::size_t most) {
+    std::vector<SharedCut> cuts;
+    std::vector<std::pair<SharedCut*, std::size_t>> chunks;
+    cuts.reserve(parts.size());
+    chunks.reserve(CentreRows::kMostChunks);
+    const std::vector<Part> large = take_large(parts, most);
+    if (large.empty()) return false;
+    const std::size_t chunk_rows = std::max(kLeastChunk, rows_.count() / kMostSharedCuts);
+    for (const Part& part : large) {
+      std::uint32_t* counts =
+          rows_.scratch() + chunks.size() * SharedPartition<D>::kCountWords;
+      const CutPlan plan = plan_cut(part);
+      SharedCut& shared = cuts.emplace_back(
+          plan, SharedPartition<D>({plan.slicing.axis, stride()}, at(part.half, part.first),
+                                   at(1 - part.half, part.first), part.size(), plan.slicing.range,
+                                   plan.inner_ranks(),
+                                   (part.size() + chunk_rows - 1) / chunk_rows, counts));
+      for (std::size_t i = 0; i < shared.partition.chunks(); ++i) chunks.emplace_back(&shared, i);
+    }
+    XTREE_CHECK(chunks.size() <= CentreRows::kMostChunks);
+    workers_.for_each(chunks.size(), [&](std::size_t i) {
+      chunks[i].first->partition.count_chunk(chunks[i].second);
+    });
+    workers_.for_each(cuts.size(), [&](std::size_t i) { cuts[i].partition.aim(); });
+    workers_.for_each(chunks.size(), [&](std::size_t i) {
+      chunks[i].first->partition.move_chunk(chunks[i].second);
+    });
+    workers_.for_each(cuts.size() * (kMostSlabs - 1), [&](std::size_t i) {
+      const std::size_t zone = i % (kMostSlabs - 1);
+      const SharedPartition<D>& partition = cuts[i / (kMostSlabs - 1)].partition;
+      if (zone < partition.zones()) partition.settle_zone(zone);
+    });
+    for (const SharedCut& shared : cuts) add(shared.plan, parts);
+    return true;
+  }
+
+  // The same, but each part is cut by one thread.
+  bool cut_side_by_side(std::vector<Part>& parts, std::size_t most) {
+    std::vector<CutPlan> plans(parts.size());
+    const std::vector<Part> large = take_large(parts, most);
+    workers_.for_each(large.size(), [&](std::size_t i) { plans[i] = divide(large[i]); });
+    for (std::size_t i = 0; i < large.size(); ++i) add(plans[i], parts);
+    return !large.empty();
+  }
+  static void add(const CutPlan& plan, std::vector<Part>& parts) {
+    parts.insert(parts.end(), plan.slabs, plan.slabs + plan.slicing.slabs);
   }
 
   void cut(const Part& part) noexcept {
@@ -105,41 +205,37 @@ class KdCutter {
       return sink_.take(sink_.context, {at(part.half, part.first), stride(), part.first,
                                         part.size(), part.known - part.first});
     }
-    Part slabs[kMostSlabs];
-    const std::size_t count = divide(part, slabs);
-    for (std::size_t i = 0; i < count; ++i) cut(slabs[i]);
+    const CutPlan plan = divide(part);
+    for (std::size_t i = 0; i < plan.slicing.slabs; ++i) cut(plan.slabs[i]);
   }
 
-  // Cuts a part of more than one child into slabs, which come to lie in the other half. Parts that
-  // are no thread's own are cut by all of them.
-  std::size_t divide(const Part& part, Part* slabs) noexcept {
-    const std::size_t size = part.size();
-    const std::uint32_t half = 1 - part.half;
-    std::uint32_t* from = at(part.half, part.first);
-    std::uint32_t* to = at(half, part.first);
-    const Slicing slicing = slice(from, size, part.to - part.from,
-                                  part.level == 1 ? kMostSlabsOfLeaves : kMostSlabs);
-    std::size_t ranks[kMostSlabs - 1];
-    for (std::size_t i = 0; i < slicing.slabs; ++i) {
-      Part& slab = slabs[i];
+  // Finds out how to cut a part of more than one child into slabs, which come to lie in the other
+  // half.
+  [[nodiscard]] CutPlan plan_cut(const Part& part) const noexcept {
+    CutPlan plan;
+    plan.slicing = slice(at(part.half, part.first), part.size(), part.to - part.from,
+                         part.level == 1 ? kMostSlabsOfLeaves : kMostSlabs);
+    const std::size_t slabs = plan.slicing.slabs;
+    for (std::size_t i = 0; i < slabs; ++i) {
+      Part& slab = plan.slabs[i];
       slab = part;
-      slab.half = half;
-      slab.from = part.from + (part.to - part.from) * i / slicing.slabs;
-      slab.to = part.from + (part.to - part.from) * (i + 1) / slicing.slabs;
+      slab.half = 1 - part.half;
+      slab.from = part.from + (part.to - part.from) * i / slabs;
+      slab.to = part.from + (part.to - part.from) * (i + 1) / slabs;
       const std::size_t rank = part.begin_of(slab.from) - part.begin_of(part.from);
       slab.first = part.first + rank;
-      slab.known = part.first + size;
-      if (i > 0) ranks[i - 1] = rank;
+      slab.known = part.first + part.size();
+      if (i > 0) plan.ranks[i - 1] = rank;
     }
-    const RankPartition<D> partition(slicing.axis, stride());
-    const FloatRange range{slicing.low, slicing.high};
-    if (size > share_rows_) {
-      partition.run_shared(from, to, size, range, {ranks, slicing.slabs - 1}, workers_,
-                           rows_.scratch());
-    } else {
-      partition.run(from, to, size, range, {ranks, slicing.slabs - 1});
-    }
-    return slicing.slabs;
+    return plan;
+  }
+
+  CutPlan divide(const Part& part) const noexcept {
+    const CutPlan plan = plan_cut(part);
+    const RankPartition<D> partition(plan.slicing.axis, stride());
+    partition.run(at(part.half, part.first), at(1 - part.half, part.first), part.size(),
+                  plan.slicing.range, plan.inner_ranks());
+    return plan;
   }
 
   // Across the longest side, into as many slabs as would come of halving the longest side of each
@@ -170,18 +266,14 @@ class KdCutter {
       sides[halved] *= 0.5f;
       if (halved == axis) slabs *= 2;
     }
-    return {axis, std::min(slabs, children), low[axis], high[axis]};
+    return {axis, std::min(slabs, children), {low[axis], high[axis]}};
   }
 
   const TreeShape& shape_;
   CentreRows& rows_;
   platform::Workers& workers_;
   const LeafSink& sink_;
-  std::size_t share_rows_ = std::numeric_limits<std::size_t>::max();
-  std::vector<Part> shares_;
 };
-
-static_assert(RankPartition<0>::kScratchWords == CentreRows::kScratchWords);
 
 template <int D>
 void run_cutter(const TreeShape& shape, CentreRows& rows, platform::Workers& workers,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <span>
 
 #include "index/node.h"
 #include "index/store.h"
@@ -43,6 +44,9 @@ class MemoryStore {
   [[nodiscard]] bool reserve(std::size_t bytes,
                              std::size_t largest = persistence::kMaxFrameBytes) noexcept {
     return arena_.reserve(bytes, largest);
+  }
+  [[nodiscard]] std::span<std::byte> map_ahead(std::size_t bytes, std::size_t largest) noexcept {
+    return arena_.map_ahead(bytes, largest);
   }
   [[nodiscard]] Node* create(std::size_t bytes, persistence::FrameFront = {}) noexcept {
     Node* node = create_unwritten(bytes);

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <limits>
 #include <memory>
+#include <span>
 
 #include "index/node.h"
 #include "index/node_access.h"
@@ -44,11 +45,12 @@ class PackedNodes {
   // Makes sure that `create` finds its memory.
   template <NodeStore Store>
   [[nodiscard]] bool reserve(Store& store) const noexcept {
-    const std::size_t largest =
-        std::max(layout_.leaf_bytes(layout_.max_leaf_blocks),
-                 layout_.directory_bytes(kDirectoryBlocks) +
-                     front_of_packed(1).words() * Store::kFrontWordBytes);
-    return store.reserve(planned_.bytes, largest);
+    return store.reserve(planned_.bytes, largest(Store::kFrontWordBytes));
+  }
+  // The memory that is to be reserved, as far as it can be had present before.
+  template <NodeStore Store>
+  [[nodiscard]] std::span<std::byte> map_ahead(Store& store) const noexcept {
+    return index::map_ahead(store, planned_.bytes, largest(Store::kFrontWordBytes));
   }
   // Makes what was planned. Leaves know how many entries they will have; directory nodes name their
   // children and do not know their boxes.
@@ -75,6 +77,13 @@ class PackedNodes {
   struct Free {
     void operator()(Place* memory) const noexcept { std::free(memory); }
   };
+
+  // Bytes that the largest node takes.
+  [[nodiscard]] std::size_t largest(std::size_t word_bytes) const noexcept {
+    return std::max(layout_.leaf_bytes(layout_.max_leaf_blocks),
+                    layout_.directory_bytes(kDirectoryBlocks) +
+                        front_of_packed(1).words() * word_bytes);
+  }
 
   // A packed leaf gets no stamps: the first change in a later epoch copies it, and the copy has
   // them.

@@ -8,8 +8,6 @@
 #include <cstring>
 #include <span>
 
-#include "platform/workers.h"
-
 namespace xtree::index {
 
 // The most slabs that one pass makes: few enough that the places where it writes stay in the
@@ -42,47 +40,14 @@ class RankPartition {
            std::span<const std::size_t> ranks) const noexcept {
     partition<kMostCells>(from, to, count, range, ranks);
   }
-  // The same, and the same result, in chunks of rows, each of which is counted and moved by one
-  // thread. `scratch` has room for kScratchWords.
-  static constexpr std::size_t kMostChunks = 64;
-  static constexpr std::size_t kMostCells = 2048;
-  static constexpr std::size_t kScratchWords = kMostChunks * kMostCells;
-  void run_shared(std::uint32_t* from, std::uint32_t* to, std::size_t count, FloatRange range,
-                  std::span<const std::size_t> ranks, platform::Workers& workers,
-                  std::uint32_t* scratch) const noexcept {
-    const std::size_t chunks = std::clamp<std::size_t>(count / kChunkRows, 1, kMostChunks);
-    const auto first_of = [&](std::size_t chunk) { return count * chunk / chunks; };
-    const auto size_of = [&](std::size_t chunk) { return first_of(chunk + 1) - first_of(chunk); };
-    const Cells cells(range, cells_for<kMostCells>(count));
-    workers.for_each(chunks, [&](std::size_t chunk) {
-      std::uint32_t* counts = scratch + chunk * kMostCells;
-      std::fill_n(counts, kMostCells, 0u);
-      count_rows(from + first_of(chunk) * stride(), size_of(chunk), cells, counts);
-    });
-    std::uint32_t counts[kMostCells] = {};
-    for (std::size_t i = 0; i < chunks * kMostCells; ++i) counts[i % kMostCells] += scratch[i];
-    Targets<kMostCells> targets;
-    targets.find(counts, kMostCells, ranks);
-    // Each chunk's rows go behind those that the chunks before it have for the same target.
-    std::uint32_t* next[kMostChunks][kMostTargets];
-    std::size_t begin[kMostTargets];
-    std::copy_n(targets.begin, targets.count, begin);
-    for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
-      for (std::size_t t = 0; t < targets.count; ++t) next[chunk][t] = to + begin[t] * stride();
-      for (std::size_t cell = 0; cell < kMostCells; ++cell) {
-        begin[targets.of[cell]] += scratch[chunk * kMostCells + cell];
-      }
-    }
-    workers.for_each(chunks, [&](std::size_t chunk) {
-      move_rows(from + first_of(chunk) * stride(), size_of(chunk), cells, targets, next[chunk]);
-    });
-    settle_all(from, to, targets, ranks);
-  }
 
  private:
+  template <int>
+  friend class SharedPartition;
+
+  static constexpr std::size_t kMostCells = 2048;
   static constexpr std::size_t kZoneCells = 256;
   static constexpr std::size_t kRowsPerCell = 4;
-  static constexpr std::size_t kChunkRows = 32768;
   static constexpr std::size_t kSortedZone = 256;
   static constexpr std::size_t kMostTargets = 2 * kMostSlabs - 1;
   // Keys that differ by less are equal: frames make the spread of most entries 1.
@@ -117,10 +82,12 @@ class RankPartition {
   };
 
   // Where the rows of each cell go: targets are, by turns, what lies between two zones and a zone.
+  // Each is a run of cells.
   template <std::size_t most_cells>
   struct Targets {
     std::uint8_t of[most_cells];
     std::size_t begin[kMostTargets + 1] = {};
+    std::size_t first_cell[kMostTargets + 1] = {};
     std::size_t count = 1;
 
     // From the number of rows in each cell.
@@ -133,22 +100,26 @@ class RankPartition {
         sum += counts[cell];
         // A rank at the very beginning of a cell needs no look into it: its zone is empty.
         if (next < ranks.size() && ranks[next] == before && counts[cell] != 0) {
-          add_zone(before, before);
+          add_zone(before, before, cell, cell);
           ++next;
         }
         if (next < ranks.size() && ranks[next] < sum) {
           of[cell] = static_cast<std::uint8_t>(count);
-          add_zone(before, sum);
+          add_zone(before, sum, cell, cell + 1);
           while (next < ranks.size() && ranks[next] < sum) ++next;
         } else {
           of[cell] = static_cast<std::uint8_t>(count - 1);
         }
       }
       begin[count] = sum;
+      first_cell[count] = cells;
     }
-    void add_zone(std::size_t first, std::size_t end) noexcept {
+    void add_zone(std::size_t first, std::size_t end, std::size_t cell,
+                  std::size_t cells_end) noexcept {
       begin[count] = first;
       begin[count + 1] = end;
+      first_cell[count] = cell;
+      first_cell[count + 1] = cells_end;
       count += 2;
     }
     [[nodiscard]] std::size_t zones() const noexcept { return (count - 1) / 2; }
@@ -204,21 +175,23 @@ class RankPartition {
   template <std::size_t most_cells>
   void settle_all(std::uint32_t* from, std::uint32_t* to, const Targets<most_cells>& targets,
                   std::span<const std::size_t> ranks) const noexcept {
-    for (std::size_t i = 0; i < targets.zones(); ++i) {
-      const Zone zone = targets.zone(i);
-      std::size_t inner[kMostSlabs - 1];
-      std::size_t inner_count = 0;
-      for (const std::size_t rank : ranks) {
-        if (rank > zone.begin && rank < zone.end) inner[inner_count++] = rank - zone.begin;
-      }
-      std::uint32_t* scratch = from + zone.begin * stride();
-      std::uint32_t* rows = to + zone.begin * stride();
-      const std::size_t count = zone.end - zone.begin;
-      if (count <= kSortedZone) {
-        sort_rows(rows, scratch, count);
-      } else {
-        settle(rows, scratch, count, {inner, inner_count});
-      }
+    for (std::size_t i = 0; i < targets.zones(); ++i) settle_zone(from, to, targets.zone(i), ranks);
+  }
+
+  void settle_zone(std::uint32_t* from, std::uint32_t* to, const Zone& zone,
+                   std::span<const std::size_t> ranks) const noexcept {
+    std::size_t inner[kMostSlabs - 1];
+    std::size_t inner_count = 0;
+    for (const std::size_t rank : ranks) {
+      if (rank > zone.begin && rank < zone.end) inner[inner_count++] = rank - zone.begin;
+    }
+    std::uint32_t* scratch = from + zone.begin * stride();
+    std::uint32_t* rows = to + zone.begin * stride();
+    const std::size_t count = zone.end - zone.begin;
+    if (count <= kSortedZone) {
+      sort_rows(rows, scratch, count);
+    } else {
+      settle(rows, scratch, count, {inner, inner_count});
     }
   }
 

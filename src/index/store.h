@@ -121,6 +121,18 @@ concept NodeStore = NodeView<typename S::View> && requires(S& store, Ref ref, st
   { store.destroy(ref) } noexcept;
 };
 
+// A store may map what a `reserve` of the same size is going to want of the system, so that several
+// threads can make it present; it is theirs for nothing else.
+template <NodeStore S>
+[[nodiscard]] std::span<std::byte> map_ahead(S& store, std::size_t bytes,
+                                             std::size_t largest) noexcept {
+  if constexpr (requires { store.map_ahead(bytes, largest); }) {
+    return store.map_ahead(bytes, largest);
+  } else {
+    return {};
+  }
+}
+
 // Whether `edit` takes no memory, as a node never has an older state that is to be kept.
 template <class S>
 inline constexpr bool kEditsInPlace = false;

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "platform/check.h"
+#include "platform/memory.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define XTREE_ASAN 1
@@ -23,7 +24,7 @@ namespace xtree::persistence {
 namespace {
 
 constexpr std::size_t kFirstChunkBytes = std::size_t{64} << 10;
-constexpr std::size_t kChunkBytes = std::size_t{2} << 20;  // a huge page
+constexpr std::size_t kChunkBytes = platform::kHugePageBytes;
 
 // AddressSanitizer watches over memory that is not allocated.
 void poison([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) noexcept {
@@ -45,7 +46,7 @@ struct Aligned {
   std::size_t mapped_bytes = 0;
 };
 
-// Maps more than is asked for. A whole chunk gives the edges back; smaller ones are few, and leave
+// Maps more than is asked for. Whole chunks give the edges back; smaller ones are few, and leave
 // their edges untouched, which costs addresses but neither memory nor two calls.
 Aligned map_aligned(std::size_t bytes) noexcept {
   const std::size_t mapped_bytes = bytes + kChunkBytes;
@@ -56,7 +57,7 @@ Aligned map_aligned(std::size_t bytes) noexcept {
   const auto address = reinterpret_cast<std::uintptr_t>(begin);
   const std::size_t before = (kChunkBytes - address % kChunkBytes) % kChunkBytes;
   std::byte* memory = begin + before;
-  if (bytes != kChunkBytes) return {memory, mapping, mapped_bytes};
+  if (bytes % kChunkBytes != 0) return {memory, mapping, mapped_bytes};
   if (before != 0) ::munmap(begin, before);
   ::munmap(memory + bytes, kChunkBytes - before);
 #ifdef MADV_HUGEPAGE
@@ -96,6 +97,8 @@ struct FrameArena::Chunk {
   static constexpr std::size_t header_bytes(std::size_t chunk_bytes) noexcept {
     return rounded(sizeof(Chunk) + 2 * (chunk_bytes / kGranule / 8));
   }
+  // Of a whole chunk, what is left behind its header.
+  static constexpr std::size_t usable() noexcept { return kChunkBytes - header_bytes(kChunkBytes); }
   static Chunk* of(const std::byte* at) noexcept {
     return reinterpret_cast<Chunk*>(reinterpret_cast<std::uintptr_t>(at) / kChunkBytes *
                                     kChunkBytes);
@@ -109,6 +112,7 @@ FrameArena::~FrameArena() {
     unpoison(chunk, chunk->bytes);
     ::munmap(chunk->mapping, chunk->mapped_bytes);
   }
+  if (!ahead_.empty()) ::munmap(ahead_.data(), ahead_.size());
 }
 
 // The list that a piece of free memory belongs into: that of the largest size it can serve.
@@ -221,24 +225,37 @@ void FrameArena::unlink(Free* piece) noexcept {
   poison(memory + bytes - sizeof bytes, sizeof bytes);
 }
 
-// More than the newest chunk has left. Beyond what one chunk can hold, any chunk that is free but
-// for less than the largest frame can be counted on for the rest of it; and as a piece is found by
-// its list, for less than the next power of two.
-bool FrameArena::reserve_more(std::size_t bytes, std::size_t largest) noexcept {
+// How many whole chunks it takes so that `bytes` are free, which are more than one chunk holds. Any
+// chunk that is free but for less than the largest frame can be counted on for the rest of it; and
+// as a piece is found by its list, for less than the next power of two.
+std::size_t FrameArena::chunks_for(std::size_t bytes, std::size_t largest) const noexcept {
   const std::size_t lost = std::bit_ceil(largest);
-  constexpr std::size_t kUsable = kChunkBytes - Chunk::header_bytes(kChunkBytes);
-  if (bytes <= kUsable) return map_chunk(bytes);
   std::size_t granted = 0;
   for (const Free* piece = lists_[kLists - 1]; piece != nullptr && granted < bytes;
        piece = piece->next) {
     granted += piece->bytes - std::min(piece->bytes, lost);
   }
-  while (granted < bytes) {
-    if (!map_chunk(kUsable)) return false;
-    granted += static_cast<std::size_t>(end_ - next_) - lost;
+  const std::size_t each = Chunk::usable() - lost;
+  return granted < bytes ? (bytes - granted - 1) / each + 1 : 0;
+}
+
+// More than the newest chunk has left.
+bool FrameArena::reserve_more(std::size_t bytes, std::size_t largest) noexcept {
+  if (bytes <= Chunk::usable()) return map_chunk(bytes);
+  for (std::size_t left = chunks_for(bytes, largest); left > 0; --left) {
+    if (!map_chunk(Chunk::usable())) return false;
     retire_bump();
   }
   return true;
+}
+
+std::span<std::byte> FrameArena::map_ahead(std::size_t bytes, std::size_t largest) noexcept {
+  if (bytes <= Chunk::usable() || !ahead_.empty()) return {};
+  const std::size_t chunks = chunks_for(bytes, largest);
+  if (chunks == 0 || chunks > (limit_bytes_ - bytes_mapped_) / kChunkBytes) return {};
+  const Aligned mapped = map_aligned(chunks * kChunkBytes);
+  if (mapped.memory != nullptr) ahead_ = {mapped.memory, mapped.mapped_bytes};
+  return ahead_;
 }
 
 void FrameArena::retire_bump() noexcept {
@@ -254,7 +271,14 @@ bool FrameArena::map_chunk(std::size_t bytes) noexcept {
   if (size > limit_bytes_ - bytes_mapped_) size = kFirstChunkBytes;
   while (size - Chunk::header_bytes(size) < bytes) size *= 2;
   if (size > limit_bytes_ - bytes_mapped_) return false;
-  const auto [memory, mapping, mapped_bytes] = map_aligned(size);
+  Aligned mapped;
+  if (size == kChunkBytes && !ahead_.empty()) {
+    mapped = {ahead_.data(), ahead_.data(), size};
+    ahead_ = ahead_.subspan(size);
+  } else {
+    mapped = map_aligned(size);
+  }
+  const auto [memory, mapping, mapped_bytes] = mapped;
   if (memory == nullptr) return false;
   retire_bump();
   chunks_ = ::new (static_cast<void*>(memory)) Chunk{chunks_, size, mapping, mapped_bytes};

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 
 #include "persistence/frame.h"
 #include "platform/check.h"
@@ -53,6 +54,12 @@ class FrameArena {
     return static_cast<std::size_t>(end_ - next_) >= bytes || reserve_more(bytes, largest);
   }
 
+  // Maps the chunks that a `reserve` of the same size is going to want, if it wants whole ones, and
+  // leaves them untouched. The system clears memory when it is touched, so whoever has several
+  // threads lets each of them make a part of it present before it is reserved. Empty when there
+  // is nothing to map, or no memory, which `reserve` will find out.
+  [[nodiscard]] std::span<std::byte> map_ahead(std::size_t bytes, std::size_t largest) noexcept;
+
   // Memory that is allocated now, in multiples of 64.
   [[nodiscard]] std::size_t bytes_in_use() const noexcept { return bytes_in_use_; }
   // Memory taken from the operating system.
@@ -80,6 +87,7 @@ class FrameArena {
   static std::size_t list_of(std::size_t bytes) noexcept;
   static std::size_t list_for_request(std::size_t bytes) noexcept;
 
+  [[nodiscard]] std::size_t chunks_for(std::size_t bytes, std::size_t largest) const noexcept;
   bool reserve_more(std::size_t bytes, std::size_t largest) noexcept;
   bool map_chunk(std::size_t bytes) noexcept;
   void retire_bump() noexcept;
@@ -90,6 +98,7 @@ class FrameArena {
   std::byte* next_ = nullptr;  // the part of the newest chunk that was never used
   std::byte* end_ = nullptr;
   Chunk* chunks_ = nullptr;
+  std::span<std::byte> ahead_;  // whole chunks that are mapped and not in use yet
   std::size_t limit_bytes_ = std::numeric_limits<std::size_t>::max();
   std::size_t bytes_in_use_ = 0;
   std::size_t bytes_mapped_ = 0;

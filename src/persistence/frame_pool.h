@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <mutex>
+#include <span>
 
 #include "persistence/frame.h"
 #include "persistence/frame_arena.h"
@@ -21,6 +22,11 @@ class FramePool {
     const std::lock_guard lock(latch_);
     reserved_ = arena_.reserve(bytes, largest) ? bytes : 0;
     return reserved_ == bytes;
+  }
+  // As FrameArena::map_ahead; readers may take some of it before the writer reserves.
+  [[nodiscard]] std::span<std::byte> map_ahead(std::size_t bytes, std::size_t largest) noexcept {
+    const std::lock_guard lock(latch_);
+    return arena_.map_ahead(bytes, largest);
   }
   // The writer's allocation; null when memory is exhausted and none was reserved.
   [[nodiscard]] void* allocate(std::size_t bytes) noexcept {

@@ -241,6 +241,9 @@ class VersionStore {
   [[nodiscard]] bool reserve(std::size_t bytes, std::size_t largest = kMaxFrameBytes) noexcept {
     return make_room(bytes) && frames_.reserve(bytes, largest);
   }
+  [[nodiscard]] std::span<std::byte> map_ahead(std::size_t bytes, std::size_t largest) noexcept {
+    return frames_.map_ahead(bytes, largest);
+  }
   [[nodiscard]] FrameHeader* create(std::size_t bytes, FrameFront front = {}) noexcept;
   [[nodiscard]] FrameHeader* create_unwritten(std::size_t bytes, FrameFront front = {}) noexcept;
   [[nodiscard]] FrameHeader* edit(NodeId id) noexcept;

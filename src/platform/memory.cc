@@ -26,4 +26,10 @@ ReservedRange::~ReservedRange() {
   if (data_ != nullptr) XTREE_CHECK(::munmap(data_, bytes_) == 0);
 }
 
+void make_present([[maybe_unused]] std::span<std::byte> pages) noexcept {
+#ifdef MADV_POPULATE_WRITE
+  static_cast<void>(::madvise(pages.data(), pages.size(), MADV_POPULATE_WRITE));
+#endif
+}
+
 }  // namespace xtree::platform

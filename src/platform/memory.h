@@ -2,11 +2,15 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <utility>
 
 #include "xtree/result.h"
 
 namespace xtree::platform {
+
+// What a huge page has; it begins at a multiple of that.
+inline constexpr std::size_t kHugePageBytes = std::size_t{2} << 20;
 
 // Owns zeroed pages at an address that never moves. Reserving costs nothing until pages are
 // touched, so tables are reserved at the largest size that they may ever have; the memory that was
@@ -38,5 +42,9 @@ class ReservedRange {
   std::byte* data_ = nullptr;
   std::size_t bytes_ = 0;
 };
+
+// Has the system make whole pages of mapped memory present now, as writing to them would, and
+// changes no byte. Where it declines, they come when they are touched.
+void make_present(std::span<std::byte> pages) noexcept;
 
 }  // namespace xtree::platform

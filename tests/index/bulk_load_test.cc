@@ -147,13 +147,14 @@ TEST(BulkLoad, ChangesNothingWhenTheStoreHasNoMemory) {
 }
 
 template <int D, class T, Shape S>
-void check_threads(Pattern pattern, std::uint64_t seed, std::size_t count) {
+void check_threads(Pattern pattern, std::uint64_t seed, std::size_t count,
+                   std::initializer_list<std::size_t> thread_counts = {2, 3, 7}) {
   SCOPED_TRACE(testing::Message() << D << " dimensions of " << sizeof(T) << " bytes, "
                                   << to_string(pattern));
   const SearchFixture<D, T, S> alone(pattern, seed, count, Build::bulk);
   std::vector<std::uint64_t> order;
   collect<T>(alone, alone.root.node, order);
-  for (const std::size_t threads : {2, 3, 7}) {
+  for (const std::size_t threads : thread_counts) {
     SearchFixture<D, T, S> together(pattern, seed, 0, Build::bulk);
     together.entries = alone.entries;
     ASSERT_TRUE(together.load(threads));
@@ -173,6 +174,8 @@ TEST(BulkLoad, MakesTheSameTreeWithAnyNumberOfThreads) {
   }
   check_threads<1, double, Shape::points>(Pattern::uniform, seed, count);
   check_threads<8, float, Shape::boxes>(Pattern::clustered, seed, count / 2);
+  // More than there is work for.
+  check_threads<2, float, Shape::points>(Pattern::clustered, seed, count * 4, {100});
 }
 
 TEST(BulkLoad, RefusesAGeometryThatIsNoBoxAndChangesNothing) {

@@ -8,8 +8,10 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <span>
 #include <vector>
 
+#include "platform/memory.h"
 #include "support/random.h"
 
 namespace xtree::persistence {
@@ -89,6 +91,36 @@ TEST(FrameArena, KeepsPromisesBeyondAChunk) {
     ASSERT_NE(arena.allocate(719'936), nullptr);
   }
   EXPECT_EQ(arena.bytes_mapped(), mapped);
+}
+
+TEST(FrameArena, ReservesFromWhatWasMappedAhead) {
+  constexpr std::size_t kBytes = std::size_t{10} << 20;
+  FrameArena plain;
+  ASSERT_TRUE(plain.reserve(kBytes, 4352));
+  FrameArena arena;
+  const std::span<std::byte> ahead = arena.map_ahead(kBytes, 4352);
+  EXPECT_EQ(ahead.size(), plain.bytes_mapped());
+  EXPECT_EQ(arena.bytes_mapped(), 0u);
+  EXPECT_TRUE(arena.map_ahead(kBytes, 4352).empty());
+  platform::make_present(ahead);
+  ASSERT_TRUE(arena.reserve(kBytes, 4352));
+  EXPECT_EQ(arena.bytes_mapped(), ahead.size());
+  for (std::size_t left = kBytes; left >= 4352; left -= 4352) {
+    auto* frame = static_cast<std::byte*>(arena.allocate(4352));
+    ASSERT_GE(frame, ahead.data());
+    ASSERT_LE(frame + 4352, ahead.data() + ahead.size());
+    std::memset(frame, 1, 4352);
+  }
+  EXPECT_EQ(arena.bytes_mapped(), ahead.size());
+}
+
+TEST(FrameArena, MapsNothingAheadThatItWouldNotTake) {
+  FrameArena limited(std::size_t{3} << 20);
+  EXPECT_TRUE(limited.map_ahead(std::size_t{10} << 20, 4352).empty());
+  FrameArena arena;
+  EXPECT_TRUE(arena.map_ahead(100'000, 4352).empty());
+  // What was mapped and never taken goes back with the arena.
+  EXPECT_FALSE(arena.map_ahead(std::size_t{4} << 20, 4352).empty());
 }
 
 TEST(FrameArena, TakesLittleMoreForSmallFramesThanTheyNeed) {

@@ -10,6 +10,8 @@
 #include <set>
 #include <vector>
 
+#include "index/shared_partition.h"
+#include "platform/workers.h"
 #include "support/random.h"
 
 namespace xtree::index {
@@ -88,9 +90,14 @@ void check(std::size_t count, const std::function<float()>& key, test::Random& r
   check_slabs(before, to, kStride, axis + 1, ranks);
   Words shared_from = before;
   Words shared_to(before.size());
-  Words scratch(RankPartition<D>::kScratchWords);
-  partition.run_shared(shared_from.data(), shared_to.data(), count, range, ranks, workers,
-                       scratch.data());
+  const std::size_t chunks = random.between(1, std::min<std::size_t>(count, 20));
+  Words counts(chunks * SharedPartition<D>::kCountWords, 77);
+  SharedPartition<D> shared(partition, shared_from.data(), shared_to.data(), count, range, ranks,
+                            chunks, counts.data());
+  workers.for_each(shared.chunks(), [&](std::size_t i) { shared.count_chunk(i); });
+  shared.aim();
+  workers.for_each(shared.chunks(), [&](std::size_t i) { shared.move_chunk(i); });
+  workers.for_each(shared.zones(), [&](std::size_t i) { shared.settle_zone(i); });
   EXPECT_EQ(shared_to, to) << "not the same when threads share the work";
 }
 

@@ -43,5 +43,16 @@ TEST(ReservedRange, MoreThanTheAddressSpaceIsOutOfMemory) {
   EXPECT_EQ(range.error().code(), ErrorCode::out_of_memory);
 }
 
+TEST(MakePresent, ChangesNoByteAndTakesAnyRange) {
+  auto range = ReservedRange::create(std::size_t{4} << 20).value();
+  range.data()[5000] = std::byte{5};
+  make_present({range.data(), range.bytes()});
+  EXPECT_EQ(range.data()[5000], std::byte{5});
+  EXPECT_EQ(range.data()[range.bytes() - 1], std::byte{0});
+  make_present({});
+  make_present({range.data() + 1, 10});  // no page, which the system refuses
+  EXPECT_EQ(range.data()[5000], std::byte{5});
+}
+
 }  // namespace
 }  // namespace xtree::platform
