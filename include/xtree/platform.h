@@ -38,6 +38,8 @@ class XTREE_EXPORT File {
   // was written in this piece to the disk, and then waits for it. Success promises nothing; a
   // failure is that of a sync, which may not be told of it again.
   virtual Result<void> write_back(std::uint64_t offset, std::size_t bytes);
+  // The same, but it does not wait: what was written in this piece may be on its way.
+  virtual Result<void> start_write_back(std::uint64_t offset, std::size_t bytes);
   // Returns once all that was written, and the size, would survive power loss. After a failure
   // nothing may be assumed about what was written since the last success.
   virtual Result<void> sync() = 0;

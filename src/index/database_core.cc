@@ -9,6 +9,7 @@
 #include "platform/clock.h"
 #include "platform/plant.h"
 #include "platform/without_throwing.h"
+#include "platform/workers.h"
 
 namespace xtree::detail {
 namespace {
@@ -277,7 +278,7 @@ Result<bool> DatabaseCore::bulk_load(std::uint32_t number, const EntryBlock& ent
     return true;
   };
   const auto undo = [&]() -> Result<void> { return catalog_.unload(*tree); };
-  XTREE_TRY(checkpointer_->commit_epoch(build, undo));
+  XTREE_TRY(checkpointer_->commit_epoch(platform::thread_count(threads), build, undo));
   return loaded;
 }
 

@@ -5,6 +5,7 @@
 
 #include "platform/plant.h"
 #include "platform/without_throwing.h"
+#include "platform/workers.h"
 
 namespace xtree::persistence {
 namespace {
@@ -21,6 +22,9 @@ constexpr std::uint64_t kPatience = 2;
 // less than so many bytes.
 constexpr std::size_t kCacheParts = 4;
 constexpr std::size_t kLeastChanges = std::size_t{1} << 20;
+
+// To start threads for less than a megabyte takes longer than to write it.
+constexpr std::size_t kFewImages = 256;
 
 }  // namespace
 
@@ -151,6 +155,32 @@ Result<std::vector<const FrameHeader*>> Checkpointer::release_changes(const Plan
   return frames;
 }
 
+// Writes the images of these changes, and fills their entries in.
+Result<void> Checkpointer::write_images(const Plan& plan,
+                                        const std::vector<const FrameHeader*>& frames,
+                                        std::vector<TableEntry>& changes) {
+  const NodeFamily family = applier_.node_family();
+  std::vector<NewImage> together;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const FrameHeader* frame = frames[i];
+    if (frame == nullptr) continue;
+    const std::span image(reinterpret_cast<const std::byte*>(frame), frame->bytes);
+    const Compression compression =
+        family.compression == nullptr ? Compression::none : family.compression(*frame);
+    if (plan.threads != 0 && compression == Compression::none) {
+      together.push_back({image, &changes[i]});
+      continue;
+    }
+    auto written =
+        storage_.write(changes[i].id, image, plan.checkpoint.next_lsn, compression);
+    if (!written) return written.error();
+    changes[i] = *written;
+  }
+  if (together.empty()) return {};
+  platform::Workers workers(together.size() < kFewImages ? 1 : plan.threads);
+  return storage_.write_all(together, plan.checkpoint.next_lsn, workers);
+}
+
 // Writes every changed node, and what has to move. Returns the table's changes by handle.
 Result<std::vector<TableEntry>> Checkpointer::write(const Plan& plan, Compaction effort) {
   auto frames = release_changes(plan);
@@ -158,22 +188,9 @@ Result<std::vector<TableEntry>> Checkpointer::write(const Plan& plan, Compaction
   std::uint64_t bytes = 0;
   for (const FrameHeader* frame : *frames) bytes += frame != nullptr ? frame->bytes : 0;
   compactor_.choose(bytes, effort);
-  const NodeFamily family = applier_.node_family();
-  std::vector<TableEntry> changes;
-  changes.reserve(frames->size());
-  for (std::size_t i = 0; i < frames->size(); ++i) {
-    TableEntry entry;
-    entry.id = plan.cut.changes[i];
-    if (const FrameHeader* frame = (*frames)[i]) {
-      const std::span image(reinterpret_cast<const std::byte*>(frame), frame->bytes);
-      const Compression compression =
-          family.compression == nullptr ? Compression::none : family.compression(*frame);
-      auto written = storage_.write(entry.id, image, plan.checkpoint.next_lsn, compression);
-      if (!written) return written.error();
-      entry = *written;
-    }
-    changes.push_back(entry);
-  }
+  std::vector<TableEntry> changes(frames->size());
+  for (std::size_t i = 0; i < changes.size(); ++i) changes[i].id = plan.cut.changes[i];
+  XTREE_TRY(write_images(plan, *frames, changes));
   XTREE_TRY(compactor_.move(changes));
   if (platform::planted(platform::Plant::freed_handles_forgotten)) {
     std::erase_if(changes, [](const TableEntry& entry) { return !entry.address; });

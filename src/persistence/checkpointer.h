@@ -42,9 +42,10 @@ class Checkpointer {
 
   // Makes an epoch durable by a checkpoint instead of the log: `change` does it within a new epoch
   // and says whether there was anything to do; the epoch is published once the checkpoint holds it.
-  // When the checkpoint fails, `undo` takes the change back within the same epoch. Writers wait.
+  // When the checkpoint fails, `undo` takes the change back within the same epoch. Writers wait, so
+  // up to `threads` threads, at least one, write what changed as fast as they can.
   template <class Change, class Undo>
-  Result<void> commit_epoch(Change&& change, Undo&& undo);
+  Result<void> commit_epoch(std::size_t threads, Change&& change, Undo&& undo);
 
   // A thread takes checkpoints from now on, each time the log has grown by the threshold.
   void start();
@@ -67,6 +68,8 @@ class Checkpointer {
     Cut cut;
     Checkpoint checkpoint;
     std::uint64_t cut_bytes = 0;
+    // Threads that write images; 0 when somebody may commit meanwhile, and comes first.
+    std::size_t threads = 0;
     Result<void> repeated;  // what came of committing it for the second time
   };
 
@@ -80,6 +83,8 @@ class Checkpointer {
   Result<void> run_locked(Compaction effort);
   Result<Plan> cut_locked();
   Result<std::vector<const FrameHeader*>> release_changes(const Plan& plan);
+  Result<void> write_images(const Plan& plan, const std::vector<const FrameHeader*>& frames,
+                            std::vector<TableEntry>& changes);
   Result<std::vector<TableEntry>> write(const Plan& plan, Compaction effort);
   template <class Step>
   auto as_one_step(Step&& step);
@@ -109,7 +114,8 @@ class Checkpointer {
 };
 
 template <class Change, class Undo>
-Result<void> Checkpointer::commit_epoch(Change&& change, Undo&& undo) {
+Result<void> Checkpointer::commit_epoch(std::size_t threads, Change&& change, Undo&& undo) {
+  XTREE_CHECK(threads != 0);
   const std::lock_guard lock(running_);
   XTREE_TRY(check_open_locked());
   return committer_.exclusively([&]() -> Result<void> {
@@ -122,6 +128,7 @@ Result<void> Checkpointer::commit_epoch(Change&& change, Undo&& undo) {
     }
     if (!*changed) return {};
     auto plan = cut_locked();
+    if (plan) plan->threads = threads;
     const Result<void> stored = plan ? store_plan(*plan, Compaction::none) : plan.error();
     Result<void> finished = plan ? finish_locked(*plan, stored) : plan.error();
     if (finished) finished = remove_log();

@@ -70,16 +70,22 @@ void SegmentFiles::read_turn(std::span<ImageRead> turn) const noexcept {
   for (std::size_t i = 0; i < count; ++i) reads[i]->done = requests[i].done;
 }
 
-Result<void> SegmentFiles::write(std::uint32_t number, std::uint64_t offset,
-                                 std::span<const std::byte> bytes) {
-  XTREE_CHECK(bytes.size() % kSectorBytes == 0);
+Result<File*> SegmentFiles::open_to_write(std::uint32_t number) {
   auto place = unsynced_.find(number);
   if (place == unsynced_.end()) {
     auto file = files_.open(path(number), OpenMode::create);
     if (!file) return file.error();
     place = unsynced_.emplace(number, std::move(*file)).first;
   }
-  return pacer_.write(*place->second, offset, bytes);
+  return place->second.get();
+}
+
+Result<void> SegmentFiles::write(std::uint32_t number, std::uint64_t offset,
+                                 std::span<const std::byte> bytes) {
+  XTREE_CHECK(bytes.size() % kSectorBytes == 0);
+  const auto file = open_to_write(number);
+  if (!file) return file.error();
+  return pacer_.write(**file, offset, bytes);
 }
 
 Result<void> SegmentFiles::sync() {

@@ -33,6 +33,9 @@ class SegmentFiles {
   void read_many(std::span<ImageRead> reads) const noexcept;
   // Makes the file when it is not there. `bytes` are whole sectors.
   Result<void> write(std::uint32_t number, std::uint64_t offset, std::span<const std::byte> bytes);
+  // A file to write to, made when it is not there. It is good until the next `sync` or `remove`,
+  // and any thread may write whole sectors to it.
+  Result<File*> open_to_write(std::uint32_t number);
   // Syncs the files written since the last success. When this fails nothing is known about them.
   Result<void> sync();
   Result<void> remove(std::uint32_t number);

@@ -24,4 +24,6 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/persistence/pin_slots.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/reader_lines.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/recovery.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/segment_batch.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/stored_image.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/version_store.cc)

@@ -7,23 +7,11 @@
 
 #include "persistence/committed_file.h"
 #include "platform/check.h"
-#include "platform/crc32c.h"
 #include "platform/plant.h"
 
 namespace xtree::persistence {
 
 namespace {
-
-// The header of an image without what only means something in memory. `previous` is not even looked
-// at: in the frame of a version that readers hold on to, the collector may change it meanwhile.
-FrameHeader stored_header(std::span<const std::byte> image) noexcept {
-  constexpr std::size_t behind = offsetof(FrameHeader, previous) + sizeof(FrameHeader::previous);
-  FrameHeader header{};
-  std::memcpy(&header, image.data(), offsetof(FrameHeader, previous));
-  std::memcpy(reinterpret_cast<std::byte*>(&header) + behind, image.data() + behind,
-              sizeof header - behind);
-  return header;
-}
 
 std::string parent_of(std::string_view directory) {
   while (directory.size() > 1 && directory.ends_with('/')) directory.remove_suffix(1);
@@ -52,37 +40,7 @@ bool should_fold(const std::vector<TableFileInfo>& table_files, std::size_t chan
   return entries > table_files.front().entries / 2;
 }
 
-// Writes an image's checksum into it, and returns it.
-std::uint32_t seal_image(std::span<std::byte> image) noexcept {
-  const std::uint32_t checksum = image_checksum(image);
-  std::memcpy(image.data() + offsetof(FrameHeader, checksum), &checksum, sizeof checksum);
-  return checksum;
-}
-
 }  // namespace
-
-std::uint32_t image_checksum(std::span<const std::byte> image) noexcept {
-  XTREE_CHECK(image.size() >= sizeof(FrameHeader));
-  FrameHeader header;
-  std::memcpy(&header, image.data(), sizeof header);
-  header.checksum = 0;
-  return platform::crc32c(image.subspan(sizeof header),
-                          platform::crc32c(std::as_bytes(std::span(&header, 1))));
-}
-
-const char* what_is_wrong(NodeId id, std::uint32_t bytes, std::uint32_t checksum,
-                          std::span<const std::byte> image) noexcept {
-  FrameHeader header;
-  std::memcpy(&header, image.data(), sizeof header);
-  if (image_checksum(image) != checksum || header.checksum != checksum) {
-    return "a node is damaged: its checksum is not the one in the table";
-  }
-  if (header.node_id != id.bits || unpacked_bytes(header) != bytes ||
-      stored_image_bytes(image) != image.size()) {
-    return "another node is in the place of this one";
-  }
-  return nullptr;
-}
 
 Storage::Storage(Private, FileSystem& files, std::string directory, bool writable)
     : files_(files),
@@ -298,10 +256,8 @@ Result<TableEntry> Storage::write(NodeId id, std::span<const std::byte> image,
                                   std::uint64_t next_lsn, Compression compression) {
   XTREE_CHECK(id && image.size() >= kFrameAlignment && image.size() % kFrameAlignment == 0 &&
               image.size() <= kMaxFrameBytes);
-  FrameHeader header = stored_header(image);
+  const FrameHeader header = stored_header(image, next_lsn);
   XTREE_CHECK(header.node_id == id.bits && header.bytes == image.size());
-  static_assert(sizeof next_lsn == sizeof header.previous);
-  std::memcpy(&header.previous, &next_lsn, sizeof next_lsn);
   if (compression != Compression::none) {
     scratch_.resize(image.size());
     std::memcpy(scratch_.data(), &header, sizeof header);
@@ -311,10 +267,28 @@ Result<TableEntry> Storage::write(NodeId id, std::span<const std::byte> image,
   }
   const auto place = this->place(image.size(), Heat::fresh);
   if (!place) return place.error();
-  const std::span<std::byte> room = place->room;
-  std::memcpy(room.data(), &header, sizeof header);
-  std::ranges::copy(image.subspan(sizeof header), room.begin() + sizeof header);
-  return TableEntry{id, place->address, seal_image(room), header.bytes};
+  const std::uint32_t checksum = store_image(image, next_lsn, place->room.data());
+  return TableEntry{id, place->address, checksum, header.bytes};
+}
+
+// The buffer of the writer is emptied first, as the images go behind what it has collected.
+Result<void> Storage::write_all(std::span<const NewImage> images, std::uint64_t next_lsn,
+                                platform::Workers& workers) {
+  XTREE_TRY(require_writable());
+  XTREE_TRY(writer_.flush());
+  SegmentBatch batch(segments_, allocator_, workers, next_lsn);
+  while (!images.empty()) {
+    if (segments_.unsynced() == SegmentFiles::kMaxOpenFiles) {
+      XTREE_TRY(poison_on_failure(segments_.sync()));
+    }
+    const auto written = batch.write(images);
+    if (batch.has_lost()) poisoned_ = true;
+    if (!written) return written.error();
+    images_written_ += *written;
+    images = images.subspan(*written);
+  }
+  batch_bytes_ += batch.written_bytes();
+  return {};
 }
 
 Result<TableEntry> Storage::write_packed(NodeId id, std::uint32_t bytes,
@@ -383,7 +357,7 @@ void Storage::check_changes(std::span<const TableEntry> changes) const {
 
 Result<void> Storage::sync_segments() {
   XTREE_TRY(writer_.flush());
-  written_bytes_.store(writer_.written_bytes(), std::memory_order_relaxed);
+  written_bytes_.store(writer_.written_bytes() + batch_bytes_, std::memory_order_relaxed);
   XTREE_TRY(poison_on_failure(segments_.sync()));
   if (platform::planted(platform::Plant::segments_gone_before_flip)) {
     for (const SegmentUse& use : allocator_.uses()) {

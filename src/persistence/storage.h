@@ -18,23 +18,18 @@
 #include "persistence/pacer.h"
 #include "persistence/packed_image.h"
 #include "persistence/segment_allocator.h"
+#include "persistence/segment_batch.h"
 #include "persistence/segment_file.h"
 #include "persistence/segment_writer.h"
+#include "persistence/stored_image.h"
 #include "persistence/superblock.h"
 #include "persistence/table_file.h"
 #include "platform/clock.h"
+#include "platform/workers.h"
 #include "xtree/metrics.h"
 #include "xtree/platform.h"
 
 namespace xtree::persistence {
-
-// CRC32C of an image as it is stored, with `checksum` as zero.
-std::uint32_t image_checksum(std::span<const std::byte> image) noexcept;
-
-// Why the bytes that were read are not the image that a table entry or a scan speaks of, as it is
-// stored; null when they are. `bytes` are those that it has in memory.
-const char* what_is_wrong(NodeId id, std::uint32_t bytes, std::uint32_t checksum,
-                          std::span<const std::byte> image) noexcept;
 
 // The newest checkpoint of a database, and the next one in the making.
 //
@@ -87,7 +82,11 @@ class Storage final : public NodeSource {
   // that makes it smaller. Its entry belongs into the commit. After an error `abandon` is due.
   Result<TableEntry> write(NodeId id, std::span<const std::byte> image, std::uint64_t next_lsn = 0,
                            Compression compression = Compression::none);
-  // The same for an image of the newest checkpoint that is to lie somewhere else in the next one;
+  // Writes images that are not to be packed, with all these workers, and fills in their entries.
+  // Nobody waits for commits meanwhile. After an error `abandon` is due.
+  Result<void> write_all(std::span<const NewImage> images, std::uint64_t next_lsn,
+                         platform::Workers& workers);
+  // As `write` for an image of the newest checkpoint that is to lie somewhere else in the next one;
   // its place is released. An image that cannot be read stays where it is, and `entry` comes back.
   Result<TableEntry> move(const TableEntry& entry);
   // Nothing more is written to this segment until the next commit.
@@ -162,6 +161,7 @@ class Storage final : public NodeSource {
   SegmentFiles segments_;
   SegmentWriter writer_;
   std::size_t images_written_ = 0;  // by the running checkpoint
+  std::uint64_t batch_bytes_ = 0;   // written by `write_all`
 
   OpenReport open_report_;
   std::vector<TableEntry> table_;   // until it is taken

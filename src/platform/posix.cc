@@ -20,6 +20,7 @@ namespace xtree {
 File::~File() = default;
 void File::will_read(std::uint64_t, std::size_t) noexcept {}
 Result<void> File::write_back(std::uint64_t, std::size_t) { return {}; }
+Result<void> File::start_write_back(std::uint64_t, std::size_t) { return {}; }
 Result<void> File::store_at(std::uint64_t offset, std::span<const std::byte> bytes) {
   return write_at(offset, bytes);
 }
@@ -186,20 +187,21 @@ class PosixFile final : public File {
 
   // The system tells of a failed write once for each open file, so what is not passed on here would
   // be lost. Where there is no such call, or none for this file system, the sync does it all.
-  Result<void> write_back([[maybe_unused]] std::uint64_t offset,
-                          [[maybe_unused]] std::size_t bytes) override {
+  Result<void> write_back(std::uint64_t offset, std::size_t bytes) override {
 #ifdef SYNC_FILE_RANGE_WRITE
-    constexpr unsigned kAllOfIt =
-        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-    const auto done = uninterrupted([&] {
-      return ::sync_file_range(descriptor_.get(), static_cast<off64_t>(offset),
-                               static_cast<off64_t>(bytes), kAllOfIt);
-    });
-    if (done != 0 && errno != ENOSYS && errno != EINVAL && errno != ESPIPE && errno != EPERM) {
-      return system_error(errno, path_, "cannot write back", Intent::write);
-    }
+    return sync_range(offset, bytes,
+                      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                          SYNC_FILE_RANGE_WAIT_AFTER);
+#else
+    return File::write_back(offset, bytes);
 #endif
-    return {};
+  }
+  Result<void> start_write_back(std::uint64_t offset, std::size_t bytes) override {
+#ifdef SYNC_FILE_RANGE_WRITE
+    return sync_range(offset, bytes, SYNC_FILE_RANGE_WRITE);
+#else
+    return File::start_write_back(offset, bytes);
+#endif
   }
 
   Result<void> sync() override {
@@ -237,6 +239,19 @@ class PosixFile final : public File {
   }
 
  private:
+#ifdef SYNC_FILE_RANGE_WRITE
+  Result<void> sync_range(std::uint64_t offset, std::size_t bytes, unsigned how) {
+    const auto done = uninterrupted([&] {
+      return ::sync_file_range(descriptor_.get(), static_cast<off64_t>(offset),
+                               static_cast<off64_t>(bytes), how);
+    });
+    if (done == 0 || errno == ENOSYS || errno == EINVAL || errno == ESPIPE || errno == EPERM) {
+      return {};
+    }
+    return system_error(errno, path_, "cannot write back", Intent::write);
+  }
+#endif
+
   Descriptor descriptor_;
   std::string path_;
   SharedWindow window_;

@@ -6,14 +6,17 @@
 namespace xtree::platform {
 namespace {
 
-// More would only wait for each other.
 constexpr std::size_t kMostThreads = 256;
 
 }  // namespace
 
+std::size_t thread_count(std::size_t wanted) noexcept {
+  if (wanted == 0) wanted = std::max(1u, std::thread::hardware_concurrency());
+  return std::min(wanted, kMostThreads);
+}
+
 Workers::Workers(std::size_t threads) noexcept {
-  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
-  threads = std::min(threads, kMostThreads);
+  threads = thread_count(threads);
   if (threads == 1) return;
   // The system may refuse a thread, or the memory for it; then those that there are do the work.
   try {

@@ -11,6 +11,10 @@
 
 namespace xtree::platform {
 
+// What a number of threads that a caller asks for means: 0 is one for each processor. More than
+// some hundred would only wait for each other.
+[[nodiscard]] std::size_t thread_count(std::size_t wanted) noexcept;
+
 // Threads for the duration of one call of the library, the caller's own among them.
 //
 //   Workers workers(4);

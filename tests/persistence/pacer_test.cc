@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "persistence/storage.h"
+#include "platform/workers.h"
 #include "support/crashing_disk.h"
 #include "xtree/testing/simulated_file_system.h"
 
@@ -31,6 +32,7 @@ const Error kPlanted(ErrorCode::io_error, 5, "disk", "planted");
 struct Notes {
   std::vector<std::size_t> written;       // bytes of each call
   std::vector<std::size_t> written_back;
+  std::vector<std::size_t> started_back;
   std::vector<std::uint64_t> truncated;   // to so many bytes
   std::atomic<std::uint64_t> commits = 0;
   std::uint64_t commits_per_call = 0;
@@ -51,6 +53,10 @@ class NotingFile final : public File {
   }
   Result<void> write_back(std::uint64_t, std::size_t bytes) override {
     notes_.written_back.push_back(bytes);
+    return notes_.write_back_fails ? Result<void>(kPlanted) : Result<void>();
+  }
+  Result<void> start_write_back(std::uint64_t, std::size_t bytes) override {
+    notes_.started_back.push_back(bytes);
     return notes_.write_back_fails ? Result<void>(kPlanted) : Result<void>();
   }
   Result<void> sync() override { return file_->sync(); }
@@ -158,25 +164,49 @@ TEST_F(PacerTest, BytesThatCouldNotBeWrittenBackAreLost) {
   EXPECT_TRUE(pacer_.has_lost());
 }
 
-// The system may tell of a failed write only once, so no later sync is to be believed.
-TEST_F(PacerTest, AFailedWriteBackPoisonsTheStorageAsAFailedSyncDoes) {
-  const auto storage = Storage::create(files_, "db").value();
-  alignas(64) std::byte image[4096] = {};
-  persistence::FrameHeader header{};
-  header.node_id = persistence::NodeId::make(0, 1).bits;
-  header.birth = 1;
-  header.bytes = sizeof image;
-  std::memcpy(image, &header, sizeof header);
-  const auto entry = storage->write(persistence::NodeId{header.node_id}, image);
+// A storage, and one image for it.
+class WriteBackTest : public PacerTest {
+ protected:
+  WriteBackTest() {
+    persistence::FrameHeader header{};
+    header.node_id = id_.bits;
+    header.birth = 1;
+    header.bytes = sizeof image_;
+    std::memcpy(image_, &header, sizeof header);
+    notes().written_back.clear();
+  }
+  // The system may tell of a failed write only once, so no later sync is to be believed.
+  void expect_poisoned() {
+    notes().write_back_fails = false;
+    EXPECT_TRUE(storage_->poisoned());
+    storage_->abandon();
+    EXPECT_EQ(storage_->write(id_, image_).error().code(), ErrorCode::poisoned);
+  }
+
+  const persistence::NodeId id_ = persistence::NodeId::make(0, 1);
+  alignas(64) std::byte image_[4096] = {};
+  const std::unique_ptr<Storage> storage_ = Storage::create(files_, "db").value();
+};
+
+TEST_F(WriteBackTest, AFailurePoisonsTheStorageAsAFailedSyncDoes) {
+  const auto entry = storage_->write(id_, image_);
   ASSERT_TRUE(entry);
   notes().write_back_fails = true;
-  EXPECT_EQ(storage->commit(storage->checkpoint(), {&*entry, 1}).error().code(),
+  EXPECT_EQ(storage_->commit(storage_->checkpoint(), {&*entry, 1}).error().code(),
             ErrorCode::io_error);
-  notes().write_back_fails = false;
-  EXPECT_TRUE(storage->poisoned());
-  storage->abandon();
-  EXPECT_EQ(storage->write(persistence::NodeId{header.node_id}, image).error().code(),
-            ErrorCode::poisoned);
+  expect_poisoned();
+}
+
+TEST_F(WriteBackTest, ABatchStartsItAndItsFailurePoisonsTheStorageToo) {
+  platform::Workers workers(1);
+  persistence::TableEntry entry;
+  const persistence::NewImage image{image_, &entry};
+  storage_->write_all({&image, 1}, 0, workers).value();
+  EXPECT_EQ(notes().started_back, std::vector<std::size_t>{sizeof image_});
+  EXPECT_TRUE(notes().written_back.empty());
+  notes().write_back_fails = true;
+  EXPECT_EQ(storage_->write_all({&image, 1}, 0, workers).error().code(), ErrorCode::io_error);
+  expect_poisoned();
 }
 
 }  // namespace
