@@ -9,19 +9,22 @@
 
 namespace xtree::index {
 
+// What leads from a float's bits to those of the next float above. Rounding to zero keeps the sign,
+// so nobody asks for a step across zero.
+inline std::int32_t step_up(std::int32_t bits) noexcept { return bits >> 31 | 1; }
+
 // The nearest float below or at `x`, and above or at `x`. Beyond the range of float they are the
-// largest float or an infinity, whichever lies on the right side.
+// largest float or an infinity, whichever lies on the right side. Whether the nearest float at all
+// lies on the wrong side nobody can predict, so no branch depends on it.
 inline float round_down(double x) noexcept {
   const auto f = static_cast<float>(x);
-  if (!(static_cast<double>(f) > x)) return f;
-  const auto bits = std::bit_cast<std::uint32_t>(f);
-  return std::bit_cast<float>(f > 0 ? bits - 1 : f < 0 ? bits + 1 : 0x80000001u);
+  const auto bits = std::bit_cast<std::int32_t>(f);
+  return std::bit_cast<float>(bits - (step_up(bits) & -(static_cast<double>(f) > x)));
 }
 inline float round_up(double x) noexcept {
   const auto f = static_cast<float>(x);
-  if (!(static_cast<double>(f) < x)) return f;
-  const auto bits = std::bit_cast<std::uint32_t>(f);
-  return std::bit_cast<float>(f > 0 ? bits + 1 : f < 0 ? bits - 1 : 1u);
+  const auto bits = std::bit_cast<std::int32_t>(f);
+  return std::bit_cast<float>(bits + (step_up(bits) & -(static_cast<double>(f) < x)));
 }
 inline float round_down(float x) noexcept { return x; }
 inline float round_up(float x) noexcept { return x; }

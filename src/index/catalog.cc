@@ -63,8 +63,8 @@ Error Catalog::no_memory() const {
       Error(ErrorCode::out_of_memory, "catalog", "no memory for an object of the database"));
 }
 
-DurableStore Catalog::writer_store(const IndexDefinition& definition) noexcept {
-  return DurableStore(*store_, store_->newest(failure_), definition.owner());
+DurableStore Catalog::writer_store(DurableTree& tree) noexcept {
+  return DurableStore(*store_, store_->newest(failure_), tree.definition.owner(), tree.trail);
 }
 
 // Roots and the like are small, and read at every open.
@@ -276,7 +276,7 @@ Result<void> Catalog::drop_index(std::uint32_t number) {
   const auto found = trees_.find(number);
   if (found == trees_.end()) return absent("it was dropped");
   DurableTree& tree = *found->second;
-  DurableStore store = writer_store(tree.definition);
+  DurableStore store = writer_store(tree);
   XTREE_TRY(tree.engine->clear(store, tree.root));
   if (tree.definition.root) store_->destroy(tree.definition.root);
   std::erase(touched_, &tree);
@@ -293,7 +293,7 @@ void Catalog::touch(DurableTree& tree) {
 
 Result<void> Catalog::bulk_load(DurableTree& tree, const detail::EntryBlock& entries,
                                 std::size_t threads) {
-  DurableStore store = writer_store(tree.definition);
+  DurableStore store = writer_store(tree);
   touch(tree);
   XTREE_TRY(tree.engine->bulk_load(store, tree.root, entries, threads));
   const Result<void> finished =
@@ -303,7 +303,7 @@ Result<void> Catalog::bulk_load(DurableTree& tree, const detail::EntryBlock& ent
 }
 
 Result<void> Catalog::unload(DurableTree& tree) {
-  DurableStore store = writer_store(tree.definition);
+  DurableStore store = writer_store(tree);
   XTREE_TRY(tree.engine->clear(store, tree.root));
   touch(tree);
   return finish_epoch();
@@ -311,7 +311,7 @@ Result<void> Catalog::unload(DurableTree& tree) {
 
 Result<void> Catalog::change_tree(DurableTree& tree, const Operation& operation, bool& answer) {
   touch(tree);
-  DurableStore store = writer_store(tree.definition);
+  DurableStore store = writer_store(tree);
   const detail::Schema& schema = tree.definition.schema;
   const std::size_t geometry_bytes = schema.rows() * schema.scalar_bytes();
   // The log packs its bytes; coordinates are wanted aligned.

@@ -30,6 +30,7 @@ struct DurableTree {
   // On a line of its own: the writer changes it all the time, beside readers of what stands above.
   alignas(64) Root root;         // the newest, as the running epoch has it
   bool root_changed = false;
+  Trail trail;
   bool root_grown = false;       // the object's image is to be completed at the next cut
 };
 
@@ -66,7 +67,7 @@ class Catalog final : public persistence::Applier {
   [[nodiscard]] std::shared_ptr<DurableTree> find(std::uint32_t number) const;
 
   // The store as the writer uses it for one of the indexes.
-  [[nodiscard]] DurableStore writer_store(const IndexDefinition& definition) noexcept;
+  [[nodiscard]] DurableStore writer_store(DurableTree& tree) noexcept;
 
   static Result<std::vector<IndexDefinition>> read_indexes(const persistence::ReadView& view,
                                                            persistence::NodeId catalog);

@@ -88,10 +88,11 @@ class DurableStore {
   static constexpr std::size_t kFrontWordBytes = sizeof(std::uint64_t);
   using Front = persistence::FrameFront;
 
-  // `newest` is the writer's own view, of everything so far. New nodes are `owner`'s.
+  // `newest` is the writer's own view, of everything so far. New nodes are `owner`'s, and `trail`
+  // is that of the tree.
   DurableStore(persistence::VersionStore& store, const persistence::ReadView& newest,
-               const NodeOwner& owner) noexcept
-      : store_(store), newest_(newest), owner_(owner) {}
+               const NodeOwner& owner, Trail& trail) noexcept
+      : store_(store), newest_(newest), owner_(owner), trail_(trail) {}
 
   [[nodiscard]] View view() noexcept { return newest_; }
   [[nodiscard]] bool reserve(std::size_t bytes,
@@ -124,6 +125,7 @@ class DurableStore {
   void show_entry(Node& leaf) noexcept { index::show_entry(leaf, store_.epoch()); }
   void note_growth(Node& node) noexcept { index::note_growth(node, store_.epoch()); }
   void destroy(Ref ref) noexcept { store_.destroy(persistence::NodeId{ref}); }
+  [[nodiscard]] Trail& trail() noexcept { return trail_; }
 
   void link_child(const Node& parent, std::size_t index, const Node& child) noexcept {
     persistence::set_link(&parent.frame, index, &child.frame);
@@ -149,6 +151,7 @@ class DurableStore {
   persistence::VersionStore& store_;
   View newest_;
   NodeOwner owner_;
+  Trail& trail_;
 };
 
 static_assert(NodeStore<DurableStore>);

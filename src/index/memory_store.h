@@ -86,6 +86,8 @@ class MemoryStore {
     --nodes_;
   }
 
+  [[nodiscard]] Trail& trail() noexcept { return trail_; }
+
   // Nodes that exist.
   [[nodiscard]] std::uint64_t nodes() const noexcept { return nodes_; }
   // Memory that nodes take now, and what the store holds of the operating system's in all.
@@ -100,6 +102,7 @@ class MemoryStore {
   }
 
   persistence::FrameArena arena_;
+  Trail trail_{};
   std::uint64_t nodes_ = 0;
 };
 

@@ -215,12 +215,11 @@ void clear_entries_behind(Node& leaf, const Layout& layout, std::size_t count) n
               (kLeafLanes<Scalar> - first) * layout.value_bytes);
 }
 
-// Writes an entry behind the last one, where there must be room. It counts once `count` says so.
+// Writes the value of an entry behind the last one, whose geometry is there, and where there must
+// be room. It counts once `count` says so.
 template <class Scalar>
-void write_entry_behind(Node& leaf, const Layout& layout, const Scalar* geometry,
-                        const std::byte* value) noexcept {
+void write_value_behind(Node& leaf, const Layout& layout, const std::byte* value) noexcept {
   const std::size_t index = leaf.count;
-  set_geometry(leaf, layout, index, geometry);
   copy_value(entry_value<Scalar>(leaf, layout, index), value, layout.value_bytes);
   if (index % kLeafLanes<Scalar> == 0) clear_entries_behind<Scalar>(leaf, layout, index + 1);
 }
@@ -229,7 +228,8 @@ void write_entry_behind(Node& leaf, const Layout& layout, const Scalar* geometry
 template <class Scalar>
 void append_entry(Node& leaf, const Layout& layout, const Scalar* geometry,
                   const std::byte* value) noexcept {
-  write_entry_behind(leaf, layout, geometry, value);
+  set_geometry(leaf, layout, leaf.count, geometry);
+  write_value_behind<Scalar>(leaf, layout, value);
   ++leaf.count;
 }
 

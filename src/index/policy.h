@@ -9,8 +9,10 @@
 
 namespace xtree::index {
 
-// A node but the root that would hold less than this part of its capacity is merged away.
+// A node but the root that an erasure leaves with less than this part of its capacity is merged
+// away, and a split leaves each side as much; but one with the newest entries of a leaf alone.
 inline constexpr std::size_t kMinFillPercent = 30;
+inline constexpr std::size_t kNewestFillPercent = 15;
 // One that holds no more than this part is merged with a sibling where that makes a good node.
 inline constexpr std::size_t kSparsePercent = 50;
 // A leaf that would be merged away is packed anew with all its siblings when they are no fuller
@@ -31,6 +33,16 @@ inline constexpr std::size_t kDirectoryCapacity = kDirectoryBlocks * kDirectoryL
 
 [[nodiscard]] inline std::size_t min_leaf_entries(const Layout& layout) noexcept {
   return std::max<std::size_t>(1, layout.leaf_capacity() * kMinFillPercent / 100);
+}
+// Where entries come in some order of their places, the newest lie at one side of the leaf that
+// they make overflow. Few will come to the others, so these get a fuller leaf: as few as this may
+// be left with the newest.
+[[nodiscard]] inline std::size_t fewest_leaf_entries(const Layout& layout) noexcept {
+  return std::max<std::size_t>(1, layout.leaf_capacity() * kNewestFillPercent / 100);
+}
+// So many lie on one side only where there is such an order, but for one split in a thousand.
+[[nodiscard]] inline std::size_t newest_leaf_entries(const Layout& layout) noexcept {
+  return std::max<std::size_t>(8, layout.leaf_capacity() / 8);
 }
 // The most entries of a leaf that is packed anew.
 [[nodiscard]] inline std::size_t packed_leaf_entries(const Layout& layout) noexcept {

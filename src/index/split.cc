@@ -115,8 +115,10 @@ Sides Splitter<Scalar>::plan(std::span<const Node* const> sources, const NodeSha
     first += node->count;
   }
   if (!kernels_.cut(task, layout_.dimensions)) {
-    // Most centres crowd in few cells: only ranks tell them apart.
+    // Most centres crowd in few cells: only ranks tell them apart. Those of equal ones follow the
+    // order in which they came, but the next may go to either side.
     task.exact = true;
+    task.newest = 0;
     XTREE_CHECK(kernels_.cut(task, layout_.dimensions));
   }
   Sides sides;
@@ -135,6 +137,12 @@ Sides Splitter<Scalar>::split_leaf(std::span<const Node* const> sources) noexcep
   const SplitFrame<Scalar> frame = frame_of(bounds);
   SplitTask task{};
   task.min_fill = min_leaf_entries(layout_);
+  // Lanes stand in the order in which they came, as far as none was erased; the one that makes the
+  // leaf overflow is the last. Where two leaves share, nobody knows.
+  if (sources.back()->count == 1) {
+    task.newest = newest_leaf_entries(layout_);
+    task.newest_fill = fewest_leaf_entries(layout_);
+  }
   return plan<Scalar>(sources, leaf_shape(layout_), task, [&](const Node& node, float* rows) {
     kernels_.leaf_rows(node, layout_, frame, rows);
   });

@@ -2,6 +2,7 @@
 // persistence layer. MemoryStore and DurableStore model it.
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <span>
@@ -196,6 +197,27 @@ template <NodeView V>
     return view.is_of_epoch(node);
   } else {
     return true;
+  }
+}
+
+// The way of the last insertion, by level the child's place, and how many insertions in a row went
+// below the same lowest directory node. It is a guess where the next one may go, and may be of
+// nodes that have changed since.
+struct Trail {
+  // In so many steps entries that come in no order hardly ever go one way.
+  static constexpr std::uint32_t kSteady = 4;
+
+  std::array<std::uint32_t, kMaxHeight> at{};
+  std::uint32_t steps = 0;
+};
+
+// A store may keep one for its tree.
+template <NodeStore S>
+[[nodiscard]] Trail* trail_of(S& store) noexcept {
+  if constexpr (requires { store.trail(); }) {
+    return &store.trail();
+  } else {
+    return nullptr;
   }
 }
 

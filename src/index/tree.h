@@ -77,6 +77,8 @@ class Tree {
   // tree_insert.h
   Result<void> plant(const Scalar* geometry, const std::byte* value);
   [[nodiscard]] bool descend(const FloatBox& box, Path& path) const noexcept;
+  [[nodiscard]] std::uint32_t retrace(const FloatBox& box, Path& path,
+                                      Lead<View>& lead) const noexcept;
   Result<void> append(Path& path, const FloatBox& box, const Scalar* geometry,
                       const std::byte* value);
   Result<void> split_insert(Path& path, const FloatBox& box, const Scalar* geometry,

@@ -32,12 +32,14 @@ Result<void> Tree<Scalar, Store, Policy>::plant(const Scalar* geometry, const st
   return {};
 }
 
-// Goes down to the leaf that takes the box with least harm. Reads only.
+// Goes down to the leaf that takes the box with least harm. Changes nothing but the trail.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 bool Tree<Scalar, Store, Policy>::descend(const FloatBox& box, Path& path) const noexcept {
   const View view = store_.view();
+  Trail* const trail = trail_of(store_);
   Lead<View> lead = lead_to_node(view, root_.node);
-  for (std::uint32_t level = root_.height; level-- > 0;) {
+  bool is_same = true;
+  for (std::uint32_t level = retrace(box, path, lead);; --level) {
     Step& step = path.at[level];
     step.node = view.node(lead);
     if (step.node == nullptr) return false;
@@ -48,8 +50,37 @@ bool Tree<Scalar, Store, Policy>::descend(const FloatBox& box, Path& path) const
     step.covers = choice.covers;
     lead = lead_to_child(view, *step.node, layout_, choice.index);
     view.prefetch(lead);
+    if (trail == nullptr) continue;
+    is_same = is_same && (level == 1 || trail->at[level] == choice.index);
+    trail->at[level] = choice.index;
   }
+  if (trail != nullptr) trail->steps = is_same ? trail->steps + 1 : 0;
   return true;
+}
+
+// Where the last insertions all went below one lowest directory node, and the boxes on the way to
+// it cover this one too, goes there without choosing, and on to the same leaf if that covers it.
+// Else it stays at the root. Returns the level on which choosing begins.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+std::uint32_t Tree<Scalar, Store, Policy>::retrace(const FloatBox& box, Path& path,
+                                                   Lead<View>& lead) const noexcept {
+  const std::uint32_t top = root_.height - 1;
+  const Trail* const trail = trail_of(store_);
+  if (trail == nullptr || trail->steps < Trail::kSteady || top < 2) return top;
+  const View view = store_.view();
+  const Lead<View> root = lead;
+  std::uint32_t level = top;
+  for (; level > 0; --level) {
+    const Node* node = view.node(lead);
+    const std::uint32_t index = trail->at[level];
+    if (node == nullptr || index >= node->count) break;
+    if (!kernels_.covers(*node, layout_, index, box)) break;
+    path.at[level] = {node->frame.node_id, node, index, true};
+    lead = lead_to_child(view, *node, layout_, index);
+  }
+  if (level <= 1) return level;
+  lead = root;
+  return top;
 }
 
 // Adds the entry to a leaf that has room, if need be in one more block.
@@ -82,7 +113,8 @@ Result<void> Tree<Scalar, Store, Policy>::append(Path& path, const FloatBox& box
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 void Tree<Scalar, Store, Policy>::append(Node& leaf, const Scalar* geometry,
                                          const std::byte* value) noexcept {
-  write_entry_behind(leaf, layout_, geometry, value);
+  kernels_.write_geometry(leaf, layout_, leaf.count, geometry);
+  write_value_behind<Scalar>(leaf, layout_, value);
   show_entry(store_, leaf);
 }
 

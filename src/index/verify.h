@@ -102,7 +102,7 @@ class Verifier {
     if (count > node.blocks * lanes) return fault(ref, level, "it counts more than it can hold");
     const bool is_root = level + 1 == root_.height;
     const std::size_t fewest = is_root      ? (level == 0 ? 1 : 2)
-                               : level == 0 ? min_leaf_entries(layout_)
+                               : level == 0 ? fewest_leaf_entries(layout_)
                                             : kMinChildren;
     if (count < fewest) return fault(ref, level, "it is filled less than it must be");
     if (node.blocks > std::max(blocks_for(count, lanes), fewest_blocks) + kSpareBlocks) {

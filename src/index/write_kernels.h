@@ -44,6 +44,8 @@ struct SplitTask {
   const float* rows;        // `count` rows of `split_stride` floats
   std::size_t count;
   std::size_t min_fill;     // on each side
+  std::size_t newest;       // how many at the end came last; 0 when nobody knows
+  std::size_t newest_fill;  // instead of min_fill on a side that has all of these
   bool exact;               // consider every cut rather than 32 to an axis
   float* cells;             // room for max(count, 32) rows, rounded up to 16
   float* keys;              // room for `count` floats, rounded up to 16
@@ -59,6 +61,9 @@ template <class Scalar>
 struct WriteKernels {
   // The child of a directory node into which `box` fits best; see choose.inc.
   Choice (*choose)(const Node& node, const Layout& layout, const FloatBox& box) noexcept;
+  // Whether the child at `index` covers `box`.
+  bool (*covers)(const Node& node, const Layout& layout, std::size_t index,
+                 const FloatBox& box) noexcept;
   // The children of a directory node that cover `box`. Sets the words that the node's count needs.
   void (*covering)(const Node& node, const Layout& layout, const FloatBox& box,
                    LaneSet& found) noexcept;
@@ -70,6 +75,9 @@ struct WriteKernels {
   void (*directory_box)(const Node& node, const Layout& layout, FloatBox& box) noexcept;
   // Widens `bounds`, D minima and D maxima, by what the leaf holds.
   void (*leaf_bounds)(const Node& leaf, const Layout& layout, Scalar* bounds) noexcept;
+  // Writes the geometry of one entry, and its code: what `set_geometry` does.
+  void (*write_geometry)(Node& leaf, const Layout& layout, std::size_t index,
+                         const Scalar* geometry) noexcept;
   // Writes the codes of a leaf's entries after its grid, and zeros for those that it does not have.
   void (*encode)(Node& leaf, const Layout& layout) noexcept;
   // Writes one row of a split for each entry or child.

@@ -44,7 +44,8 @@ class Rule {
 
   // The six children whose margins grow least, or in many dimensions all unless the node is a
   // supernode, the first of equal ones first; the one of them that adds least overlap, again the
-  // first; none beyond one that adds none.
+  // first; none beyond one that adds none. In few dimensions a thousandth is none, and none is
+  // tried beyond the last that the first one would overlap more.
   std::uint32_t least_harm(const FloatBox& box) const {
     std::vector<std::pair<float, std::uint32_t>> growths;
     for (std::uint32_t i = 0; i < children_.size(); ++i) {
@@ -54,15 +55,34 @@ class Rule {
     if (growths[0].first >= kNever) return 0;
     std::uint32_t best = growths[0].second;
     float best_overlap = overlap_growth(best, box);
-    const std::size_t tried = dims_ > 4 && growths.size() <= 64 ? growths.size() : 6;
-    for (std::size_t i = 1; i < std::min(tried, growths.size()); ++i) {
-      if (growths[i].first >= kNever || !(best_overlap > 0)) break;
+    const bool is_few = dims_ <= 4;
+    std::size_t tried = !is_few && growths.size() <= 64 ? growths.size() : 6;
+    tried = std::min(tried, growths.size());
+    if (is_few && growths.size() <= 64) {
+      const std::uint32_t first = best;
+      while (tried > 1 && !overlaps_more(first, growths, tried - 1, box)) --tried;
+    }
+    for (std::size_t i = 1; i < tried; ++i) {
+      if (growths[i].first >= kNever || !(best_overlap > (is_few ? 0.001f : 0))) break;
       const float overlap = overlap_growth(growths[i].second, box);
       if (!(overlap < best_overlap)) continue;
       best_overlap = overlap;
       best = growths[i].second;
     }
     return best;
+  }
+
+  // Whether a child, if it took the box, would overlap any more from this place of the order on.
+  bool overlaps_more(std::uint32_t index,
+                     const std::vector<std::pair<float, std::uint32_t>>& order, std::size_t from,
+                     const FloatBox& box) const {
+    FloatBox grown = children_[index];
+    unite(grown, box, dims_);
+    for (std::size_t i = from; i < order.size(); ++i) {
+      const FloatBox& other = children_[order[i].second];
+      if (shared(other, grown, grown) > shared(other, children_[index], grown)) return true;
+    }
+    return false;
   }
 
   float margin_growth(const FloatBox& child, const FloatBox& box) const {

@@ -78,11 +78,14 @@ class OwnedStore {
   }
   void forget_links(Node& node) noexcept { store().forget_links(node); }
 
+  [[nodiscard]] Trail& trail() noexcept { return trail_; }
   [[nodiscard]] std::uint64_t nodes() const { return versions_->counts().live_nodes; }
   [[nodiscard]] VersionStore& versions() const noexcept { return *versions_; }
 
  private:
-  DurableStore store() const noexcept { return {*versions_, versions_->newest(failure_), {}}; }
+  DurableStore store() const noexcept {
+    return {*versions_, versions_->newest(failure_), {}, trail_};
+  }
   // What an operation takes it has reserved, links included.
   Node* taken(Node* node, bool in_place) noexcept {
     if (node == nullptr || in_place) return node;
@@ -94,6 +97,7 @@ class OwnedStore {
 
   std::unique_ptr<VersionStore> versions_;
   mutable ReadFailure failure_;
+  mutable Trail trail_;
   std::size_t reserved_ = 0;
 };
 static_assert(NodeStore<OwnedStore>);

@@ -51,6 +51,13 @@ class SplitRule {
     all_ = united(std::vector<bool>(rows_.size(), true), true);
   }
 
+  // From here on the last entries are the newest. A side that has them all may have so few, and
+  // cuts with such a side are best when the other one has 85 per cent of all.
+  void set_newest(std::size_t count, std::size_t min_fill) {
+    newest_ = count;
+    newest_fill_ = min_fill;
+  }
+
   // The best of the cuts between any two entries, by centre, along every axis.
   Cut best_of_all(std::size_t min_fill) {
     Cut best;
@@ -175,11 +182,18 @@ class SplitRule {
   // Cuts without overlap are better than others. Of the former the best has the least margins, of
   // the latter the least overlap, each weighted for balance.
   void weigh(const std::vector<bool>& left, std::size_t count, std::size_t min_fill, Cut& best) {
-    if (count < min_fill || rows_.size() - count < min_fill) return;
+    const auto newest = left.end() - static_cast<std::ptrdiff_t>(newest_);
+    const auto newest_left = static_cast<std::size_t>(std::count(newest, left.end(), true));
+    const bool all_left = newest_ != 0 && newest_left == newest_;
+    const bool all_right = newest_ != 0 && newest_left == 0;
+    if (count < (all_left ? newest_fill_ : min_fill)) return;
+    if (rows_.size() - count < (all_right ? newest_fill_ : min_fill)) return;
     const Row a = united(left, true);
     const Row b = united(left, false);
+    const float best_lean = all_right ? 0.7f : all_left ? -0.7f : 0;
     const float lean = 2 * static_cast<float>(count) / static_cast<float>(rows_.size()) - 1;
-    const float square = (1 - lean * lean) * (1 - lean * lean);
+    const float off = (lean - best_lean) / (lean < best_lean ? 1 + best_lean : 1 - best_lean);
+    const float square = (1 - off * off) * (1 - off * off);
     const float weight = square * square + 1e-6f;
     const float overlap = shared(a, b);
     const bool is_free = overlap <= 0;
@@ -193,6 +207,8 @@ class SplitRule {
   }
 
   std::size_t dims_;
+  std::size_t newest_ = 0;
+  std::size_t newest_fill_ = 0;
   std::vector<Row> rows_;
   Row all_;
   float best_goal_ = 0;

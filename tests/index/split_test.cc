@@ -109,15 +109,21 @@ Geometries<Scalar> boxes_of(const Layout& layout, Geometries<Scalar> entries) {
 template <class Scalar>
 void check_leaf(const Layout& layout, const Geometries<Scalar>& entries, std::size_t first) {
   const std::size_t min_fill = min_leaf_entries(layout);
+  const bool is_insertion = entries.size() - first == 1;
+  const std::size_t fewest = is_insertion ? fewest_leaf_entries(layout) : min_fill;
   SplitRule rule(boxes_of(layout, entries), layout.dimensions);
+  if (is_insertion) rule.set_newest(newest_leaf_entries(layout), fewest);
   SplitRule::Cut cut = rule.best_of_cells(min_fill);
-  if (!cut.found) cut = rule.best_of_all(min_fill);
+  if (!cut.found) {
+    rule.set_newest(0, 0);
+    cut = rule.best_of_all(min_fill);
+  }
   for (const Isa isa : kAllIsas) {
     if (!isa_supported(isa)) continue;
     SCOPED_TRACE(isa == Isa::baseline ? "baseline" : "avx2");
     Splitter<Scalar> splitter(layout, write_kernels<Scalar>(layout, isa));
     const Outcome outcome = split_leaf(splitter, layout, entries, first);
-    ASSERT_NO_FATAL_FAILURE(expect_partition(outcome, entries.size(), min_fill));
+    ASSERT_NO_FATAL_FAILURE(expect_partition(outcome, entries.size(), fewest));
     ASSERT_NO_FATAL_FAILURE(expect_cut(outcome, cut));
     EXPECT_EQ(split_leaf(splitter, layout, entries, first), outcome) << "a second time";
   }
@@ -209,7 +215,7 @@ Outcome split_points(const Geometries<double>& points) {
   const Layout layout(schema_of(2, true, true));
   Splitter<double> splitter(layout, write_kernels<double>(layout, best_isa()));
   const Outcome outcome = split_leaf(splitter, layout, points, points.size() - 1);
-  expect_partition(outcome, points.size(), min_leaf_entries(layout));
+  expect_partition(outcome, points.size(), fewest_leaf_entries(layout));
   return outcome;
 }
 
@@ -252,6 +258,22 @@ TEST(Split, PartsTwoClusters) {
   EXPECT_EQ(outcome.overlap, 0);
   EXPECT_EQ(outcome.left.size(), below);
   for (const auto i : outcome.left) EXPECT_LT(points[i][1], 100);
+}
+
+// Entries that come in order of a place on one axis, from either end, leave a full leaf behind.
+TEST(Split, LeavesMostEntriesBehindThoseThatComeInOrder) {
+  for (const bool backwards : {false, true}) {
+    Geometries<double> points;
+    for (std::size_t i = 0; i < overfull(); ++i) {
+      const auto x = static_cast<double>(i);
+      points.push_back({backwards ? -x : x, static_cast<double>(i * 37 % 50)});
+    }
+    const Outcome outcome = split_points(points);
+    const Numbers& newest = backwards ? outcome.left : outcome.right;
+    EXPECT_NEAR(static_cast<double>(newest.size()), 0.15 * static_cast<double>(overfull()),
+                0.05 * static_cast<double>(overfull()));
+    EXPECT_EQ(newest.front() + newest.size(), overfull()) << "the last ones, and no other";
+  }
 }
 
 // All but one lie in one of the 32 cells of each axis: only ranks tell the others apart.

@@ -85,6 +85,45 @@ IndexStats stats_of(ModelledTree<double>& tree) {
   return stats;
 }
 
+// Entries that come in order leave fuller leaves behind than others, from whichever end they come,
+// and those behind the last leaf go the way of the one before without being looked for.
+TEST(Tree, FillsLeavesWithEntriesThatComeInOrder) {
+  constexpr std::size_t kEntries = test::kSanitized ? 30'000 : 60'000;
+  for (const bool backwards : {false, true}) {
+    const std::uint64_t seed = fresh_seed();
+    SCOPED_TRACE(testing::Message() << (backwards ? "backwards" : "forwards"));
+    test::Random random(seed);
+    ModelledTree<double> tree(schema_of(2, true, true));
+    EntrySource<double> source(tree.layout, Data::uniform, seed);
+    while (tree.model.size() < kEntries) {
+      Entry<double> entry = source.next();
+      const auto number = static_cast<double>(tree.model.size());
+      entry.geometry[0] = backwards ? -number : number;
+      entry.geometry[1] = 100 * random.unit();
+      ASSERT_TRUE(tree.insert(entry).has_value());
+    }
+    const IndexStats stats = stats_of(tree);
+    EXPECT_GE(stats.height, 3u);
+    const std::uint64_t room = stats.leaves * tree.layout.leaf_capacity();
+    EXPECT_GE(kEntries * 100, room * 68);
+    EXPECT_GE(tree.store.trail().steps, Trail::kSteady);
+    // What is remembered may go: the tree from either end, and then all of it.
+    while (tree.model.size() > kEntries / 2) {
+      const auto done = tree.erase(tree.model.size() - 1);
+      ASSERT_TRUE(done.has_value() && *done);
+      if (tree.model.size() % 8 == 0) {
+        ASSERT_TRUE(tree.insert(source.next()).has_value());
+        ASSERT_TRUE(*tree.erase(random.below(tree.model.size())));
+      }
+    }
+    ASSERT_NO_FATAL_FAILURE(tree.expect_equal_to_model());
+    ASSERT_TRUE(tree.tree().clear().has_value());
+    tree.model.clear();
+    for (int i = 0; i < 1000; ++i) ASSERT_TRUE(tree.insert(source.next()).has_value());
+    ASSERT_NO_FATAL_FAILURE(tree.expect_equal_to_model());
+  }
+}
+
 // Erasing packs leaves together again, wherever the entries go that are left.
 TEST(Tree, IsHardlyLargerAfterErasingThanWithoutWhatWent) {
   constexpr std::size_t kEntries = test::kSanitized ? 12'000 : 40'000;

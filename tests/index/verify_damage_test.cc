@@ -59,7 +59,7 @@ class Harms {
     return place.level == 0 ? kLeafLanes<Scalar> : kDirectoryLanes;
   }
   std::size_t fewest_at(std::size_t level) const {
-    return level == top_ ? 2 : level == 0 ? min_leaf_entries(layout_) : kMinChildren;
+    return level == top_ ? 2 : level == 0 ? fewest_leaf_entries(layout_) : kMinChildren;
   }
   Scalar& coordinate(const Place& leaf, std::size_t entry, std::size_t row) {
     return entry_lane<Scalar>(tree_.node(leaf.ref), layout_, entry)[row * kLeafLanes<Scalar>];
