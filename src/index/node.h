@@ -118,15 +118,13 @@ struct Layout {
         leaf_front_bytes(sizeof(Node)),
         directory_block_bytes(2 * dimensions * 64 + kDirectoryLanes * sizeof(Ref)),
         points(schema.shape == Shape::points) {
-    for (std::size_t node_bytes = 4096; max_leaf_blocks * leaf_lanes < kMinLeafEntries;
-         node_bytes *= 2) {
-      max_leaf_blocks = (node_bytes - sizeof(Node)) / leaf_block_bytes;
+    if (dimensions > 4) {
+      code_pairs = (rows + 1) / 2;
+      max_leaf_blocks = kPairedLeafEntries / leaf_lanes;
+    } else {
+      if (!points) code_bytes = code_bytes_for(dimensions);
+      max_leaf_blocks = blocks_by_bytes();
     }
-    if (max_leaf_blocks > kMostLeafEntries / leaf_lanes) {
-      max_leaf_blocks = kMostLeafEntries / leaf_lanes;
-    }
-    if (!points) code_bytes = code_bytes_for(dimensions);
-    if (dimensions > 4) code_pairs = (rows + 1) / 2;
     if (has_codes()) leaf_front_bytes += (bytes_of_codes() + 63) / 64 * 64;
   }
 
@@ -159,6 +157,15 @@ struct Layout {
   }
 
  private:
+  [[nodiscard]] std::size_t blocks_by_bytes() const noexcept {
+    std::size_t blocks = 0;
+    for (std::size_t node_bytes = 4096; blocks * leaf_lanes < kMinLeafEntries; node_bytes *= 2) {
+      blocks = (node_bytes - sizeof(Node)) / leaf_block_bytes;
+    }
+    const std::size_t most = kMostLeafEntries / leaf_lanes;
+    return blocks < most ? blocks : most;
+  }
+
   // Behind the header: grid, codes and, for points whose codes lie in groups, norms.
   [[nodiscard]] std::size_t bytes_of_codes() noexcept {
     if (code_pairs == 0) return grid_bytes_for(dimensions) + leaf_capacity() * code_bytes;
@@ -171,7 +178,10 @@ struct Layout {
   static constexpr std::size_t kMinLeafEntries = 48;
   // Small entries could be more in 4096 bytes, but small queries would read them for nothing.
   static constexpr std::size_t kMostLeafEntries = 96;
-  static_assert(kMostLeafEntries <= detail::kMaxLeafEntries);
+  // Where codes say which few of a leaf's entries are looked at, what lies in front of them costs
+  // more, so there are more to a leaf, whatever their size.
+  static constexpr std::size_t kPairedLeafEntries = 128;
+  static_assert(kPairedLeafEntries <= detail::kMaxLeafEntries);
 };
 
 }  // namespace xtree::index

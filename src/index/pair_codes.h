@@ -44,6 +44,12 @@ inline constexpr std::size_t kPairBytes = 2 * kCodeGroup;
          index / kCodeGroup * layout.code_pairs * kPairBytes + index % kCodeGroup * 2;
 }
 
+// Which row the cell at this place of a code is of: of points the rows follow each other, of boxes
+// the minimum and the maximum of an axis lie side by side.
+[[nodiscard]] inline std::size_t row_at(const Layout& layout, std::size_t place) noexcept {
+  return layout.points ? place : place / 2 + place % 2 * layout.dimensions;
+}
+
 // A norm for each point: the sum of the squares of its cells, by weight. With it the square of the
 // distance from a target to the middles of the cells is one product of the cells and a constant.
 // Points that lie beside the grid have minus infinity, which no distance rules out.
@@ -89,9 +95,10 @@ void set_pair_code(Node& leaf, const Layout& layout, std::size_t index,
   const float* origins = pair_origins(leaf);
   const float* scales = pair_scales(leaf, layout.dimensions);
   std::byte* code = pair_code(leaf, layout, index);
-  for (std::size_t row = 0; row < layout.rows; ++row) {
+  for (std::size_t place = 0; place < layout.rows; ++place) {
+    const std::size_t row = row_at(layout, place);
     const std::size_t axis = row < layout.dimensions ? row : row - layout.dimensions;
-    code[row / 2 * kPairBytes + row % 2] =
+    code[place / 2 * kPairBytes + place % 2] =
         static_cast<std::byte>(cell_of(geometry[row], origins[axis], scales[axis]));
   }
   if (!layout.points) return;

@@ -39,11 +39,14 @@ TEST(Layout, IsWhatTheFileFormatSays) {
     EXPECT_EQ(layout.leaf_block_bytes % 64, 0u);
     EXPECT_EQ(layout.directory_block_bytes, 2u * schema.dimensions * 64 + 16 * 8);
     // The smallest node of 4096 bytes, doubled as often as needed, that holds 48 entries; but
-    // never more than 96 of them.
+    // never more than 96 of them. In more than four dimensions there are always 128.
     std::size_t node_bytes = 4096;
     const auto blocks_in = [&] { return (node_bytes - sizeof(Node)) / layout.leaf_block_bytes; };
     while (blocks_in() * layout.leaf_lanes < 48) node_bytes *= 2;
-    EXPECT_EQ(layout.max_leaf_blocks, std::min(blocks_in(), 96 / layout.leaf_lanes));
+    const std::size_t blocks = schema.dimensions > 4
+                                   ? 128 / layout.leaf_lanes
+                                   : std::min(blocks_in(), 96 / layout.leaf_lanes);
+    EXPECT_EQ(layout.max_leaf_blocks, blocks);
     // Leaves of boxes in up to four dimensions have codes, each a power of two, behind a grid of
     // two doubles for each axis.
     const bool coded = schema.shape == Shape::boxes && schema.dimensions <= 4;

@@ -160,7 +160,7 @@ TEST(Supernode, IsSplitOnceHalvesAreApart) {
   ModelledTree<double> tree(schema_of(5, true, false, 64));
   Decisions decisions;
   grow_until_split(tree, decisions, [&] {
-    const bool is_near = tree.model.size() < 10'000;
+    const bool is_near = tree.model.size() < 20'000;
     return is_near ? any_entry(5, 0, 50, random) : any_entry(5, 1000, 0.01, random);
   });
   EXPECT_GT(decisions.longer, 5);
@@ -199,7 +199,7 @@ TEST(Supernode, ShrinksAgain) {
   ModelledTree<float> tree(schema_of(6, false, true, 64));
   EntrySource<float> source(tree.layout, Data::identical, 1);
   RootWatch<float> watch(tree);
-  while (tree.model.size() < 6000) ASSERT_TRUE(tree.insert(source.next()).has_value());
+  while (tree.model.size() < 12'000) ASSERT_TRUE(tree.insert(source.next()).has_value());
   ASSERT_EQ(tree.root.height, 2u);
   std::size_t blocks = watch.node(tree.root.node).blocks;
   EXPECT_GT(blocks, kDirectoryBlocks + 3);

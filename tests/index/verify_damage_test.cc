@@ -446,7 +446,7 @@ TEST(VerifyProperty, NamesTheRuleThatASupernodeBreaks) {
   const std::uint64_t seed = test::test_seed("VerifyProperty");
   for (const Data data : {Data::identical, Data::covering}) {
     DamagedTree<double> tree(schema_of(16, true, false, 64));
-    ASSERT_NO_FATAL_FAILURE(grow(tree, data, seed, 4500));
+    ASSERT_NO_FATAL_FAILURE(grow(tree, data, seed, 9000));
     ASSERT_GT(tree.stats.supernodes, 0u);
     ASSERT_NO_FATAL_FAILURE(harm_in_every_way(tree, seed, 3));
   }

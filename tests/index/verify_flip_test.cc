@@ -162,8 +162,10 @@ bool Flips<Scalar>::pair_codes_are_right(const Place& place) {
       const double scale = scales[row % dims];
       const double at = (static_cast<double>(entry[row]) - origins[row % dims]) * scale;
       const double cell = std::isnan(at) ? 0 : std::nearbyint(std::clamp(at, 0.0, 255.0));
-      const std::size_t group = i / kCodeGroup * layout_.code_pairs + row / 2;
-      const std::byte held = pair_codes(leaf, dims)[group * 32 + i % kCodeGroup * 2 + row % 2];
+      // Of boxes, the minimum and the maximum of an axis make a pair.
+      const std::size_t byte = layout_.points ? row : row % dims * 2 + row / dims;
+      const std::size_t pair = i / kCodeGroup * layout_.code_pairs + byte / 2;
+      const std::byte held = pair_codes(leaf, dims)[pair * 32 + i % kCodeGroup * 2 + byte % 2];
       if (static_cast<unsigned>(held) != static_cast<unsigned>(cell)) return false;
       const double length = scale > 0 ? least / scale : 1;
       norm += at >= 0 && at <= 255 ? length * length * (cell * cell) : -kInfinity;

@@ -35,7 +35,7 @@ TEST(Verify, KnowsTheSmallestTrees) {
 
 TEST(Verify, CountsWhatThereIsAndVisitsEveryNodeOnce) {
   DamagedTree<double> tree(schema_of(5, true, true, 64));
-  ASSERT_NO_FATAL_FAILURE(grow(tree, Data::identical, 1, 40'000));
+  ASSERT_NO_FATAL_FAILURE(grow(tree, Data::identical, 1, 90'000));
   const IndexStats& stats = tree.stats;
   ASSERT_EQ(stats.height, 3u);
   EXPECT_EQ(stats.entries, tree.model.size());
