@@ -113,7 +113,7 @@ class Nearest {
       target_.point = target_.point && target_.min[axis] == target_.max[axis];
     }
     for (std::size_t axis = layout_.dimensions; axis < pair_grid_axes(layout_.dimensions); ++axis) {
-      target_.min[axis] = 0;  // kernels read whole vectors
+      target_.min[axis] = target_.max[axis] = 0;  // kernels read whole vectors
     }
   }
   void set_weights(const double* weights) noexcept {
@@ -291,7 +291,7 @@ class Nearest {
   void fetch_first(const Node& parent, Lead<View> child) const noexcept {
     if (parent.level == 1) {
       prefetch_at(view_, child, 0);
-      if (layout_.norms_at == 0) fetch_rows(child, 0, kPrefetchedLines - 1);
+      if (layout_.code_pairs == 0) fetch_rows(child, 0, kPrefetchedLines - 1);
       return;
     }
     view_.prefetch(child);
@@ -305,17 +305,17 @@ class Nearest {
   }
   // Asks for the rest of what most leaves have, before it is looked at.
   void fetch_leaf(Lead<View> leaf) const noexcept {
-    if (layout_.norms_at != 0) return fetch_codes(leaf);
+    if (layout_.code_pairs != 0) return fetch_codes(leaf);
     fetch_rows(leaf, kPrefetchedLines - 1,
                layout_.max_leaf_blocks * 3 / 4 * layout_.leaf_block_bytes / 64);
   }
-  // The same of points that are measured by their codes first.
+  // The same where codes tell which few are measured.
   void fetch_codes(Lead<View> leaf) const noexcept {
     const std::size_t entries = layout_.leaf_capacity() * 3 / 4;
     for (std::size_t at = sizeof(Node); at < layout_.codes_end(entries); at += 64) {
       prefetch_at(view_, leaf, at);
     }
-    for (std::size_t at = 0; at < entries * sizeof(float); at += 64) {
+    for (std::size_t at = 0; layout_.points && at < entries * sizeof(float); at += 64) {
       prefetch_at(view_, leaf, layout_.norms_at + at);
     }
   }
@@ -370,7 +370,7 @@ class Nearest {
   // Asks for all that is mostly looked at of a leaf.
   void fetch_whole(Lead<View> leaf) const noexcept {
     prefetch_at(view_, leaf, 0);
-    if (layout_.norms_at == 0) fetch_rows(leaf, 0, kPrefetchedLines - 1);
+    if (layout_.code_pairs == 0) fetch_rows(leaf, 0, kPrefetchedLines - 1);
     fetch_leaf(leaf);
   }
 

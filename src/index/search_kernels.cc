@@ -11,6 +11,7 @@ namespace {
 #include "index/leaf_codes.inc"
 #include "index/pair_codes.inc"
 #include "index/window_kernels.inc"
+#include "index/pair_gaps.inc"
 #include "index/measure_kernels.inc"
 #include "index/search_kernels.inc"
 }  // namespace
@@ -23,6 +24,7 @@ namespace {
 #include "index/leaf_codes.inc"
 #include "index/pair_codes.inc"
 #include "index/window_kernels.inc"
+#include "index/pair_gaps.inc"
 #include "index/measure_kernels.inc"
 #include "index/search_kernels.inc"
 }  // namespace

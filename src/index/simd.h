@@ -51,6 +51,7 @@
 namespace xtree::index::baseline {
 #define XTREE_REGISTER_BYTES 16
 #include "index/simd_vector.inc"
+#include "index/simd_words.inc"
 #undef XTREE_REGISTER_BYTES
 }  // namespace xtree::index::baseline
 
@@ -59,6 +60,7 @@ XTREE_BEGIN_AVX2
 namespace xtree::index::avx2 {
 #define XTREE_REGISTER_BYTES 32
 #include "index/simd_vector.inc"
+#include "index/simd_words.inc"
 #undef XTREE_REGISTER_BYTES
 }  // namespace xtree::index::avx2
 XTREE_END_AVX2

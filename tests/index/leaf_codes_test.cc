@@ -211,64 +211,117 @@ TEST(LeafCodes, LeaveNoWindowWithAWrongAnswer) {
   EXPECT_GT(others, 1000u);
 }
 
-// A target in, beside or far away from what the leaf holds.
+// Entries of one spread; some sets are stretched, and lie far from the origin.
 template <class Scalar>
-NearestTarget any_target(const Geometries<Scalar>& entries, Spread spread, test::Random& random) {
+Geometries<Scalar> any_placed_entries(const Layout& layout, Spread spread, test::Random& random) {
+  auto entries = any_entries<Scalar>(layout, spread, random);
+  if (spread != Spread::unit || random.one_in(2)) return entries;
+  for (std::size_t axis = 0; axis < layout.dimensions; ++axis) {
+    const auto stretch = static_cast<Scalar>(std::scalbn(1.0, static_cast<int>(random.below(9))));
+    const double away = std::scalbn(random.unit() - 0.5, static_cast<int>(random.below(50)));
+    for (auto& entry : entries) {
+      for (std::size_t row = axis; row < layout.rows; row += layout.dimensions) {
+        entry[row] = entry[row] * stretch + static_cast<Scalar>(away);
+      }
+    }
+  }
+  return entries;
+}
+
+// A point or a box in, beside or far away from what the leaf holds, with weights, of which some are
+// 0 or extreme.
+template <class Scalar>
+NearestTarget any_target(const Geometries<Scalar>& entries, std::size_t dims, Spread spread,
+                         test::Random& random) {
   NearestTarget target{};
-  target.point = true;
+  target.point = random.one_in(2);
   const auto& entry = entries[random.below(entries.size())];
-  const bool beside = random.one_in(2);
-  const double away = random.one_in(4) ? random.unit() * 1000 : 0;
-  for (std::size_t axis = 0; axis < entry.size(); ++axis) {
+  const bool beside = !random.one_in(4);
+  const double away = random.one_in(4) ? (random.unit() - 0.5) * 1000 : 0;
+  for (std::size_t axis = 0; axis < dims; ++axis) {
     target.min[axis] = beside ? static_cast<double>(entry[axis]) + random.unit() / 8
                               : static_cast<double>(any_number<Scalar>(spread, axis, random));
     target.min[axis] += away;
-    target.max[axis] = target.min[axis];
+    target.max[axis] = target.min[axis] + (target.point ? 0 : random.unit());
+    const int power = static_cast<int>(random.below(2000)) - 1000;
+    target.weight[axis] = random.one_in(16) ? std::scalbn(1.0, power) : random.unit() * 4;
   }
   return target;
 }
 
-// The limits are measures of the leaf's own points, or lie just beside them.
-TEST(LeafCodes, HideNoPointThatIsNearEnough) {
+// As the search makes it of an axis of weight 0.
+void leave_out_an_axis(NearestTarget& target, std::size_t axis) {
+  target.weight[axis] = 0;
+  target.min[axis] = -kInfinity;
+  target.max[axis] = kInfinity;
+  target.point = false;
+}
+
+struct Distances {
+  std::size_t passed_by = 0;
+  std::size_t near = 0;
+};
+
+// The limit is one of the entries' measures, or lies just beside it.
+template <class Scalar>
+void expect_all_that_is_near(const MeasureKernels<Scalar>& kernels, const Layout& layout,
+                             const Geometries<Scalar>& entries, const NearestTarget& target,
+                             test::Random& random, Distances& distances) {
+  const OwnedNode leaf = make_leaf<Scalar>(layout, entries);
+  alignas(64) double all[detail::kMaxLeafEntries];
+  alignas(64) double some[detail::kMaxLeafEntries];
+  std::uint64_t mask[detail::kMaxLeafEntries / 64];
+  kernels.leaf(*leaf, leaf->count, layout, target, kInfinity, all, mask);
+  double limit = all[random.below(entries.size())];
+  // Of many entries few are near.
+  if (random.one_in(2)) limit = std::min(limit, all[random.below(entries.size())]);
+  if (random.one_in(3)) limit = std::nextafter(limit, random.one_in(2) ? 0 : kInfinity);
+  if (!(limit < kInfinity)) return;
+  std::fill(std::begin(some), std::end(some), -1.0);
+  const bool any = kernels.leaf(*leaf, leaf->count, layout, target, limit, some, mask);
+  bool wanted_any = false;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const bool wanted = all[i] <= limit;
+    ASSERT_EQ((mask[i / 64] >> i % 64 & 1) != 0, wanted)
+        << "entry " << i << " of " << entries.size() << ", " << all[i] << " and " << limit;
+    if (wanted) {
+      ASSERT_EQ(some[i], all[i]);
+    }
+    wanted_any = wanted_any || wanted;
+    distances.passed_by += some[i] == -1.0;
+    distances.near += wanted;
+  }
+  ASSERT_EQ(any, wanted_any);
+}
+
+TEST(LeafCodes, HideNothingThatIsNearEnough) {
   test::Random random(test::test_seed("LeafCodes"));
-  std::size_t passed_by = 0, near = 0;
+  Distances distances[2][4];  // of boxes and of points, by metric
   for_all_codes([&]<class Scalar>(const Layout& layout, Isa isa) {
-    if (!layout.points) return;
     const SearchKernels<Scalar> kernels = make_search_kernels<Scalar>(layout, isa);
-    for (int round = 0; round < 100; ++round) {
+    for (int round = 0; round < 200; ++round) {
       const Spread spread = kAllSpreads[random.below(std::size(kAllSpreads))];
-      const auto entries = any_entries<Scalar>(layout, spread, random);
-      const OwnedNode leaf = make_leaf<Scalar>(layout, entries);
-      const NearestTarget target = any_target<Scalar>(entries, spread, random);
-      alignas(64) double all[detail::kMaxLeafEntries];
-      alignas(64) double some[detail::kMaxLeafEntries];
-      std::uint64_t mask[detail::kMaxLeafEntries / 64];
-      kernels.euclidean.leaf(*leaf, leaf->count, layout, target, kInfinity, all, mask);
-      double limit = all[random.below(entries.size())];
-      if (random.one_in(3)) limit = std::nextafter(limit, random.one_in(2) ? 0 : kInfinity);
-      if (!(limit < kInfinity)) continue;
-      std::fill(std::begin(some), std::end(some), -1.0);
-      const bool any =
-          kernels.euclidean.leaf(*leaf, leaf->count, layout, target, limit, some, mask);
-      bool wanted_any = false;
-      for (std::size_t i = 0; i < entries.size(); ++i) {
-        const bool wanted = all[i] <= limit;
-        ASSERT_EQ((mask[i / 64] >> i % 64 & 1) != 0, wanted)
-            << "point " << i << " of " << entries.size() << ", " << name_of(spread) << ", "
-            << all[i] << " and " << limit;
-        if (wanted) {
-          ASSERT_EQ(some[i], all[i]);
-        }
-        wanted_any = wanted_any || wanted;
-        passed_by += some[i] == -1.0;
-        near += wanted;
+      SCOPED_TRACE(testing::Message() << "round " << round << ", " << name_of(spread));
+      const auto entries = any_placed_entries<Scalar>(layout, spread, random);
+      NearestTarget target = any_target<Scalar>(entries, layout.dimensions, spread, random);
+      const MeasureKernels<Scalar>* measures[] = {&kernels.euclidean, &kernels.weighted,
+                                                  &kernels.manhattan, &kernels.chebyshev};
+      const std::size_t metric = random.below(std::size(measures));
+      target.weighted = metric == 1;
+      if (target.weighted && random.one_in(4)) {
+        leave_out_an_axis(target, random.below(layout.dimensions));
       }
-      ASSERT_EQ(any, wanted_any);
+      expect_all_that_is_near(*measures[metric], layout, entries, target, random,
+                              distances[layout.points][metric]);
+      if (testing::Test::HasFailure()) return;
     }
   });
-  // Many lie beside the grids, and whole blocks are read for them.
-  EXPECT_GT(passed_by, 500u);
-  EXPECT_GT(near, 1000u);
+  for (const auto& of_shape : distances) {
+    for (const Distances& of_metric : of_shape) {
+      EXPECT_GT(of_metric.passed_by, 1000u);
+      EXPECT_GT(of_metric.near, 1000u);
+    }
+  }
 }
 
 }  // namespace
