@@ -138,6 +138,7 @@ class LeafWalk {
   // So many leaves are asked for before the first of them is read. More would push each other out
   // of the first-level cache.
   static constexpr std::size_t kLeavesAhead = 8;
+  static constexpr std::size_t kPairedLeavesAhead = 3;  // theirs are several times as long
 
   const Node* fail() noexcept {
     failed_ = true;
@@ -190,7 +191,8 @@ class LeafWalk {
     }
     if (level.node->level == 1) {
       level.unfetched = level.hits;
-      for (std::size_t i = 0; i < kLeavesAhead && level.unfetched != 0; ++i) fetch_leaf(level);
+      const std::size_t most = layout_.code_pairs != 0 ? kPairedLeavesAhead : kLeavesAhead;
+      for (std::size_t i = 0; i < most && level.unfetched != 0; ++i) fetch_leaf(level);
       return;
     }
     for (std::uint64_t rest = level.hits; rest != 0; rest &= rest - 1) {
