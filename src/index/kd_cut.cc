@@ -20,6 +20,7 @@ namespace {
 struct Part {
   std::size_t count;
   std::size_t children;
+  std::size_t unit;  // of what children hold
   std::size_t from;
   std::size_t to;
   std::uint32_t level;
@@ -28,7 +29,7 @@ struct Part {
   std::size_t known;  // where the rows end that this half holds
 
   [[nodiscard]] std::size_t begin_of(std::size_t child) const noexcept {
-    return TreeShape::share(count, child, children);
+    return TreeShape::share(count, child, children, unit);
   }
   [[nodiscard]] std::size_t size() const noexcept { return begin_of(to) - begin_of(from); }
 };
@@ -110,7 +111,7 @@ class KdCutter {
   [[nodiscard]] Part node_part(std::size_t count, std::uint32_t level, std::uint32_t half,
                                std::size_t first, std::size_t known) const noexcept {
     const std::size_t children = shape_.children(count, level);
-    return {count, children, 0, children, level, half, first, known};
+    return {count, children, shape_.unit(level), 0, children, level, half, first, known};
   }
   // The part of all children of a part's only child, which is no leaf.
   [[nodiscard]] Part child_part(const Part& part) const noexcept {

@@ -115,8 +115,8 @@ class PackedNodes {
     std::memset(node->block(0, 0), 0, kDirectoryBlocks * layout_.directory_block_bytes);
     clear_children_behind(*node, layout_, children);
     for (std::size_t i = 0; i < children; ++i) {
-      const std::size_t begin = TreeShape::share(count, i, children);
-      const std::size_t end = TreeShape::share(count, i + 1, children);
+      const std::size_t begin = TreeShape::share(count, i, children, shape_.unit(level));
+      const std::size_t end = TreeShape::share(count, i + 1, children, shape_.unit(level));
       create_below(store, first + begin, end - begin, level - 1, node,
                    static_cast<std::uint32_t>(i));
     }

@@ -10,8 +10,9 @@
 namespace xtree::index {
 
 // The shape of a packed tree: as few nodes as possible on each level, and nearly the same number of
-// entries below all nodes of one parent. So every node but the root is at least half full, leaves
-// of the entries that they may have.
+// leaves below all nodes of one parent. All leaves are full but those of one parent, which share
+// its entries evenly. So every node but the root is at least half full, leaves of the entries that
+// they may have.
 class TreeShape {
  public:
   explicit TreeShape(const Layout& layout) noexcept : TreeShape(layout.leaf_capacity()) {}
@@ -31,10 +32,17 @@ class TreeShape {
     return count / below + (count % below != 0 ? 1 : 0);
   }
 
-  // What the first `some` of `children` equal nodes hold of `count` entries.
+  // What children on one level give each other in: whole leaves, or single entries between leaves.
+  [[nodiscard]] std::size_t unit(std::uint32_t parent_level) const noexcept {
+    return parent_level == 1 ? 1 : leaf_entries_;
+  }
+  // What the first `some` of `children` nodes hold of `count` entries.
   [[nodiscard]] static constexpr std::size_t share(std::size_t count, std::size_t some,
-                                                   std::size_t children) noexcept {
-    return count / children * some + count % children * some / children;
+                                                   std::size_t children,
+                                                   std::size_t unit) noexcept {
+    if (some == children) return count;
+    const std::size_t units = count / unit + (count % unit != 0 ? 1 : 0);
+    return (units / children * some + units % children * some / children) * unit;
   }
 
   // All nodes of a tree.
@@ -58,8 +66,9 @@ class TreeShape {
                    link_count(level, kDirectoryBlocks) * word_bytes;
     const std::size_t below = children(count, level);
     for (std::size_t i = 0; i < below; ++i) {
-      add_nodes(layout, share(count, i + 1, below) - share(count, i, below), level - 1,
-                word_bytes, nodes);
+      const std::size_t begin = share(count, i, below, unit(level));
+      const std::size_t end = share(count, i + 1, below, unit(level));
+      add_nodes(layout, end - begin, level - 1, word_bytes, nodes);
     }
   }
 

@@ -142,7 +142,9 @@ void* FrameArena::allocate(std::size_t bytes) noexcept {
     unlink(piece);
     if (rest != 0) link(memory + taken, rest);
   } else {
-    if (static_cast<std::size_t>(end_ - next_) < taken && !map_chunk(taken)) return nullptr;
+    if (static_cast<std::size_t>(end_ - next_) < taken && !map_chunk(taken, next_chunk_bytes())) {
+      return nullptr;
+    }
     memory = next_;
     next_ += taken;
   }
@@ -225,33 +227,44 @@ void FrameArena::unlink(Free* piece) noexcept {
   poison(memory + bytes - sizeof bytes, sizeof bytes);
 }
 
-// How many whole chunks it takes so that `bytes` are free, which are more than one chunk holds. Any
-// chunk that is free but for less than the largest frame can be counted on for the rest of it; and
-// as a piece is found by its list, for less than the next power of two.
-std::size_t FrameArena::chunks_for(std::size_t bytes, std::size_t largest) const noexcept {
+// What it takes so that `bytes` are free, which are more than one chunk holds. Any memory that is
+// free in one piece can be counted on but for less than the largest frame; and as a piece is found
+// by its list, for less than the next power of two.
+FrameArena::Shortage FrameArena::shortage(std::size_t bytes, std::size_t largest) const noexcept {
   const std::size_t lost = std::bit_ceil(largest);
   std::size_t granted = 0;
-  for (const Free* piece = lists_[kLists - 1]; piece != nullptr && granted < bytes;
-       piece = piece->next) {
-    granted += piece->bytes - std::min(piece->bytes, lost);
+  for (std::size_t list = kLists; list-- > list_of(kFirstChunkBytes / 2) && granted < bytes;) {
+    for (const Free* piece = lists_[list]; piece != nullptr && granted < bytes;
+         piece = piece->next) {
+      granted += piece->bytes - std::min(piece->bytes, lost);
+    }
   }
+  if (granted >= bytes) return {};
   const std::size_t each = Chunk::usable() - lost;
-  return granted < bytes ? (bytes - granted - 1) / each + 1 : 0;
+  const std::size_t missing = bytes - granted;
+  const std::size_t rest = missing % each == 0 ? 0 : missing % each + lost;
+  // More than half a chunk is one.
+  const bool is_whole = rest > kChunkBytes / 2 - Chunk::header_bytes(kChunkBytes / 2);
+  return {missing / each + (is_whole ? 1 : 0), is_whole ? 0 : rest};
 }
 
 // More than the newest chunk has left.
 bool FrameArena::reserve_more(std::size_t bytes, std::size_t largest) noexcept {
-  if (bytes <= Chunk::usable()) return map_chunk(bytes);
-  for (std::size_t left = chunks_for(bytes, largest); left > 0; --left) {
-    if (!map_chunk(Chunk::usable())) return false;
+  if (bytes <= Chunk::usable()) return map_chunk(bytes, next_chunk_bytes());
+  Shortage missing = shortage(bytes, largest);
+  for (; missing.chunks > 0; --missing.chunks) {
+    if (!map_chunk(Chunk::usable(), kChunkBytes)) return false;
     retire_bump();
   }
+  if (missing.rest == 0) return true;
+  if (!map_chunk(missing.rest, kFirstChunkBytes)) return false;
+  retire_bump();
   return true;
 }
 
 std::span<std::byte> FrameArena::map_ahead(std::size_t bytes, std::size_t largest) noexcept {
   if (bytes <= Chunk::usable() || !ahead_.empty()) return {};
-  const std::size_t chunks = chunks_for(bytes, largest);
+  const std::size_t chunks = shortage(bytes, largest).chunks;
   if (chunks == 0 || chunks > (limit_bytes_ - bytes_mapped_) / kChunkBytes) return {};
   const Aligned mapped = map_aligned(chunks * kChunkBytes);
   if (mapped.memory != nullptr) ahead_ = {mapped.memory, mapped.mapped_bytes};
@@ -263,10 +276,13 @@ void FrameArena::retire_bump() noexcept {
   next_ = end_ = nullptr;
 }
 
-// Makes a new chunk with room for `bytes` the one to allocate from.
-bool FrameArena::map_chunk(std::size_t bytes) noexcept {
-  std::size_t size = chunks_ == nullptr ? kFirstChunkBytes
-                                        : std::min(std::bit_floor(bytes_mapped_), kChunkBytes);
+std::size_t FrameArena::next_chunk_bytes() const noexcept {
+  if (chunks_ == nullptr) return kFirstChunkBytes;
+  return std::min(std::bit_floor(bytes_mapped_), kChunkBytes);
+}
+
+// Makes a new chunk with room for `bytes` the one to allocate from, of so much or more.
+bool FrameArena::map_chunk(std::size_t bytes, std::size_t size) noexcept {
   // Near its limit the arena takes no more than it must.
   if (size > limit_bytes_ - bytes_mapped_) size = kFirstChunkBytes;
   while (size - Chunk::header_bytes(size) < bytes) size *= 2;

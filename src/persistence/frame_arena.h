@@ -25,8 +25,9 @@ namespace xtree::persistence {
 //   arena.release(frame, 4096);
 //
 // It calls the operating system only when it needs another chunk; chunks begin at 64 KiB, so that
-// an empty index is small, and grow to 2 MiB, a huge page. They go back when the arena is
-// destroyed. One thread at a time. Under AddressSanitizer free memory is poisoned.
+// an empty index is small, and grow to 2 MiB, a huge page; of a large reservation the last one is
+// no larger than it must be. They go back when the arena is destroyed. One thread at a time. Under
+// AddressSanitizer free memory is poisoned.
 class FrameArena {
  public:
   FrameArena() noexcept = default;
@@ -87,9 +88,15 @@ class FrameArena {
   static std::size_t list_of(std::size_t bytes) noexcept;
   static std::size_t list_for_request(std::size_t bytes) noexcept;
 
-  [[nodiscard]] std::size_t chunks_for(std::size_t bytes, std::size_t largest) const noexcept;
+  // Whole chunks, and the bytes that a smaller one has to have.
+  struct Shortage {
+    std::size_t chunks = 0;
+    std::size_t rest = 0;
+  };
+  [[nodiscard]] Shortage shortage(std::size_t bytes, std::size_t largest) const noexcept;
+  [[nodiscard]] std::size_t next_chunk_bytes() const noexcept;
   bool reserve_more(std::size_t bytes, std::size_t largest) noexcept;
-  bool map_chunk(std::size_t bytes) noexcept;
+  bool map_chunk(std::size_t bytes, std::size_t size) noexcept;
   void retire_bump() noexcept;
   Free* find(std::size_t bytes) noexcept;
   void link(std::byte* memory, std::size_t bytes) noexcept;

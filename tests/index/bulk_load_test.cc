@@ -25,10 +25,8 @@ void check_structure(const SearchFixture<D, T, S>& fixture) {
   ASSERT_TRUE(sound.has_value()) << sound.error().message();
   EXPECT_EQ(stats.entries, fixture.entries.size());
   EXPECT_EQ(nodes.size(), stats.leaves + stats.directory_nodes);
-  // Leaves of the same fill: at most one block less than needed for all would be empty in each.
-  const std::size_t least = (fixture.entries.size() + layout.leaf_capacity() - 1) /
-                            layout.leaf_capacity();
-  EXPECT_LE(stats.leaves, least + least / 20 + layout.leaf_capacity());
+  EXPECT_EQ(stats.leaves, (fixture.entries.size() + layout.leaf_capacity() - 1) /
+                              layout.leaf_capacity());
 }
 
 template <class T, class Fixture>

@@ -99,19 +99,22 @@ TEST(FrameArena, ReservesFromWhatWasMappedAhead) {
   ASSERT_TRUE(plain.reserve(kBytes, 4352));
   FrameArena arena;
   const std::span<std::byte> ahead = arena.map_ahead(kBytes, 4352);
-  EXPECT_EQ(ahead.size(), plain.bytes_mapped());
+  EXPECT_LE(ahead.size(), plain.bytes_mapped());
+  EXPECT_GT(ahead.size() + (std::size_t{2} << 20), plain.bytes_mapped());
   EXPECT_EQ(arena.bytes_mapped(), 0u);
   EXPECT_TRUE(arena.map_ahead(kBytes, 4352).empty());
   platform::make_present(ahead);
   ASSERT_TRUE(arena.reserve(kBytes, 4352));
-  EXPECT_EQ(arena.bytes_mapped(), ahead.size());
+  EXPECT_EQ(arena.bytes_mapped(), plain.bytes_mapped());
+  std::size_t from_ahead = 0;
   for (std::size_t left = kBytes; left >= 4352; left -= 4352) {
     auto* frame = static_cast<std::byte*>(arena.allocate(4352));
-    ASSERT_GE(frame, ahead.data());
-    ASSERT_LE(frame + 4352, ahead.data() + ahead.size());
+    ASSERT_NE(frame, nullptr);
     std::memset(frame, 1, 4352);
+    if (frame >= ahead.data() && frame < ahead.data() + ahead.size()) from_ahead += 4352;
   }
-  EXPECT_EQ(arena.bytes_mapped(), ahead.size());
+  EXPECT_GT(from_ahead, ahead.size() * 9 / 10);
+  EXPECT_EQ(arena.bytes_mapped(), plain.bytes_mapped());
 }
 
 TEST(FrameArena, MapsNothingAheadThatItWouldNotTake) {
@@ -130,7 +133,7 @@ TEST(FrameArena, TakesLittleMoreForSmallFramesThanTheyNeed) {
     FrameArena arena;
     ASSERT_TRUE(arena.reserve(kBytes, size));
     const std::size_t mapped = arena.bytes_mapped();
-    EXPECT_LE(mapped, kBytes + kBytes / 20 + (std::size_t{2} << 20));
+    EXPECT_LE(mapped, kBytes + kBytes / 20 + (std::size_t{1} << 20));
     for (std::size_t left = kBytes; left >= size; left -= size) {
       ASSERT_NE(arena.allocate(size), nullptr);
     }
