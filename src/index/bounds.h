@@ -63,16 +63,6 @@ inline void unite(FloatBox& box, const FloatBox& other, std::size_t dimensions) 
   return true;
 }
 
-// Whether `inner`, which `outer` covers, reaches a side of it, so that taking it away may shrink
-// `outer`.
-[[nodiscard]] inline bool touches(const FloatBox& outer, const FloatBox& inner,
-                                  std::size_t dimensions) noexcept {
-  for (std::size_t row = 0; row < 2 * dimensions; ++row) {
-    if (inner.at[row] == outer.at[row]) return true;
-  }
-  return false;
-}
-
 [[nodiscard]] inline bool equal(const FloatBox& a, const FloatBox& b,
                                 std::size_t dimensions) noexcept {
   for (std::size_t row = 0; row < 2 * dimensions; ++row) {

@@ -53,6 +53,19 @@ inline void read_child_box(const Node& node, const Layout& layout, std::size_t i
     box.at[row] = lane[row * kDirectoryLanes];
   }
 }
+// The sides of a child's box, a bit for each row, that `inner` reaches, which it covers: taking
+// `inner` away may move them, and no others.
+[[nodiscard]] inline std::uint64_t touched_sides(const Node& node, const Layout& layout,
+                                                 std::size_t index,
+                                                 const FloatBox& inner) noexcept {
+  static_assert(2 * kMaxDimensions <= 64);
+  const float* lane = child_lane(node, layout, index);
+  std::uint64_t sides = 0;
+  for (std::size_t row = 0; row < 2 * layout.dimensions; ++row) {
+    sides |= std::uint64_t{inner.at[row] == lane[row * kDirectoryLanes]} << row;
+  }
+  return sides;
+}
 inline void set_child_box(Node& node, const Layout& layout, std::size_t index,
                           const FloatBox& box) noexcept {
   float* lane = child_lane(node, layout, index);
@@ -153,6 +166,10 @@ inline void copy_value(std::byte* to, const std::byte* from, std::size_t bytes) 
     std::memcpy(to, from, bytes);
   }
 }
+[[nodiscard]] inline bool equal_values(const std::byte* a, const std::byte* b,
+                                       std::size_t bytes) noexcept {
+  return bytes == 8 ? std::memcmp(a, b, 8) == 0 : std::memcmp(a, b, bytes) == 0;
+}
 
 template <class Scalar>
 void read_geometry(const Node& leaf, const Layout& layout, std::size_t index,
@@ -195,18 +212,23 @@ void set_geometry(Node& leaf, const Layout& layout, std::size_t index,
   set_entry_code(leaf, layout, index, geometry);
 }
 
-// Frees all lanes from `count` to the end of its block: empty boxes, or points that are no number.
-// The values of free lanes are zero, so that equal trees have equal bytes.
+// What stands in a row of free lanes: empty boxes, or points that are no number.
+template <class Scalar>
+[[nodiscard]] Scalar free_coordinate(const Layout& layout, std::size_t row) noexcept {
+  constexpr Scalar kMost = std::numeric_limits<Scalar>::max();
+  if (layout.points) return std::numeric_limits<Scalar>::quiet_NaN();
+  return row < layout.dimensions ? kMost : -kMost;
+}
+
+// Frees all lanes from `count` to the end of its block. The values of free lanes are zero, so that
+// equal trees have equal bytes.
 template <class Scalar>
 void clear_entries_behind(Node& leaf, const Layout& layout, std::size_t count) noexcept {
-  constexpr Scalar kMost = std::numeric_limits<Scalar>::max();
   const std::size_t first = count % kLeafLanes<Scalar>;
   if (first == 0) return;
   Scalar* rows = entry_lane<Scalar>(leaf, layout, count) - first;
   for (std::size_t row = 0; row < layout.rows; ++row) {
-    const Scalar free = layout.points              ? std::numeric_limits<Scalar>::quiet_NaN()
-                        : row < layout.dimensions ? kMost
-                                                  : -kMost;
+    const Scalar free = free_coordinate<Scalar>(layout, row);
     for (std::size_t lane = first; lane < kLeafLanes<Scalar>; ++lane) {
       rows[row * kLeafLanes<Scalar> + lane] = free;
     }
@@ -233,22 +255,23 @@ void append_entry(Node& leaf, const Layout& layout, const Scalar* geometry,
   ++leaf.count;
 }
 
-// Moves the last entry into the place of the one that goes.
+// Moves the last entry into the place of the one that goes, and frees its lane. A block without an
+// entry has no meaning.
 template <class Scalar>
 void remove_entry(Node& leaf, const Layout& layout, std::size_t index) noexcept {
   const std::size_t last = --leaf.count;
-  if (index != last) {
-    const Scalar* from = entry_lane<Scalar>(leaf, layout, last);
-    Scalar* to = entry_lane<Scalar>(leaf, layout, index);
-    for (std::size_t row = 0; row < layout.rows; ++row) {
-      to[row * kLeafLanes<Scalar>] = from[row * kLeafLanes<Scalar>];
-    }
-    copy_value(entry_value<Scalar>(leaf, layout, index), entry_value<Scalar>(leaf, layout, last),
-               layout.value_bytes);
-    copy_entry_code(leaf, layout, last, index);
+  const bool empties_block = last % kLeafLanes<Scalar> == 0;
+  Scalar* from = entry_lane<Scalar>(leaf, layout, last);
+  Scalar* to = entry_lane<Scalar>(leaf, layout, index);
+  for (std::size_t row = 0; row < layout.rows; ++row) {
+    to[row * kLeafLanes<Scalar>] = from[row * kLeafLanes<Scalar>];
+    if (!empties_block) from[row * kLeafLanes<Scalar>] = free_coordinate<Scalar>(layout, row);
   }
+  std::byte* value = entry_value<Scalar>(leaf, layout, last);
+  copy_value(entry_value<Scalar>(leaf, layout, index), value, layout.value_bytes);
+  if (!empties_block) std::memset(value, 0, layout.value_bytes);
+  copy_entry_code(leaf, layout, last, index);
   clear_entry_code(leaf, layout, last);
-  clear_entries_behind<Scalar>(leaf, layout, last);
 }
 
 }  // namespace xtree::index

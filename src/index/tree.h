@@ -63,7 +63,7 @@ class Tree {
     Step at[kMaxHeight];
     // What an erasure will make of the leaves beside the path's, packed anew; else 0.
     std::size_t packed_leaves;
-    bool is_plain = false;  // there is memory to erase the entry, and not to merge nodes
+    bool is_plain = false;  // no sibling is wanted, or there is no memory to merge nodes
   };
   enum class Found : std::uint8_t { yes, no, unreadable };
 
@@ -101,6 +101,7 @@ class Tree {
   [[nodiscard]] std::size_t erase_bytes(const Path& path) const noexcept;
   [[nodiscard]] std::size_t children_kept(const Path& path, std::uint32_t level) const noexcept;
   [[nodiscard]] bool prepare_erase(Path& path) noexcept;
+  [[nodiscard]] bool stays_good(const Node& leaf) const noexcept;
   [[nodiscard]] bool prepare_merge(const Path& path) noexcept;
   [[nodiscard]] bool prepare_plain(Path& path) noexcept;
   [[nodiscard]] bool prepare_move(Path& path) noexcept;

@@ -82,7 +82,7 @@ bool Tree<Scalar, Store, Policy>::find_in_leaf(const Scalar* geometry, const std
     for (std::uint64_t lanes = found.words[word]; lanes != 0; lanes &= lanes - 1) {
       const std::size_t index = word * 64 + static_cast<std::size_t>(std::countr_zero(lanes));
       const std::byte* held = entry_value<Scalar>(*step.node, layout_, index);
-      if (std::memcmp(held, value, layout_.value_bytes) == 0) {
+      if (equal_values(held, value, layout_.value_bytes)) {
         step.index = static_cast<std::uint32_t>(index);
         return true;
       }
@@ -118,10 +118,18 @@ std::size_t Tree<Scalar, Store, Policy>::erase_bytes(const Path& path) const noe
   return bytes;
 }
 
-// Makes sure of all memory that the erasure can take, before it changes anything.
+// Makes sure of all memory that the erasure can take, before it changes anything. Most erasures
+// leave all nodes as they are.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 bool Tree<Scalar, Store, Policy>::prepare_erase(Path& path) noexcept {
+  if (stays_good(*path.at[0].node)) return prepare_plain(path);
   return (reserve_erase(path, 0) && prepare_merge(path)) || prepare_plain(path);
+}
+
+// Whether a leaf that loses an entry needs no sibling.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::stays_good(const Node& leaf) const noexcept {
+  return leaf.count > min_leaf_entries(layout_) && !may_merge(0, leaf.count - 1);
 }
 
 // The rest of that for nodes that may give what they have to a sibling.
@@ -355,9 +363,12 @@ bool Tree<Scalar, Store, Policy>::tighten(Path& path, std::uint32_t level,
   for (; level < root_.height; ++level) {
     Step& step = path.at[level];
     FloatBox held, box;
+    const std::uint64_t sides = touched_sides(*step.node, layout_, step.index, gone);
+    if (sides == 0) return true;
     read_child_box(*step.node, layout_, step.index, held);
-    if (!touches(held, gone, layout_.dimensions)) return true;
-    box_of(*path.at[level - 1].node, box);
+    box = held;
+    const Node& child = *path.at[level - 1].node;
+    (level == 1 ? kernels_.leaf_sides : kernels_.directory_sides)(child, layout_, sides, box);
     if (equal(held, box, layout_.dimensions)) return true;
     Node* node = edit(path, level);
     if (node == nullptr) return false;

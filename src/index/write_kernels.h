@@ -73,6 +73,11 @@ struct WriteKernels {
   // The union of what the node holds; a leaf's is rounded outward once, at the end.
   void (*leaf_box)(const Node& leaf, const Layout& layout, FloatBox& box) noexcept;
   void (*directory_box)(const Node& node, const Layout& layout, FloatBox& box) noexcept;
+  // The same for some sides of it, a bit for each row of the box; the others stay.
+  void (*leaf_sides)(const Node& leaf, const Layout& layout, std::uint64_t sides,
+                     FloatBox& box) noexcept;
+  void (*directory_sides)(const Node& node, const Layout& layout, std::uint64_t sides,
+                          FloatBox& box) noexcept;
   // Widens `bounds`, D minima and D maxima, by what the leaf holds.
   void (*leaf_bounds)(const Node& leaf, const Layout& layout, Scalar* bounds) noexcept;
   // Writes the geometry of one entry, and its code: what `set_geometry` does.

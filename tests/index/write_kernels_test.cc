@@ -86,6 +86,9 @@ TEST(WriteKernels, FindTheChildrenThatCoverABox) {
         for (std::size_t c = 0; c < blocks_for(boxes.size(), 64) * 64; ++c) {
           const bool wanted = c < boxes.size() && covers(boxes[c], box, dims);
           ASSERT_EQ(is_in(found, c), wanted) << "child " << c << ", " << name_of(spread);
+          if (c < boxes.size()) {
+            ASSERT_EQ(kernels.covers(*node, layout, c, box), wanted);
+          }
           hits += wanted;
         }
       }
@@ -189,6 +192,62 @@ TEST(WriteKernels, UniteChildren) {
     }
   });
 }
+TEST(WriteKernels, WriteAGeometryWithItsCode) {
+  test::Random random(test::test_seed("WriteKernels"));
+  for_all_kernels([&]<class Scalar>(const Layout& layout, const WriteKernels<Scalar>& kernels) {
+    for (const Spread spread : kAllSpreads) {
+      for (const std::size_t count : kCounts) {
+        if (count > layout.leaf_capacity()) continue;
+        const auto entries = any_entries<Scalar>(layout, spread, count, random);
+        const OwnedNode leaf = make_leaf<Scalar>(layout, entries);
+        const OwnedNode wanted = make_leaf<Scalar>(layout, entries);
+        const std::size_t index = random.below(count);
+        const std::vector<Scalar> geometry = any_geometry<Scalar>(layout, spread, random);
+        kernels.write_geometry(*leaf, layout, index, geometry.data());
+        set_geometry(*wanted, layout, index, geometry.data());
+        ASSERT_EQ(std::memcmp(leaf.get(), wanted.get(), leaf->frame.bytes), 0);
+      }
+    }
+  });
+}
+
+// As the whole box has them, and the other sides as they were.
+template <class Measure>
+void expect_some_sides(const FloatBox& whole, std::size_t dims, test::Random& random,
+                       Measure&& measure) {
+  FloatBox box;
+  std::fill_n(box.at, 2 * dims, 5.5f);
+  const std::uint64_t sides = random.next() & (~std::uint64_t{0} >> (64 - 2 * dims));
+  measure(sides, box);
+  for (std::size_t side = 0; side < 2 * dims; ++side) {
+    ASSERT_EQ(box.at[side], (sides >> side & 1) != 0 ? whole.at[side] : 5.5f) << "side " << side;
+  }
+}
+
+TEST(WriteKernels, MeasureTheSidesThatAreAskedFor) {
+  test::Random random(test::test_seed("WriteKernels"));
+  for_all_kernels([&]<class Scalar>(const Layout& layout, const WriteKernels<Scalar>& kernels) {
+    for (const Spread spread : kAllSpreads) {
+      for (const std::size_t count : kCounts) {
+        const OwnedNode leaf =
+            make_leaf<Scalar>(layout, any_entries<Scalar>(layout, spread, count, random));
+        FloatBox whole;
+        kernels.leaf_box(*leaf, layout, whole);
+        ASSERT_NO_FATAL_FAILURE(expect_some_sides(
+            whole, layout.dimensions, random, [&](std::uint64_t sides, FloatBox& box) {
+              kernels.leaf_sides(*leaf, layout, sides, box);
+            }));
+        const OwnedNode node = make_directory(layout, any_boxes(layout, spread, count, random));
+        kernels.directory_box(*node, layout, whole);
+        ASSERT_NO_FATAL_FAILURE(expect_some_sides(
+            whole, layout.dimensions, random, [&](std::uint64_t sides, FloatBox& box) {
+              kernels.directory_sides(*node, layout, sides, box);
+            }));
+      }
+    }
+  });
+}
+
 
 // Expects D scaled minima, D negated scaled maxima, and zeros behind them.
 template <class Scalar>
