@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint32_t kIdsPerLife = 100000;
 // The index of the workload with supernodes, and how many entries it is loaded with.
 constexpr std::uint8_t kWide = 2;
-constexpr std::size_t kWideEntries = 3600;
+constexpr std::size_t kWideEntries = 7300;
 
 class Writer {
  public:
@@ -258,7 +258,7 @@ void write_supernodes(Writer& writer) {
                   .index = kWide,
                   .changes = writer.inserts(kWide, kWideEntries)});
   for (std::size_t i = 0; i < 4; ++i) {
-    writer.batch(writer.inserts(kWide, 80));
+    writer.batch(writer.inserts(kWide, 150));
     writer.add(StepKind::checkpoint);
   }
   // Of the entries one in two is left, and of these so few that they need no directory.
