@@ -261,10 +261,10 @@ TEST(Scan, ReadsSupernodesToTheEnd) {
   for (std::size_t i = 0; i < children; ++i) {
     Node* leaf = fixture.store.create(layout.leaf_bytes(1));
     leaf->blocks = 1;
-    const double x[2] = {static_cast<double>(i), static_cast<double>(i % 7)};
     const std::uint64_t value = i;
-    append_entry<double>(*leaf, layout, x, reinterpret_cast<const std::byte*>(&value));
-    fixture.entries.push_back({{x[0], x[1]}, value});
+    fixture.entries.push_back({{static_cast<double>(i), static_cast<double>(i % 7)}, value});
+    const double* x = fixture.entries.back().rows;
+    append_entry(*leaf, layout, x, reinterpret_cast<const std::byte*>(&value));
     FloatBox box;
     round_outward(x, true, 2, box);
     append_child(*super, layout, box, leaf->frame.node_id);
