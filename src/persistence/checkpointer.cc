@@ -177,7 +177,9 @@ Result<void> Checkpointer::write_images(const Plan& plan,
     changes[i] = *written;
   }
   if (together.empty()) return {};
-  platform::Workers workers(together.size() < kFewImages ? 1 : plan.threads);
+  // One more than write, which sleeps most of the time (SegmentBatch).
+  const bool alone = plan.threads == 1 || together.size() < kFewImages;
+  platform::Workers workers(alone ? 1 : plan.threads + 1);
   return storage_.write_all(together, plan.checkpoint.next_lsn, workers);
 }
 

@@ -29,8 +29,15 @@ Result<std::size_t> SegmentBatch::write(std::span<const NewImage> images) {
   if (!placed) return placed;
   cut_pieces();
   next_piece_.store(0, std::memory_order_relaxed);
-  workers_.for_each(std::min(workers_.count(), pieces_.size()),
-                    [this](std::size_t) { write_pieces(); });
+  to_start_.clear();
+  to_start_.reserve(pieces_.size());
+  const bool alone = workers_.count() == 1;
+  writers_ = alone ? 1 : std::min(workers_.count() - 1, pieces_.size());
+  // The last part ends when the others have, whoever takes it and when.
+  const std::size_t writers = writers_;
+  workers_.for_each(writers + 1, [&](std::size_t part) {
+    return part < writers ? write_pieces() : start_pieces();
+  });
   if (error_) return *error_;
   if (next_piece_.load(std::memory_order_relaxed) < pieces_.size()) {
     return Error(ErrorCode::out_of_memory, "checkpoint", "no memory for a buffer to write from");
@@ -91,17 +98,53 @@ void SegmentBatch::cut_pieces() {
 // What one thread does: it takes pieces until there are none left, or one could not be written.
 void SegmentBatch::write_pieces() noexcept {
   const std::unique_ptr<std::byte, Free> buffer(static_cast<std::byte*>(std::malloc(kBufferBytes)));
-  if (buffer == nullptr) return;  // others may have got one
-  for (;;) {
+  while (buffer != nullptr) {  // without one, others may have got theirs
     const std::size_t i = next_piece_.fetch_add(1, std::memory_order_relaxed);
-    if (i >= pieces_.size()) return;
+    if (i >= pieces_.size()) break;
     const Result<void> written = write_piece(pieces_[i], buffer.get());
-    if (written) continue;
-    next_piece_.store(pieces_.size(), std::memory_order_relaxed);
+    if (!written) {
+      fail(written.error());
+      break;
+    }
+    if (workers_.count() == 1) {
+      start_write_back(pieces_[i]);
+      continue;
+    }
     const std::lock_guard lock(mutex_);
-    if (!error_) error_ = written.error();
-    return;
+    to_start_.push_back(&pieces_[i]);
+    written_.notify_one();
   }
+  const std::lock_guard lock(mutex_);
+  --writers_;
+  written_.notify_one();
+}
+
+void SegmentBatch::start_pieces() noexcept {
+  std::unique_lock lock(mutex_);
+  for (std::size_t next = 0;; ++next) {
+    written_.wait(lock, [&] { return writers_ == 0 || next < to_start_.size(); });
+    if (writers_ == 0) return;  // the sync does the rest
+    const Piece& piece = *to_start_[next];
+    lock.unlock();
+    start_write_back(piece);
+    lock.lock();
+  }
+}
+
+void SegmentBatch::start_write_back(const Piece& piece) noexcept {
+  File& file = *stretches_[piece.stretch].file;
+  const Result<void> started = file.start_write_back(piece.begin, piece.end - piece.begin);
+  if (started) return;
+  fail(started.error());
+  const std::lock_guard lock(mutex_);
+  has_lost_ = true;
+}
+
+// Nobody takes another piece.
+void SegmentBatch::fail(const Error& error) noexcept {
+  next_piece_.store(pieces_.size(), std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  if (!error_) error_ = error;
 }
 
 // An image on the border of two pieces is made ready for both, and its entry is written by the one
@@ -120,11 +163,8 @@ Result<void> SegmentBatch::write_piece(const Piece& piece, std::byte* buffer) no
     at += next->image.size();
   }
   if (at < piece.end) std::memset(buffer + (at - first), 0, piece.end - at);
-  const std::size_t bytes = piece.end - piece.begin;
-  XTREE_TRY(stretch.file->write_at(piece.begin, {buffer + (piece.begin - first), bytes}));
-  const Result<void> started = stretch.file->start_write_back(piece.begin, bytes);
-  if (!started) has_lost_.store(true, std::memory_order_relaxed);
-  return started;
+  return stretch.file->write_at(piece.begin,
+                                {buffer + (piece.begin - first), piece.end - piece.begin});
 }
 
 }  // namespace xtree::persistence

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -24,9 +25,10 @@ struct NewImage {
 };
 
 // Images get places one after the other, as SegmentWriter gives them, and what lies in the segments
-// then does not depend on the number of threads. Those copy, sum and write pieces of whole sectors,
-// and have the file system start to bring each to the disk, so that the sync which follows finds
-// little left to do. Nobody may wait for the disk meanwhile. One thread at a time calls.
+// then does not depend on the number of threads. Those copy, sum and write pieces of whole sectors;
+// one of them, if there are several, does nothing but have the file system start to bring pieces to
+// the disk, for which it may have to wait, as long as the others write. So the sync that follows
+// finds less to do. Nobody may wait for the disk meanwhile. One thread at a time calls.
 class SegmentBatch {
  public:
   SegmentBatch(SegmentFiles& files, SegmentAllocator& allocator, platform::Workers& workers,
@@ -62,6 +64,9 @@ class SegmentBatch {
   void cut_pieces();
   void write_pieces() noexcept;
   Result<void> write_piece(const Piece& piece, std::byte* buffer) noexcept;
+  void start_pieces() noexcept;
+  void start_write_back(const Piece& piece) noexcept;
+  void fail(const Error& error) noexcept;
 
   SegmentFiles& files_;
   SegmentAllocator& allocator_;
@@ -70,9 +75,13 @@ class SegmentBatch {
   std::vector<Stretch> stretches_;
   std::vector<Piece> pieces_;
   std::atomic<std::size_t> next_piece_ = 0;  // a ticket: the workers order what is done with pieces
-  std::atomic<bool> has_lost_ = false;       // likewise
   std::mutex mutex_;
-  std::optional<Error> error_;  // the first one, guarded by mutex_
+  std::condition_variable written_;  // a piece is written, or the last writer has left
+  // Guarded by mutex_.
+  std::vector<const Piece*> to_start_;
+  std::size_t writers_ = 0;
+  bool has_lost_ = false;
+  std::optional<Error> error_;  // the first one
   std::uint64_t written_bytes_ = 0;
 };
 
