@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
 #include <optional>
 #include <string>
 #include <thread>
@@ -258,6 +261,48 @@ TEST_F(DatabaseTest, MovesAlongWithItsObject) {
   ASSERT_TRUE(index.insert(Point<2>{1, 1}, 1));
   EXPECT_EQ(second.index<2>("points").value().size().value(), 1u);
   ASSERT_TRUE(second.close());
+}
+
+// The files below a directory and what is in them.
+std::map<std::string, std::string> files_below(const std::string& directory) {
+  std::map<std::string, std::string> files;
+  for (const auto& item : std::filesystem::recursive_directory_iterator(directory)) {
+    if (!item.is_regular_file()) continue;
+    std::ifstream file(item.path(), std::ios::binary);
+    const std::string bytes(std::istreambuf_iterator<char>(file), {});
+    files[std::filesystem::relative(item.path(), directory).string()] = bytes;
+  }
+  return files;
+}
+
+// 1,000 nodes and more, in several segments, some of which have been there before.
+TEST_F(DatabaseTest, BulkLoadsIntoTheSameSegmentsWithAnyNumberOfThreads) {
+  std::vector<Index<2>::Entry> entries;
+  for (std::uint64_t i = 0; i < 100'000; ++i) {
+    const auto x = static_cast<double>(i * 7919 % 100'003);
+    const auto y = static_cast<double>(i * 104'729 % 99'991);
+    entries.push_back({{{x, y}, {x + 3, y + 2}}, i});
+  }
+  std::map<std::string, std::string> alone;
+  for (const std::uint32_t threads : {1, 2, 4}) {
+    const std::string path = directory_ / ("db" + std::to_string(threads));
+    {
+      Database db = Database::open(path).value();
+      ASSERT_TRUE(db.index<2>("roads").value().insert({{0, 0}, {1, 1}}, 1));
+      ASSERT_TRUE(db.checkpoint());
+      ASSERT_TRUE(db.index<2>("towns").value().bulk_load(entries, {.threads = threads}));
+      ASSERT_TRUE(db.close());
+    }
+    Database db = Database::open(path).value();
+    ASSERT_TRUE(db.verify());
+    const auto towns = db.index<2>("towns").value();
+    EXPECT_EQ(towns.size().value(), entries.size());
+    EXPECT_EQ(towns.count(intersects(Box<2>{{0, 0}, {1e6, 1e6}})).value(), entries.size());
+    const auto segments = files_below(path + "/segments");
+    EXPECT_GT(segments.size(), 1u);
+    if (threads == 1) alone = segments;
+    EXPECT_TRUE(segments == alone) << threads << " threads";
+  }
 }
 
 }  // namespace
