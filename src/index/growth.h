@@ -41,9 +41,13 @@ inline void note_growth(Node& node, std::uint64_t epoch) noexcept {
   std::atomic_ref(node.changed).store(epoch, std::memory_order_relaxed);
 }
 
+// A reader's: the epoch of the version's last change in place; 0 when there was none.
+[[nodiscard]] inline std::uint64_t epoch_of_change(const Node& node) noexcept {
+  return std::atomic_ref(const_cast<Node&>(node).changed).load(std::memory_order_relaxed);
+}
 // A reader's: whether all that the version holds is of its epoch or older.
 [[nodiscard]] inline bool is_of_epoch(const Node& node, std::uint64_t epoch) noexcept {
-  return std::atomic_ref(const_cast<Node&>(node).changed).load(std::memory_order_relaxed) <= epoch;
+  return epoch_of_change(node) <= epoch;
 }
 
 // A reader's: how many of a leaf's entries its epoch has. Acquire pairs with `show_entry`.

@@ -10,6 +10,7 @@
 #include <limits>
 #include <vector>
 
+#include "index/growth.h"
 #include "index/node_access.h"
 #include "index/policy.h"
 #include "index/store.h"
@@ -108,7 +109,8 @@ class Verifier {
     if (node.blocks > std::max(blocks_for(count, lanes), fewest_blocks) + kSpareBlocks) {
       return fault(ref, level, "it has more free blocks than it may keep");
     }
-    if (node.changed != 0 && (node.frame.birth == 0 || node.changed <= node.frame.birth)) {
+    const std::uint64_t changed = epoch_of_change(node);  // a writer may be at work beside it
+    if (changed != 0 && (node.frame.birth == 0 || changed <= node.frame.birth)) {
       return fault(ref, level, "it has changed before there was anything to change");
     }
     if (node.owner != owner_) return fault(ref, level, "the node says that it is another tree's");
