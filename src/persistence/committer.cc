@@ -95,6 +95,7 @@ Result<void> Committer::commit(CommitRequest& request) {
       const bool is_taken = request.group != 0;
       const auto& turn = turn_of(is_taken ? request.group : open_group_);
       const std::uint32_t now = turn.load(std::memory_order_relaxed);  // it changes under the mutex
+      ++asleep_on(is_taken ? request.group : open_group_);
       lock.unlock();
       turn.wait(now, std::memory_order_acquire);
     }
@@ -171,11 +172,14 @@ void Committer::lead(std::unique_lock<std::mutex>& lock) {
   expected_requests_ = group.size() + queue_.size();
   give_way_locked();
   if (has_grown_locked()) grown_.notify_one();
+  // To change the word would wait for all that the group has written on its way to memory: nobody
+  // does it for a group of which nobody sleeps.
+  const bool has_sleepers = std::exchange(asleep_on(number), 0) != 0;
   // Sequentially consistent, as notifying begins with a look whether anybody sleeps.
-  turn_of(number).fetch_add(1, std::memory_order_seq_cst);
+  if (has_sleepers) turn_of(number).fetch_add(1, std::memory_order_seq_cst);
   // Outside of the mutex, or those who wake would run into it.
   lock.unlock();
-  turn_of(number).notify_all();
+  if (has_sleepers) turn_of(number).notify_all();
 }
 
 // Leaves the leader's place to whoever has a use for it. If somebody has been waiting for an

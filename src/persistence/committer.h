@@ -142,6 +142,7 @@ class Committer {
   [[nodiscard]] bool may_lead_locked() const noexcept {
     return !leading_ && exclusive_waiting_ == 0;
   }
+  [[nodiscard]] unsigned& asleep_on(std::uint64_t group) noexcept { return asleep_[group % 2]; }
   void enqueue_locked(CommitRequest& request);
   void lead(std::unique_lock<std::mutex>& lock);
   void give_way_locked();
@@ -177,6 +178,9 @@ class Committer {
   CommitQueue queue_;
   std::uint64_t open_group_ = 1;  // the group that will take what is queued
   unsigned watching_ = 0;         // threads that sleep on changed_
+  // Writers that sleep on the two words, or are about to, since all there were woken; a few more
+  // where one was woken alone.
+  unsigned asleep_[2] = {};
   std::deque<std::unique_ptr<AsyncRequest>> async_;   // by ticket, until done
   std::map<std::uint64_t, Error> async_errors_;       // failed and not yet waited for
   // Of those that failed and whose error found no memory; 0 when there is none.

@@ -25,7 +25,8 @@ enum Word : std::size_t {
   kTurn,                   // two words, for even groups and odd ones,
   kAsleep = kTurn + 2,     // how many sleep on each,
   kWoken = kAsleep + 2,    // and how many of them have been woken
-  kDone = kWoken + 2,      // a word for each writer's request
+  kCounted = kWoken + 2,   // how many the leader takes for asleep on each
+  kDone = kCounted + 2,    // a word for each writer's request
   kGroup = kDone + kWriters,
 };
 static_assert(kGroup + kWriters <= Machine::kWords);
@@ -34,6 +35,7 @@ struct Flaws {
   bool next_not_woken = false;  // whoever leads wakes its own group only
   bool word_read_late = false;  // a writer looks at its group's word without the mutex
   bool woken_early = false;     // the word changes before the requests are done
+  bool not_counted = false;     // a writer does not say that it will sleep
 };
 
 // Steps that any program may use; what the mutex guards may be read and written in one.
@@ -85,6 +87,7 @@ Machine::Program writer(std::size_t number, Flaws flaws) {
         turn = (cpu.load(kGroup + number) != 0 ? cpu.load(kGroup + number) : cpu.load(kOpenGroup)) %
                2;
         seen = cpu.load(kTurn + turn);
+        if (!flaws.not_counted) cpu.store(kCounted + turn, cpu.load(kCounted + turn) + 1);
         unlock(cpu);
         return cpu.go(3);
       case 3:  // goes to sleep unless the word has changed
@@ -116,8 +119,11 @@ Machine::Program writer(std::size_t number, Flaws flaws) {
           finish_group(cpu, group);
         }
         give_way(cpu, flaws);
+        // Nobody is woken of a group of which nobody sleeps.
+        turn = cpu.load(kCounted + group % 2);
+        cpu.store(kCounted + group % 2, 0);
         unlock(cpu);
-        return cpu.go(7);
+        return cpu.go(turn != 0 || flaws.woken_early ? 7 : 8);
       case 7:
         if (flaws.woken_early) {
           finish_group(cpu, group);
@@ -179,6 +185,9 @@ TEST(CommitQueueProtocol, NeedsWhoeverGivesWayToWakeOneOfTheNextGroup) {
 }
 TEST(CommitQueueProtocol, NeedsTheWordToBeReadUnderTheMutex) {
   EXPECT_NE(try_all({.word_read_late = true}), "");
+}
+TEST(CommitQueueProtocol, NeedsThoseWhoWillSleepToBeCounted) {
+  EXPECT_NE(try_all({.not_counted = true}), "");
 }
 TEST(CommitQueueProtocol, NeedsRequestsToBeDoneBeforeTheWordChanges) {
   EXPECT_NE(try_all({.woken_early = true}), "");
