@@ -356,7 +356,7 @@ Result<void> Catalog::write_root_object(DurableTree& tree) {
     frame = store_->edit(*frame);
   }
   if (frame == nullptr) return no_memory();
-  id = NodeId{frame->node_id};
+  if (!id) id = NodeId{frame->node_id};  // as in write_object: readers read it
   write_root(*frame, {tree.root, {tree.definition.number, ObjectKind::root}});
   return {};
 }
