@@ -112,8 +112,9 @@ class Nearest {
       target_.max[axis] = box[layout_.dimensions + axis];
       target_.point = target_.point && target_.min[axis] == target_.max[axis];
     }
+    if (layout_.code_pairs == 0) return;
     for (std::size_t axis = layout_.dimensions; axis < pair_grid_axes(layout_.dimensions); ++axis) {
-      target_.min[axis] = target_.max[axis] = 0;  // kernels read whole vectors
+      target_.min[axis] = target_.max[axis] = 0;  // kernels of codes in pairs read whole vectors
     }
   }
   void set_weights(const double* weights) noexcept {

@@ -191,8 +191,9 @@ class LeafWalk {
     }
     if (level.node->level == 1) {
       level.unfetched = level.hits;
-      const std::size_t most = layout_.code_pairs != 0 ? kPairedLeavesAhead : kLeavesAhead;
-      for (std::size_t i = 0; i < most && level.unfetched != 0; ++i) fetch_leaf(level);
+      std::size_t ahead = 0;
+      if (layout_.code_pairs != 0) [[unlikely]] ahead = kLeavesAhead - kPairedLeavesAhead;
+      for (; ahead < kLeavesAhead && level.unfetched != 0; ++ahead) fetch_leaf(level);
       return;
     }
     for (std::uint64_t rest = level.hits; rest != 0; rest &= rest - 1) {
