@@ -27,6 +27,7 @@ class Pacer {
   // must outlive the last call.
   void give_way_to(const std::atomic<std::uint64_t>& commits, std::uint64_t limit) noexcept {
     commits_ = &commits;
+    commits_seen_ = commits.load(std::memory_order_relaxed);  // a figure that orders nothing
     limit_ = limit;
   }
 

@@ -115,8 +115,8 @@ TEST_F(PacerTest, WritesInOnePieceWhileNobodyCommits) {
 
 TEST_F(PacerTest, WritesInSmallStepsBesideCommitsAndEachReachesTheDiskBeforeTheNext) {
   notes().commits_per_call = 1;
-  notes().commits = 1;
   pacer_.give_way_to(notes().commits, kNever);
+  notes().commits = 1;
   ASSERT_TRUE(write());
   EXPECT_EQ(notes().written, notes().written_back);
   EXPECT_EQ(sum(notes().written), bytes_.size());
@@ -128,10 +128,17 @@ TEST_F(PacerTest, WritesInSmallStepsBesideCommitsAndEachReachesTheDiskBeforeTheN
   EXPECT_TRUE(std::equal(bytes_.begin(), bytes_.end(), found.begin() + 4096));
 }
 
+TEST_F(PacerTest, TakesNobodyWhoHadCommittedBeforeForBusy) {
+  notes().commits = 5;
+  pacer_.give_way_to(notes().commits, kNever);
+  ASSERT_TRUE(write());
+  EXPECT_EQ(notes().written, (std::vector<std::size_t>{bytes_.size()}));
+}
+
 TEST_F(PacerTest, GivesWayToNobodyOnceTheLimitIsReached) {
   notes().commits_per_call = 1;
-  notes().commits = 1;
   pacer_.give_way_to(notes().commits, 4);
+  notes().commits = 1;
   ASSERT_TRUE(write());
   EXPECT_EQ(notes().written.size(), 4u);
   EXPECT_EQ(sum(notes().written), bytes_.size());
@@ -142,8 +149,8 @@ TEST_F(PacerTest, ShrinksFilesInStepsBeforeTheyAreRemovedBesideCommits) {
   files_.open("file", OpenMode::create).value()->truncate(3 * kStep + 1).value();
   notes().truncated.clear();
   notes().commits_per_call = 1;
-  notes().commits = 1;
   pacer_.give_way_to(notes().commits, kNever);
+  notes().commits = 1;
   ASSERT_TRUE(pacer_.remove("file"));
   EXPECT_EQ(notes().truncated, (std::vector<std::uint64_t>{2 * kStep + 1, kStep + 1, 1}));
   EXPECT_FALSE(files_.exists("file").value());
