@@ -54,6 +54,18 @@ TEST(FreshFile, SmallGroupsLeaveAFileThatTheyWouldLengthen) {
   expect_groups(replay(files), 1, kMebibyte / kBlockBytes, 200);
 }
 
+TEST(FreshFile, FileIsLengthenedWhereNoneCouldBeMadeReady) {
+  SimulatedFileSystem files;
+  auto writer = LogWriter::create(files, kLogDirectory, {}, 4 * kMebibyte).value();
+  files.fail(Call::open, 1, kPlanted);
+  append_many(*writer, kMebibyte / kBlockBytes, 200);
+  EXPECT_EQ(writer->position().file, 1u);
+  EXPECT_EQ(size_of(files, 1), 2 * kMebibyte);
+  append_many(*writer, 3 * kMebibyte / kBlockBytes, 200);
+  EXPECT_EQ(writer->position().file, 3u);
+  expect_groups(replay(files), 1, 4 * kMebibyte / kBlockBytes, 200);
+}
+
 TEST(FreshFile, LargeGroupsHaveNoneMadeReady) {
   SimulatedFileSystem files;
   auto writer = LogWriter::create(files, kLogDirectory, {}, 4 * kMebibyte).value();
