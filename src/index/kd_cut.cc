@@ -79,6 +79,8 @@ class KdCutter {
       list_shares(parts);
     }));
     if (parts.empty()) return cut(whole);
+    // What lies behind a part is another thread's.
+    for (Part& part : parts) part.known = part.first + part.size();
     workers_.for_each(parts.size(), [&](std::size_t i) { cut(parts[i]); });
   }
 
@@ -131,8 +133,6 @@ class KdCutter {
     while (cut_side_by_side(parts, own)) {
     }
     std::ranges::sort(parts, std::ranges::greater(), &Part::size);  // the last ones end together
-    // What lies behind a part is another thread's.
-    for (Part& part : parts) part.known = part.first + part.size();
   }
 
   // Takes out of `parts` what has more than `most` rows, and goes down to where it has children.
