@@ -51,8 +51,8 @@ Result<std::size_t> SegmentBatch::place(std::span<const NewImage> images) {
   for (; placed < images.size(); ++placed) {
     if (placed != 0 && files_.unsynced() == SegmentFiles::kMaxOpenFiles) break;
     const auto& [image, entry] = images[placed];
-    NodeId id;
-    std::memcpy(&id.bits, image.data() + offsetof(FrameHeader, node_id), sizeof id.bits);
+    const FrameHeader header = stored_header(image, next_lsn_);
+    XTREE_CHECK(header.bytes == image.size() && image.size() <= kMaxFrameBytes);
     const auto address = allocator_.allocate(image.size(), Heat::fresh);
     if (!address) {
       return Error(ErrorCode::limit_exceeded, "segments", "there are too many segments");
@@ -68,7 +68,7 @@ Result<std::size_t> SegmentBatch::place(std::span<const NewImage> images) {
     XTREE_CHECK(address->offset() == stretch.end);
     stretch.end += image.size();
     stretch.images = {stretch.images.data(), stretch.images.size() + 1};
-    *entry = {id, *address, 0, static_cast<std::uint32_t>(image.size())};
+    *entry = {NodeId{header.node_id}, *address, 0, header.bytes};
   }
   end_stretch();
   return placed;
