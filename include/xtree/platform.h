@@ -40,8 +40,9 @@ class XTREE_EXPORT File {
   virtual Result<void> write_back(std::uint64_t offset, std::size_t bytes);
   // The same, but it does not wait: what was written in this piece may be on its way.
   virtual Result<void> start_write_back(std::uint64_t offset, std::size_t bytes);
-  // Returns once all that was written, and the size, would survive power loss. After a failure
-  // nothing may be assumed about what was written since the last success.
+  // Returns once all that was written before the call, and the size, would survive power loss.
+  // Other threads may write meanwhile. After a failure nothing may be assumed about what was
+  // written since the last success.
   virtual Result<void> sync() = 0;
   virtual Result<void> truncate(std::uint64_t bytes) = 0;
   virtual Result<std::uint64_t> size() = 0;

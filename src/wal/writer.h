@@ -76,8 +76,8 @@ class LogWriter {
   // too, and so do those that are released from now on.
   void keep_no_spares();
   // Has those files removed by `remove`, which takes a path. A failure ends it, and what is left
-  // waits for the next call. Beside `release_before` this is the one call that needs no commit
-  // lock if both come from one thread at a time: removing files takes long.
+  // waits for the next call. Removing files takes long, so this needs no commit lock, if it comes
+  // from one thread at a time with `release_before` and `keep_no_spares`, which do.
   Result<void> remove_unneeded(const std::function<Result<void>(const std::string&)>& remove);
 
   // The end of the log. A replay may begin here, also when the next group goes to another file.
