@@ -40,7 +40,7 @@ inline constexpr std::size_t kDirectoryCapacity = kDirectoryBlocks * kDirectoryL
 [[nodiscard]] inline std::size_t fewest_leaf_entries(const Layout& layout) noexcept {
   return std::max<std::size_t>(1, layout.leaf_capacity() * kNewestFillPercent / 100);
 }
-// So many lie on one side only where there is such an order, but for one split in a thousand.
+// Where there is no such order, so many hardly ever lie on one side of a cut near the middle.
 [[nodiscard]] inline std::size_t newest_leaf_entries(const Layout& layout) noexcept {
   return std::max<std::size_t>(8, layout.leaf_capacity() / 8);
 }
