@@ -83,7 +83,8 @@ struct Options {
   // go beyond the limit until they end.
   std::uint64_t cache_bytes = 0;
   // The size to which log files are written before they are used, and at which the next one starts.
-  // The first ones of a log are smaller.
+  // The first ones of a log are smaller, and so are all that hold small writes without
+  // `background_checkpoints`: 1 MiB.
   std::uint64_t log_file_bytes = std::uint64_t{16} << 20;
   // End snapshots that are open for longer, in milliseconds: what they held is given back, and
   // queries on them fail with `limit_exceeded`. Looked at when something is written, and by
