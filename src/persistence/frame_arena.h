@@ -63,8 +63,8 @@ class FrameArena {
 
   // Memory that is allocated now, in multiples of 64.
   [[nodiscard]] std::size_t bytes_in_use() const noexcept { return bytes_in_use_; }
-  // Memory taken from the operating system.
-  [[nodiscard]] std::size_t bytes_mapped() const noexcept { return bytes_mapped_; }
+  // Memory taken from the operating system, also what was mapped ahead and nobody has reserved.
+  [[nodiscard]] std::size_t bytes_mapped() const noexcept { return bytes_mapped_ + ahead_.size(); }
 
  private:
   struct Chunk;
@@ -108,7 +108,7 @@ class FrameArena {
   std::span<std::byte> ahead_;  // whole chunks that are mapped and not in use yet
   std::size_t limit_bytes_ = std::numeric_limits<std::size_t>::max();
   std::size_t bytes_in_use_ = 0;
-  std::size_t bytes_mapped_ = 0;
+  std::size_t bytes_mapped_ = 0;  // in chunks
   std::array<std::uint64_t, (kLists + 63) / 64> occupied_ = {};  // one bit per list: not empty
   std::array<Free*, kLists> lists_ = {};
 };
