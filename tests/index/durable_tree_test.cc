@@ -213,7 +213,7 @@ TEST(DurableTree, KeepsItsLinksRightThroughSplitsAndMerges) {
   live_with_readers<double>(schema_of(2, true, false), Data::uniform, kOperations);
 }
 TEST(DurableTree, KeepsItsLinksRightInSupernodes) {
-  live_with_readers<float>(schema_of(8, false, true), Data::clustered, kOperations);
+  live_with_readers<float>(schema_of(8, false, true), Data::clustered, 2 * kOperations);
 }
 
 // What readers see beside a writer that works on the same nodes; mainly for the thread sanitizer.
