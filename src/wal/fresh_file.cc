@@ -102,15 +102,21 @@ void NextFile::run() noexcept {
     made_ = std::move(made).value();
   } else {
     // It may be a disk that is full: whoever needs the file tries with all the room there is.
-    static_cast<void>(platform::without_throwing(
-        "log", [this] { return file_system_.remove(log_file_path(directory_, number_)); }));
+    remove(number_);
+    if (spare_ != 0) remove(spare_);
   }
   state_.store(State::ready, std::memory_order_release);
   state_.notify_all();
 }
 
+// Where that fails, too, the next life of the log removes the file.
+void NextFile::remove(std::uint64_t number) noexcept {
+  static_cast<void>(platform::without_throwing(
+      "log", [&] { return file_system_.remove(log_file_path(directory_, number)); }));
+}
+
 Result<FreshFile> NextFile::make() {
-  auto fresh = make_fresh_file(file_system_, directory_, number_, spare_, bytes_);
+  auto fresh = make_fresh_file(file_system_, directory_, number_, spare_, most_bytes_);
   if (!fresh) return fresh.error();
   while (fresh->bytes < bytes_) {
     const std::uint64_t begin = fresh->bytes;

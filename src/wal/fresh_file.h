@@ -36,15 +36,20 @@ class NextFile {
  public:
   enum class Worker : bool { caller, thread };
 
-  NextFile(FileSystem& file_system, const std::string& directory, Worker worker) noexcept
-      : file_system_(file_system), directory_(directory), worker_(worker) {}
+  // No file is made longer than `most_bytes`, nor left so.
+  NextFile(FileSystem& file_system, const std::string& directory, std::uint64_t most_bytes,
+           Worker worker) noexcept
+      : file_system_(file_system),
+        directory_(directory),
+        most_bytes_(most_bytes),
+        worker_(worker) {}
   // A file that nobody took stays, and the next life of the log removes it.
   ~NextFile();
   NextFile(const NextFile&) = delete;
   NextFile& operator=(const NextFile&) = delete;
 
-  // Begins to make file `number`, of `spare` if that is not 0, and to write it to a size of
-  // `bytes`. Nothing of what fails is told: who takes the file learns that there is none.
+  // Begins to make file `number`, of `spare` if that is not 0, and to write it to a size of at
+  // least `bytes`. Nothing of what fails is told: who takes the file learns that there is none.
   void prepare(std::uint64_t number, std::uint64_t spare, std::uint64_t bytes) noexcept;
   // The number of the file that was asked for and not taken; 0 when there is none.
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
@@ -64,11 +69,13 @@ class NextFile {
   [[nodiscard]] bool start() noexcept;
   void work() noexcept;
   void run() noexcept;
+  void remove(std::uint64_t number) noexcept;
   Result<FreshFile> make();
   void await() noexcept;
 
   FileSystem& file_system_;
   const std::string& directory_;
+  const std::uint64_t most_bytes_;
   const Worker worker_;
   std::uint64_t number_ = 0;
   std::uint64_t spare_ = 0;

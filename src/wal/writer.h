@@ -101,7 +101,7 @@ class LogWriter {
         directory_(std::move(directory)),
         file_bytes_(file_bytes),
         worker_(worker),
-        next_(file_system, directory_, worker) {}
+        next_(file_system, directory_, file_bytes, worker) {}
 
  private:
   // A sync that one thread runs and another one may wait for.

@@ -87,6 +87,20 @@ TEST(FreshFile, ReleasedFileIsMadeReadyUnderItsNewName) {
   expect_groups(replay(files, from, 1, 4), 4, kHalf, 200);
 }
 
+// What was written of it once need not be written again.
+TEST(FreshFile, ReleasedFileKeepsItsLength) {
+  SimulatedFileSystem files;
+  auto writer = LogWriter::create(files, kLogDirectory, {}, 4 * kMebibyte).value();
+  append_many(*writer, 30, 100000);
+  const std::uint64_t bytes = size_of(files, 1);
+  ASSERT_GT(bytes, 2 * kMebibyte);
+  const wal::LogPosition from = writer->roll().value();
+  ASSERT_TRUE(release_before(*writer, files, from.file));
+  append_many(*writer, kMebibyte / kBlockBytes / 2, 200);
+  EXPECT_FALSE(files.exists(path_of(1)).value());
+  EXPECT_EQ(size_of(files, 3), bytes);
+}
+
 TEST(FreshFile, WhatWasKeptOrMadeReadyGoesAtTheEnd) {
   SimulatedFileSystem files;
   auto writer = create_writer(files);
@@ -133,6 +147,7 @@ TEST(FreshFile, FailureToMakeOneReadyIsNoFailureOfTheLog) {
       ASSERT_TRUE(append(*writer, make_payload(writer->next_lsn(), 200)));
       ASSERT_TRUE(writer->sync());
       EXPECT_FALSE(disk.files().exists(path_of(first + 1)).value());
+      EXPECT_FALSE(recycles && disk.files().exists(path_of(1)).value());
       append_synced(*writer, 2 * kHalf, 200);
       EXPECT_EQ(writer->position().file, first + 2);
       writer.reset();
