@@ -16,8 +16,9 @@ constexpr std::size_t kGroupBytes = std::size_t{4} << 20;
 constexpr std::size_t kQueueBytes = std::size_t{64} << 20;
 constexpr std::size_t kQueueRequests = 65536;
 
-// The leader gives its time to others at most so often before it goes on with who is there.
-constexpr unsigned kMostYields = 64;
+// The leader gives its time to others for such a part of a sync at most before it goes on with who
+// is there. Who does not come again makes others wait so long once.
+constexpr int kSyncPart = 2;
 
 bool is_synced(Durability durability) noexcept {
   return durability == Durability::strict || durability == Durability::balanced;
@@ -198,13 +199,11 @@ void Committer::give_way_locked() {
 }
 
 // The writers of the last group have just been woken, and most will come again. The first of them
-// would lead a group of one, and the others wait for two syncs. So it lets them run, for as long as
-// that brings some and not all are back; nobody looks at a clock.
+// would lead a group of one, and the others wait for two syncs. So it lets them run until all are
+// back, or until that takes long beside a sync.
 void Committer::gather(std::unique_lock<std::mutex>& lock) {
-  std::size_t found = 0;
-  for (unsigned i = 0; i < kMostYields && found < queue_.size(); ++i) {
-    if (queue_.size() >= expected_requests_) return;
-    found = queue_.size();
+  const auto end = std::chrono::steady_clock::now() + sync_time_ / kSyncPart;
+  while (queue_.size() < expected_requests_ && std::chrono::steady_clock::now() < end) {
     lock.unlock();
     std::this_thread::yield();
     lock.lock();
@@ -290,7 +289,11 @@ Result<void> Committer::write_log(const CommitQueue& group) {
   XTREE_TRY(synced ? log_.append(info, payload_) : log_.add(info, payload_));
   appended_bytes_.store(log_.appended_bytes(), std::memory_order_relaxed);
   if (platform::planted(platform::Plant::ack_before_sync)) return {};
-  return synced ? log_.sync() : Result<void>();
+  if (!synced) return {};
+  const auto begin = std::chrono::steady_clock::now();
+  XTREE_TRY(log_.sync());
+  sync_time_ = std::chrono::steady_clock::now() - begin;
+  return {};
 }
 
 Result<void> Committer::sync_log() {

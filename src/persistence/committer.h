@@ -210,7 +210,9 @@ class Committer {
   bool watched_ = true;
   std::atomic<std::uint64_t> appended_bytes_{0};
 
-  std::vector<std::byte> payload_;  // the leader's
+  // The leader's.
+  std::vector<std::byte> payload_;
+  std::chrono::steady_clock::duration sync_time_{};  // of the last group that was synced
 };
 
 }  // namespace xtree::persistence
