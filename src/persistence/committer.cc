@@ -1,5 +1,6 @@
 #include "persistence/committer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "platform/check.h"
@@ -17,8 +18,10 @@ constexpr std::size_t kQueueBytes = std::size_t{64} << 20;
 constexpr std::size_t kQueueRequests = 65536;
 
 // The leader gives its time to others for such a part of a sync at most before it goes on with who
-// is there. Who does not come again makes others wait so long once.
+// is there, and for so long when the last sync was stuck. Who does not come again makes others wait
+// so long once.
 constexpr int kSyncPart = 2;
+constexpr std::chrono::steady_clock::duration kLongestGathering = std::chrono::milliseconds(1);
 
 bool is_synced(Durability durability) noexcept {
   return durability == Durability::strict || durability == Durability::balanced;
@@ -202,7 +205,8 @@ void Committer::give_way_locked() {
 // would lead a group of one, and the others wait for two syncs. So it lets them run until all are
 // back, or until that takes long beside a sync.
 void Committer::gather(std::unique_lock<std::mutex>& lock) {
-  const auto end = std::chrono::steady_clock::now() + sync_time_ / kSyncPart;
+  const auto end = std::chrono::steady_clock::now() +
+                   std::min(sync_time_ / kSyncPart, kLongestGathering);
   while (queue_.size() < expected_requests_ && std::chrono::steady_clock::now() < end) {
     lock.unlock();
     std::this_thread::yield();
