@@ -103,6 +103,10 @@ struct BulkLoadOptions {
   // with the call. The tree does not depend on how many there are, nor does anything but time
   // when the system refuses to start one.
   std::uint32_t threads = 1;
+  // How much of a leaf's room is used, 0.5 to 1. Full leaves make the smallest tree and the fastest
+  // queries, but the first insertion into each of them splits it: leave some room when many
+  // insertions are to follow. Of no effect on an index that is not empty.
+  double fill = 1;
 };
 
 struct IndexOptions {

@@ -15,12 +15,14 @@
 #include "index/node.h"
 #include "index/node_access.h"
 #include "index/packed_nodes.h"
+#include "index/policy.h"
 #include "index/store.h"
 #include "index/tree_shape.h"
 #include "index/write_kernels.h"
 #include "platform/check.h"
 #include "platform/memory.h"
 #include "platform/workers.h"
+#include "xtree/options.h"
 #include "xtree/result.h"
 
 namespace xtree::index {
@@ -33,9 +35,6 @@ class BulkLoader {
   // Whether the store is to take memory for the nodes, or has reserved it for the caller.
   enum class Memory : std::uint8_t { taken, reserved };
 
-  BulkLoader(const Layout& layout, const WriteKernels<Scalar>& kernels, Store& store,
-             const Source& source, std::size_t count) noexcept
-      : BulkLoader(layout, kernels, store, source, count, TreeShape(layout), Memory::taken) {}
   BulkLoader(const Layout& layout, const WriteKernels<Scalar>& kernels, Store& store,
              const Source& source, std::size_t count, const TreeShape& shape,
              Memory memory) noexcept
@@ -147,14 +146,14 @@ class BulkLoader {
   Ref root_ref_ = 0;
 };
 
-// Builds the tree of an empty root with so many threads at most, 0 for one on each processor.
-// Beside the nodes it takes 8 (D + 1) bytes of memory for each entry while it runs. The same
-// entries always make the same tree, however many threads there are. `out_of_memory`, and
-// `invalid_argument` for a geometry that is not finite or inverted, change nothing.
+// Builds the tree of an empty root, with options that were checked. Beside the nodes it takes
+// 8 (D + 1) bytes of memory for each entry while it runs. The same entries and the same fill always
+// make the same tree, however many threads there are. `out_of_memory`, and `invalid_argument` for a
+// geometry that is not finite or inverted, change nothing.
 template <class Scalar, NodeStore Store>
 [[nodiscard]] Result<void> bulk_load(const Layout& layout, const WriteKernels<Scalar>& kernels,
                                      Store& store, Root& root, const detail::EntryBlock& entries,
-                                     std::size_t threads) noexcept {
+                                     const BulkLoadOptions& options) noexcept {
   XTREE_CHECK(root.node == 0);
   if (entries.count == 0) return {};
   if (entries.count > std::numeric_limits<std::uint32_t>::max()) {
@@ -162,8 +161,10 @@ template <class Scalar, NodeStore Store>
   }
   const Source source{{static_cast<const std::byte*>(entries.geometry), entries.stride},
                       static_cast<const std::byte*>(entries.value)};
-  return BulkLoader<Scalar, Store>(layout, kernels, store, source, entries.count)
-      .run(threads, root);
+  using Loader = BulkLoader<Scalar, Store>;
+  return Loader(layout, kernels, store, source, entries.count,
+                TreeShape(filled_leaf_entries(layout, options.fill)), Loader::Memory::taken)
+      .run(options.threads, root);
 }
 
 }  // namespace xtree::index

@@ -292,10 +292,10 @@ void Catalog::touch(DurableTree& tree) {
 }
 
 Result<void> Catalog::bulk_load(DurableTree& tree, const detail::EntryBlock& entries,
-                                std::size_t threads) {
+                                const BulkLoadOptions& options) {
   DurableStore store = writer_store(tree);
   touch(tree);
-  XTREE_TRY(tree.engine->bulk_load(store, tree.root, entries, threads));
+  XTREE_TRY(tree.engine->bulk_load(store, tree.root, entries, options));
   const Result<void> finished =
       platform::without_throwing("index", [this] { return finish_epoch(); });
   if (finished) return {};

@@ -19,6 +19,7 @@
 #include "persistence/applier.h"
 #include "persistence/version_store.h"
 #include "xtree/detail/engine.h"
+#include "xtree/options.h"
 
 namespace xtree::index {
 
@@ -58,7 +59,7 @@ class Catalog final : public persistence::Applier {
   // Builds the tree of an empty index within the running epoch, and takes it away again in the same
   // epoch, which is then as if nothing had happened.
   Result<void> bulk_load(DurableTree& tree, const detail::EntryBlock& entries,
-                         std::size_t threads);
+                         const BulkLoadOptions& options);
   Result<void> unload(DurableTree& tree);
 
   // The index of this name, or null; the writer's own call. The tree lives for as long as somebody

@@ -65,6 +65,13 @@ Result<void> check_request(const detail::Schema& schema,
   return {};
 }
 
+Result<void> check_options(const BulkLoadOptions& options) noexcept {
+  if (options.fill >= 0.5 && options.fill <= 1) [[likely]]
+    return {};
+  return Error(ErrorCode::invalid_argument, "fill",
+               "leaves are filled to 0.5 at least, and to 1 at most");
+}
+
 Error refused_geometry() noexcept {
   return {ErrorCode::invalid_argument, "geometry",
           "a coordinate is NaN or infinite, or a minimum is above its maximum"};

@@ -265,7 +265,7 @@ Result<Token> DatabaseCore::commit_async(std::vector<std::byte> operations, std:
 Result<void> DatabaseCore::wait(Token token) { return committer_->wait(token.ticket); }
 
 Result<bool> DatabaseCore::bulk_load(std::uint32_t number, const EntryBlock& entries,
-                                     std::size_t threads) {
+                                     const BulkLoadOptions& options) {
   XTREE_TRY(check_open());
   bool loaded = false;
   std::shared_ptr<DurableTree> tree;
@@ -273,12 +273,12 @@ Result<bool> DatabaseCore::bulk_load(std::uint32_t number, const EntryBlock& ent
     tree = catalog_.find(number);
     if (!tree) return Error(ErrorCode::not_found, "index", "it was dropped");
     if (tree->root.entries != 0) return false;
-    XTREE_TRY(catalog_.bulk_load(*tree, entries, threads));
+    XTREE_TRY(catalog_.bulk_load(*tree, entries, options));
     loaded = true;
     return true;
   };
   const auto undo = [&]() -> Result<void> { return catalog_.unload(*tree); };
-  XTREE_TRY(checkpointer_->commit_epoch(platform::thread_count(threads), build, undo));
+  XTREE_TRY(checkpointer_->commit_epoch(platform::thread_count(options.threads), build, undo));
   return loaded;
 }
 

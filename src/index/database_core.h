@@ -93,7 +93,7 @@ class DatabaseCore : public std::enable_shared_from_this<DatabaseCore> {
   // Builds an empty tree from entries and makes it durable as one step; false when the tree turned
   // out not to be empty, and nothing was done.
   Result<bool> bulk_load(std::uint32_t index, const EntryBlock& entries,
-                         std::size_t threads);
+                         const BulkLoadOptions& options);
 
   [[nodiscard]] std::shared_ptr<const SnapshotCore> snapshot() const;
   [[nodiscard]] Result<std::optional<std::string>> get(std::string_view name,

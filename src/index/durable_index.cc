@@ -96,7 +96,8 @@ Result<void> DurableIndex::clear() {
 
 Result<void> DurableIndex::bulk_load(const detail::EntryBlock& entries,
                                      const BulkLoadOptions& options) {
-  auto loaded = database_->bulk_load(number(), entries, options.threads);
+  XTREE_TRY(check_options(options));
+  auto loaded = database_->bulk_load(number(), entries, options);
   if (!loaded) return loaded.error();
   if (*loaded) return {};
   XTREE_TRY(check_all(schema(), entries));

@@ -13,6 +13,7 @@
 #include "index/store.h"
 #include "xtree/detail/engine.h"
 #include "xtree/metrics.h"
+#include "xtree/options.h"
 #include "xtree/result.h"
 
 namespace xtree::index {
@@ -27,6 +28,8 @@ namespace xtree::index {
 // looked at.
 [[nodiscard]] Result<void> check_request(const detail::Schema& schema,
                                          const detail::NearestRequest& request) noexcept;
+// `invalid_argument` unless `fill` is in range.
+[[nodiscard]] Result<void> check_options(const BulkLoadOptions& options) noexcept;
 
 // Bytes of ScanState that an engine may use; what is left belongs to the index that calls it.
 inline constexpr std::size_t kEngineScanBytes = 3776;
@@ -50,7 +53,7 @@ class Engine {
   // Builds the tree of an empty root from entries that lie `stride` bytes apart, and checks their
   // geometry on the way: `invalid_argument` and `limit_exceeded` change nothing either.
   virtual Result<void> bulk_load(Store& store, Root& root, const detail::EntryBlock& entries,
-                                 std::size_t threads) const = 0;
+                                 const BulkLoadOptions& options) const = 0;
   // The order in which inserting the entries one by one is fastest.
   virtual Result<void> sort_for_insertion(const void* geometry, std::size_t stride,
                                           std::span<std::uint32_t> order) const = 0;

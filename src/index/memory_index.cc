@@ -44,7 +44,8 @@ class MemoryIndex final : public detail::IndexCore {
   }
   Result<void> bulk_load(const detail::EntryBlock& entries,
                          const BulkLoadOptions& options) override {
-    if (root_.entries == 0) return engine_->bulk_load(store_, root_, entries, options.threads);
+    XTREE_TRY(check_options(options));
+    if (root_.entries == 0) return engine_->bulk_load(store_, root_, entries, options);
     XTREE_TRY(check_all(schema(), entries));
     return platform::without_throwing("index", [&] { return insert_all(entries); });
   }

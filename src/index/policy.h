@@ -48,6 +48,10 @@ inline constexpr std::size_t kDirectoryCapacity = kDirectoryBlocks * kDirectoryL
 [[nodiscard]] inline std::size_t packed_leaf_entries(const Layout& layout) noexcept {
   return layout.leaf_capacity() * kPackedPercent / 100;
 }
+// Of one that is bulk loaded; `fill` is a share of what it has room for.
+[[nodiscard]] inline std::size_t filled_leaf_entries(const Layout& layout, double fill) noexcept {
+  return static_cast<std::size_t>(static_cast<double>(layout.leaf_capacity()) * fill);
+}
 inline constexpr std::size_t kMinChildren = kDirectoryCapacity * kMinFillPercent / 100;
 
 }  // namespace xtree::index

@@ -47,8 +47,8 @@ class TreeEngine final : public Engine<Store> {
     return tree(store, root).clear();
   }
   Result<void> bulk_load(Store& store, Root& root, const detail::EntryBlock& entries,
-                         std::size_t threads) const override {
-    return index::bulk_load<Scalar>(layout_, write_, store, root, entries, threads);
+                         const BulkLoadOptions& options) const override {
+    return index::bulk_load<Scalar>(layout_, write_, store, root, entries, options);
   }
   Result<void> sort_for_insertion(const void* geometry, std::size_t stride,
                                   std::span<std::uint32_t> order) const override {

@@ -10,12 +10,11 @@
 namespace xtree::index {
 
 // The shape of a packed tree: as few nodes as possible on each level, and nearly the same number of
-// leaves below all nodes of one parent. All leaves are full but those of one parent, which share
-// its entries evenly. So every node but the root is at least half full, leaves of the entries that
-// they may have.
+// leaves below all nodes of one parent. All leaves have as many entries as they may but those of
+// one parent, which share its entries evenly. So every leaf but the root has at least half of what
+// it may have, and every directory node but the root is at least half full.
 class TreeShape {
  public:
-  explicit TreeShape(const Layout& layout) noexcept : TreeShape(layout.leaf_capacity()) {}
   // With leaves of so many entries at most.
   explicit TreeShape(std::size_t leaf_entries) noexcept : leaf_entries_(leaf_entries) {}
 

@@ -114,6 +114,19 @@ TEST_P(BadInputTest, ABulkLoadWithOneBadEntryLoadsNone) {
   }
 }
 
+TEST_P(BadInputTest, ABulkLoadThatFillsLeavesTooLittleOrTooMuchLoadsNothing) {
+  const std::vector<Index<2>::Entry> entries = {{Box<2>({0, 0}, {1, 1}), 1}};
+  for (const bool filled : {false, true}) {
+    if (filled) {
+      ASSERT_TRUE(index_.insert(Point<2>{1, 1}, 77));
+    }
+    for (const double fill : {std::nan(""), -1.0, 0.0, 0.49, 1.01, 100.0}) {
+      expect_no_change([&] { EXPECT_INVALID(index_.bulk_load(entries, {.fill = fill})); });
+    }
+  }
+  EXPECT_TRUE(index_.bulk_load(entries, {.fill = 0.5}));
+}
+
 TEST_P(BadInputTest, QueriesWithNanOrInvertedBoxesAreRefused) {
   ASSERT_TRUE(index_.insert({{0, 0}, {1, 1}}, 1));
   const auto refused = [&](const auto& query) {

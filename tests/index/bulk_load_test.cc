@@ -16,7 +16,7 @@ namespace {
 using test::Pattern;
 
 template <int D, class T, Shape S>
-void check_structure(const SearchFixture<D, T, S>& fixture) {
+void check_structure(const SearchFixture<D, T, S>& fixture, double fill = 1) {
   const Layout& layout = fixture.layout;
   IndexStats stats;
   std::set<Ref> nodes;
@@ -25,8 +25,9 @@ void check_structure(const SearchFixture<D, T, S>& fixture) {
   ASSERT_TRUE(sound.has_value()) << sound.error().message();
   EXPECT_EQ(stats.entries, fixture.entries.size());
   EXPECT_EQ(nodes.size(), stats.leaves + stats.directory_nodes);
-  EXPECT_EQ(stats.leaves, (fixture.entries.size() + layout.leaf_capacity() - 1) /
-                              layout.leaf_capacity());
+  const auto leaf_entries =
+      static_cast<std::size_t>(static_cast<double>(layout.leaf_capacity()) * fill);
+  EXPECT_EQ(stats.leaves, (fixture.entries.size() + leaf_entries - 1) / leaf_entries);
 }
 
 template <class T, class Fixture>
@@ -106,7 +107,7 @@ TEST(BulkLoad, TakesUnalignedEntriesAndValuesOfAnySize) {
     MemoryStore store;
     Root root;
     ASSERT_TRUE(bulk_load<double>(layout, write_kernels<double>(layout, best_isa()), store, root,
-                                  {entries, entries + 16, stride, count}, 1));
+                                  {entries, entries + 16, stride, count}, {}));
     std::size_t seen = 0;
     const std::function<void(Ref)> walk = [&](Ref ref) {
       const Node& node = *store.view().node(ref);
@@ -136,7 +137,7 @@ TEST(BulkLoad, ChangesNothingWhenTheStoreHasNoMemory) {
       fixture.layout, write_kernels<double>(fixture.layout, best_isa()), store, root,
       {fixture.entries[0].rows, &fixture.entries[0].value, sizeof(fixture.entries[0]),
        fixture.entries.size()},
-      1);
+      {});
   ASSERT_FALSE(loaded.has_value());
   EXPECT_EQ(loaded.error().code(), ErrorCode::out_of_memory);
   EXPECT_EQ(root.node, 0u);
@@ -146,16 +147,16 @@ TEST(BulkLoad, ChangesNothingWhenTheStoreHasNoMemory) {
 
 template <int D, class T, Shape S>
 void check_threads(Pattern pattern, std::uint64_t seed, std::size_t count,
-                   std::initializer_list<std::size_t> thread_counts = {2, 3, 7}) {
+                   std::initializer_list<std::uint32_t> thread_counts = {2, 3, 7}) {
   SCOPED_TRACE(testing::Message() << D << " dimensions of " << sizeof(T) << " bytes, "
                                   << to_string(pattern));
   const SearchFixture<D, T, S> alone(pattern, seed, count, Build::bulk);
   std::vector<std::uint64_t> order;
   collect<T>(alone, alone.root.node, order);
-  for (const std::size_t threads : thread_counts) {
+  for (const std::uint32_t threads : thread_counts) {
     SearchFixture<D, T, S> together(pattern, seed, 0, Build::bulk);
     together.entries = alone.entries;
-    ASSERT_TRUE(together.load(threads));
+    ASSERT_TRUE(together.load({.threads = threads}));
     check_structure(together);
     std::vector<std::uint64_t> values;
     collect<T>(together, together.root.node, values);
@@ -176,6 +177,25 @@ TEST(BulkLoad, MakesTheSameTreeWithAnyNumberOfThreads) {
   check_threads<2, float, Shape::points>(Pattern::clustered, seed, count * 4, {100});
 }
 
+TEST(BulkLoad, LeavesAsMuchRoomInLeavesAsItIsTold) {
+  const std::uint64_t seed = test::test_seed("BulkLoad");
+  for_all_schemas([seed]<int D, class T, Shape S>() {
+    for (const double fill : {0.5, 0.77, 0.999}) {
+      SCOPED_TRACE(testing::Message() << D << " dimensions, filled to " << fill);
+      SearchFixture<D, T, S> fixture(Pattern::clustered, seed, 0, Build::bulk);
+      fixture.entries = SearchFixture<D, T, S>(Pattern::clustered, seed, 8000, Build::bulk).entries;
+      ASSERT_TRUE(fixture.load({.threads = 3, .fill = fill}));
+      check_structure(fixture, fill);
+      std::vector<std::uint64_t> values;
+      collect<T>(fixture, fixture.root.node, values);
+      std::sort(values.begin(), values.end());
+      std::vector<std::uint64_t> all(fixture.entries.size());
+      std::iota(all.begin(), all.end(), 0);
+      EXPECT_EQ(values, all);
+    }
+  });
+}
+
 TEST(BulkLoad, RefusesAGeometryThatIsNoBoxAndChangesNothing) {
   const std::uint64_t seed = test::test_seed("BulkLoad");
   test::Random random(seed);
@@ -188,7 +208,8 @@ TEST(BulkLoad, RefusesAGeometryThatIsNoBoxAndChangesNothing) {
                              good.entries.begin() + static_cast<std::ptrdiff_t>(count));
       // A minimum of 1e300 and a maximum of -1e300 are inverted.
       fixture.entries[random.below(count)].rows[random.below(2) + (bad == -1e300 ? 2 : 0)] = bad;
-      const auto loaded = fixture.load(1 + random.below(4));
+      const auto threads = 1 + static_cast<std::uint32_t>(random.below(4));
+      const auto loaded = fixture.load({.threads = threads});
       ASSERT_FALSE(loaded.has_value()) << bad << " among " << count;
       EXPECT_EQ(loaded.error().code(), ErrorCode::invalid_argument);
       EXPECT_EQ(fixture.root.node, 0u);

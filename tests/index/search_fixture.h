@@ -89,11 +89,11 @@ class SearchFixture {
   }
 
   // Builds the tree of the entries, where there is none yet.
-  Result<void> load(std::size_t threads = 1) {
+  Result<void> load(const BulkLoadOptions& options = {}) {
     const Entry* first = entries.empty() ? nullptr : entries.data();
     const detail::EntryBlock block{first, first == nullptr ? nullptr : &first->value, sizeof(Entry),
                                    entries.size()};
-    return bulk_load<T>(layout, write_kernels<T>(layout, best_isa()), store, root, block, threads);
+    return bulk_load<T>(layout, write_kernels<T>(layout, best_isa()), store, root, block, options);
   }
 
   Layout layout;
