@@ -130,15 +130,21 @@ TEST_F(BatchReadTest, AFileThatCannotBeReadSpoilsNothingElse) {
   }
 }
 
-// A file that notes what it is told and asked: a piece is announced as its offset, and read as the
-// number below zero.
+// A file that notes what it is told and asked.
 class NotingFile final : public File {
  public:
-  void will_read(std::uint64_t offset, std::size_t) noexcept override {
-    notes.push_back(static_cast<std::int64_t>(offset));
+  struct Note {
+    bool announced;
+    std::uint64_t offset;
+    std::size_t bytes;
+    bool operator==(const Note&) const = default;
+  };
+
+  void will_read(std::uint64_t offset, std::size_t bytes) noexcept override {
+    notes.push_back({true, offset, bytes});
   }
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> bytes) override {
-    notes.push_back(-static_cast<std::int64_t>(offset));
+    notes.push_back({false, offset, bytes.size()});
     return bytes.size();
   }
   Result<void> write_at(std::uint64_t, std::span<const std::byte>) override { return {}; }
@@ -147,23 +153,51 @@ class NotingFile final : public File {
   Result<std::uint64_t> size() override { return std::uint64_t{0}; }
   Result<void> lock() override { return {}; }
 
-  std::vector<std::int64_t> notes;
+  std::vector<Note> notes;
 };
 
 TEST(BatchRead, AnnouncesPiecesInTurnsBeforeItReadsThem) {
+  constexpr std::uint64_t kFar = 1 << 20;
   NotingFile file;
   std::byte room{};
   std::vector<ReadRequest> requests;
-  for (std::uint64_t i = 1; i <= 66; ++i) requests.push_back({&file, i, {&room, 1}});
+  for (std::uint64_t i = 1; i <= 66; ++i) requests.push_back({&file, i * kFar, {&room, 1}});
   read_batch(requests);
-  std::vector<std::int64_t> expected;
-  for (std::int64_t i = 1; i <= 64; ++i) expected.push_back(i);
-  for (std::int64_t i = 1; i <= 64; ++i) expected.push_back(-i);
-  expected.insert(expected.end(), {65, 66, -65, -66});
+  std::vector<NotingFile::Note> expected;
+  for (const auto& [first, end] : {std::pair(1, 65), std::pair(65, 67)}) {
+    for (const bool announced : {true, false}) {
+      for (int i = first; i < end; ++i) expected.push_back({announced, i * kFar, 1});
+    }
+  }
   EXPECT_EQ(file.notes, expected);
   file.notes.clear();
   read_batch(std::span(requests).first(1));
-  EXPECT_EQ(file.notes, (std::vector<std::int64_t>{-1}));
+  EXPECT_EQ(file.notes, (std::vector<NotingFile::Note>{{false, kFar, 1}}));
+}
+
+TEST(BatchRead, AnnouncesNeighboursAsOnePiece) {
+  NotingFile file;
+  NotingFile other;
+  std::vector<std::byte> room(4096);
+  const std::span<std::byte> page(room);
+  std::vector<ReadRequest> requests = {
+      {&file, 500000, page},          {&file, 4096, page}, {&other, 12288, page},
+      {&file, 0, page.first(100)},    {&file, 0, page},    {&file, 8192 + 16384, page},
+      {&file, 500000 + 20481, page},
+  };
+  read_batch(requests);
+  const auto announced = [](const NotingFile& noting) {
+    std::vector<NotingFile::Note> pieces;
+    for (const auto& note : noting.notes) {
+      if (note.announced) pieces.push_back(note);
+    }
+    return pieces;
+  };
+  EXPECT_EQ(announced(file),
+            (std::vector<NotingFile::Note>{
+                {true, 0, 8192 + 16384 + 4096}, {true, 500000, 4096}, {true, 520481, 4096}}));
+  EXPECT_EQ(announced(other), (std::vector<NotingFile::Note>{{true, 12288, 4096}}));
+  EXPECT_EQ(file.notes.size(), 3u + 6u);
 }
 
 void nothing(int) {}
