@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "persistence/family_order.h"
 #include "platform/plant.h"
 #include "platform/without_throwing.h"
 #include "platform/workers.h"
@@ -161,9 +162,8 @@ Result<void> Checkpointer::write_images(const Plan& plan,
                                         std::vector<TableEntry>& changes) {
   const NodeFamily family = applier_.node_family();
   std::vector<NewImage> together;
-  for (std::size_t i = 0; i < frames.size(); ++i) {
+  for (const std::uint32_t i : family_order(plan.cut.changes, frames, family)) {
     const FrameHeader* frame = frames[i];
-    if (frame == nullptr) continue;
     const std::span image(reinterpret_cast<const std::byte*>(frame), frame->bytes);
     const Compression compression =
         family.compression == nullptr ? Compression::none : family.compression(*frame);

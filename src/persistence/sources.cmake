@@ -17,6 +17,7 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/persistence/compactor.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/epoch.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/evictor.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/family_order.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/node_loader.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/object_table.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/pacer.cc
