@@ -204,17 +204,45 @@ class LeafWalk {
     }
   }
 
-  // Once a chunk, all that it shows and that are to be visited yet: then they are there.
-  void load_far_children(Level& level) const noexcept {
+  // Nodes that are not in memory, as many as are brought there at once.
+  struct FarNodes {
+    std::array<Lead<View>, 64> leads;
+    std::size_t count = 0;
+  };
+
+  // Once a chunk, all that it shows and that are to be visited yet: then they are there. A disk
+  // works on several at a time, so leaves below the parent's other children are read with them.
+  [[gnu::noinline, gnu::cold]] void load_far_children(Level& level) const noexcept {
     if (level.far_were_loaded) return;
     level.far_were_loaded = true;
-    std::array<Lead<View>, 64> far;
-    std::size_t count = 0;
-    for (std::uint64_t rest = level.hits; rest != 0; rest &= rest - 1) {
-      far[count] = lead(level, static_cast<std::size_t>(std::countr_zero(rest)));
-      if (is_far(view_, far[count])) ++count;
+    FarNodes far;
+    add_far_children(*level.node, level.block, level.hits, far);
+    if (level.node->level == 1 && depth_ > 1) add_cousins(stack_[depth_ - 2], far);
+    load_ahead(view_, std::span<const Lead<View>>(far.leads.data(), far.count));
+  }
+  void add_far_children(const Node& node, std::uint32_t block, std::uint64_t children,
+                        FarNodes& far) const noexcept {
+    for (; children != 0 && far.count < far.leads.size(); children &= children - 1) {
+      const auto child = static_cast<std::size_t>(std::countr_zero(children));
+      const Lead<View> ahead =
+          lead_to_child(view_, node, layout_, block * kDirectoryLanes + child);
+      if (is_far(view_, ahead)) far.leads[far.count++] = ahead;
     }
-    load_ahead(view_, std::span<const Lead<View>>(far.data(), count));
+  }
+  void add_cousins(const Level& parent, FarNodes& far) const noexcept {
+    for (std::uint64_t rest = parent.hits; rest != 0; rest &= rest - 1) {
+      const auto child = static_cast<std::size_t>(std::countr_zero(rest));
+      const Lead<View> sibling = lead(parent, child);
+      const Node* node = is_far(view_, sibling) ? nullptr : view_.node(sibling);
+      if (node == nullptr) continue;
+      const bool inside = (parent.inside >> child & 1) != 0;
+      for (std::uint32_t block = 0; block * kDirectoryLanes < node->count; block += kChunkBlocks) {
+        const std::uint64_t hits =
+            inside ? first_of_word(node->count - block * kDirectoryLanes)
+                   : scan_children_(*node, layout_, window_, block).hits;
+        add_far_children(*node, block, hits, far);
+      }
+    }
   }
 
   // Asks for what will be read of the next leaf: its header, and the values of as many blocks as

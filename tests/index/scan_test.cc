@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <set>
 
 #include "index/search_fixture.h"
 
@@ -124,6 +125,49 @@ TEST(Scan, FindsWhatBruteForceFindsInInsertedTrees) {
       check_pattern<D, T, S>(pattern, seed, 1500, Build::inserts);
     }
   });
+}
+
+// Leaves that are on a disk until they are asked for, one by one or many at once.
+class FarLeaves {
+ public:
+  [[nodiscard]] const Node* node(Ref ref) const noexcept {
+    if (is_far(ref)) load_ahead({&ref, 1});
+    return MemoryView().node(ref);
+  }
+  void prefetch(Ref) const noexcept {}
+  [[nodiscard]] bool is_far(Ref ref) const noexcept {
+    return MemoryView().node(ref)->level == 0 && !near_->contains(ref);
+  }
+  void load_ahead(std::span<const Ref> refs) const noexcept {
+    near_->insert(refs.begin(), refs.end());
+    ++*reads_;
+  }
+  [[nodiscard]] std::size_t near() const noexcept { return near_->size(); }
+  [[nodiscard]] std::size_t reads() const noexcept { return *reads_; }
+
+ private:
+  std::shared_ptr<std::set<Ref>> near_ = std::make_shared<std::set<Ref>>();
+  std::shared_ptr<std::size_t> reads_ = std::make_shared<std::size_t>(0);
+};
+
+TEST(Scan, ReadsAllLeavesTogetherThatAreOnADisk) {
+  SearchFixture<2, double, Shape::boxes> fixture(Pattern::uniform, test::test_seed("Scan"), 40000,
+                                                 Build::bulk);
+  ASSERT_EQ(fixture.root.height, 3u);
+  const auto kernels = make_search_kernels<double>(fixture.layout, best_isa());
+  for (int i = 0; i < 200; ++i) {
+    auto window = unbounded<2, double>();
+    if (i > 0) fold(window, 0, fixture.generator.window());
+    const FarLeaves view;
+    Scan<double, FarLeaves> leaves(view, fixture.layout, kernels, fixture.root, window);
+    std::vector<std::uint64_t> values;
+    for (detail::LeafHits hits; leaves.next(hits);) {
+      append_values<double>(hits, fixture.layout, values);
+    }
+    std::sort(values.begin(), values.end());
+    ASSERT_EQ(values, brute_force<2>(fixture, window));
+    EXPECT_EQ(view.reads(), (view.near() + 63) / 64) << view.near() << " leaves";
+  }
 }
 
 TEST(Scan, WorksAtEverySmallSize) {
