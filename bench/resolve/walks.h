@@ -34,28 +34,29 @@ inline const Link* walk_words(const std::uint64_t* words, const Link* at, std::u
 }
 
 inline const Link* walk_ids(const ObjectTable::Reader reader, const Link* at, std::uint64_t steps) {
+  const FrameHeader* frame = &at->header;
   for (; steps != 0; --steps) {
-    const FrameHeader* frame = reader.resident(at->next_id, HandleWorld::kEpoch);
+    frame = reader.resident(as_link(frame)->next_id, HandleWorld::kEpoch);
     if (frame == nullptr) [[unlikely]]
       unexpected();
-    at = as_link(frame);
   }
-  return at;
+  return as_link(frame);
 }
 
-// As readers go from a parent to a child.
+// As readers go from a parent to a child (ReadView::lead and ReadView::version).
 inline const Link* walk_links(const Link* at, std::uint64_t steps) {
+  const FrameHeader* frame = &at->header;
   for (; steps != 0; --steps) {
-    const bool has_link = at->header.front.links != 0;
-    const std::uint64_t link = has_link ? persistence::load_link(&at->header, 0) : 0;
+    if (frame->front.links == 0) [[unlikely]]
+      unexpected();
+    const std::uint64_t link = persistence::load_link(frame, 0);
     if (!persistence::is_address(link)) [[unlikely]]
       unexpected();
-    const FrameHeader* frame = persistence::frame_at(link);
+    frame = persistence::frame_at(link);
     if (frame->birth > HandleWorld::kEpoch) [[unlikely]]
       unexpected();
-    at = as_link(frame);
   }
-  return at;
+  return as_link(frame);
 }
 
 // Independent: the ids are known before. The sums stand for the use of what was found.

@@ -192,7 +192,7 @@ TEST(Tree, HasTheMemoryForWhatFollowsAMergeAbove) {
   MemoryStore store;
   Root root;
   ASSERT_TRUE(bulk_load<float>(layout, kernels, store, root,
-                               {points[0].at, points[0].value(), sizeof(PointIn16), count}, 1));
+                               {points[0].at, points[0].value(), sizeof(PointIn16), count}, {}));
   ASSERT_EQ(root.height, 4u);
   ASSERT_EQ(store.view().node(root.node)->count, 2u);
   FloatBox thin, box;
