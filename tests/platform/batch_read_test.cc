@@ -182,8 +182,8 @@ TEST(BatchRead, AnnouncesNeighboursAsOnePiece) {
   const std::span<std::byte> page(room);
   std::vector<ReadRequest> requests = {
       {&file, 500000, page},          {&file, 4096, page}, {&other, 12288, page},
-      {&file, 0, page.first(100)},    {&file, 0, page},    {&file, 8192 + 16384, page},
-      {&file, 500000 + 20481, page},
+      {&file, 0, page.first(100)},    {&file, 0, page},    {&file, 8192 + 4096, page},
+      {&file, 500000 + 8193, page},
   };
   read_batch(requests);
   const auto announced = [](const NotingFile& noting) {
@@ -195,7 +195,7 @@ TEST(BatchRead, AnnouncesNeighboursAsOnePiece) {
   };
   EXPECT_EQ(announced(file),
             (std::vector<NotingFile::Note>{
-                {true, 0, 8192 + 16384 + 4096}, {true, 500000, 4096}, {true, 520481, 4096}}));
+                {true, 0, 8192 + 4096 + 4096}, {true, 500000, 4096}, {true, 508193, 4096}}));
   EXPECT_EQ(announced(other), (std::vector<NotingFile::Note>{{true, 12288, 4096}}));
   EXPECT_EQ(file.notes.size(), 3u + 6u);
 }
