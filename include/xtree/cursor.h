@@ -20,16 +20,20 @@ template <int D, class V, class T, Shape S>
 struct LeafDecoder {
   static constexpr std::size_t kLanes = kLeafVectorBytes / sizeof(T);
   static constexpr std::size_t kRows = S == Shape::points ? D : 2 * D;
+  static constexpr std::size_t kBlockBytes = leaf_block_bytes_for(kRows, kLanes, sizeof(V));
 
-  static void decode(const LeafHits& leaf, std::size_t entry, Hit<D, V, T>& hit) noexcept {
-    const std::byte* block = leaf.blocks + entry / kLanes * leaf.block_bytes;
-    const std::size_t lane = entry % kLanes;
-    const T* rows = reinterpret_cast<const T*>(block) + lane;
-    for (int i = 0; i < D; ++i) {
-      hit.box.min[i] = rows[i * kLanes];
-      hit.box.max[i] = rows[(S == Shape::points ? i : D + i) * kLanes];
+  static void decode(const std::byte* blocks, std::size_t entry, Hit<D, V, T>& hit) noexcept {
+    // A row and the values of a block are as long as their lanes, so both are arrays with gaps.
+    const std::size_t block = entry / kLanes;
+    const std::byte* rows = blocks + block * (kBlockBytes - kLeafVectorBytes);
+    for (std::size_t i = 0; i < D; ++i) {
+      hit.box.min[i] = reinterpret_cast<const T*>(rows + i * kLeafVectorBytes)[entry];
+      hit.box.max[i] =
+          reinterpret_cast<const T*>(rows + (kRows - D + i) * kLeafVectorBytes)[entry];
     }
-    std::memcpy(&hit.value, block + kRows * kLeafVectorBytes + lane * sizeof(V), sizeof(V));
+    const std::byte* values =
+        blocks + kRows * kLeafVectorBytes + block * (kBlockBytes - kLanes * sizeof(V));
+    std::memcpy(&hit.value, values + entry * sizeof(V), sizeof(V));
   }
 };
 
@@ -63,7 +67,7 @@ class WindowScan {
           ++word_;
           continue;
         }
-        LeafDecoder<D, V, T, S>::decode(leaf_, word_ * 64 + std::countr_zero(bits), hit);
+        Decoder::decode(leaf_.blocks, word_ * 64 + std::countr_zero(bits), hit);
         bits &= bits - 1;
         if (test_rest(predicate_, hit)) return true;
       }
@@ -77,16 +81,19 @@ class WindowScan {
   // Calls `visit(hit)` for each hit that is left, until it returns false. What a hit needs stays in
   // registers, and coordinates that `visit` does not look at are not even read.
   template <class F>
-  void visit_all(F&& visit) {
+  [[gnu::always_inline]] void visit_all(F&& visit) {
     if (!begun_) return;
     const P predicate = predicate_;
+    const auto visit_entry = [&](const std::byte* blocks, std::size_t entry) {
+      HitType hit;
+      Decoder::decode(blocks, entry, hit);
+      return !test_rest(predicate, hit) || visit(std::as_const(hit));
+    };
     while (core_.next_leaf(state_, leaf_)) {
       for (std::size_t word = 0; word < std::size(leaf_.mask); ++word) {
-        for (std::uint64_t bits = leaf_.mask[word]; bits != 0; bits &= bits - 1) {
-          HitType hit;
-          LeafDecoder<D, V, T, S>::decode(leaf_, word * 64 + std::countr_zero(bits), hit);
-          if (test_rest(predicate, hit) && !visit(std::as_const(hit))) return finish();
-        }
+        if (leaf_.mask[word] == 0) continue;
+        const std::byte* blocks = leaf_.blocks + word * kWordBytes;
+        if (!visit_word(blocks, leaf_.mask[word], visit_entry)) return finish();
       }
     }
     finish();
@@ -94,6 +101,33 @@ class WindowScan {
   [[nodiscard]] const Result<void>& status() const noexcept { return status_; }
 
  private:
+  using Decoder = LeafDecoder<D, V, T, S>;
+  static constexpr std::size_t kLanes = Decoder::kLanes;
+  // From the blocks of one word of the mask to those of the next.
+  static constexpr std::size_t kWordBytes = 64 / kLanes * Decoder::kBlockBytes;
+
+  // Calls `visit_entry` with those of 64 entries whose bits are set, until it returns false.
+  template <class F>
+  [[gnu::always_inline]] static bool visit_word(const std::byte* blocks, std::uint64_t bits,
+                                                F& visit_entry) {
+    // Where all up to some entry are hits, as in a leaf inside the window, whole blocks of them are
+    // loops over arrays, which compilers unroll. Asking that of each block by itself would be a
+    // branch that nobody can predict.
+    const bool all = (bits & (bits + 1)) == 0;
+    const std::size_t whole_blocks = all ? std::countr_one(bits) / kLanes : 0;
+    for (std::size_t block = 0; block < whole_blocks; ++block) {
+      for (std::size_t lane = 0; lane < kLanes; ++lane) {
+        if (!visit_entry(blocks, lane)) return false;
+      }
+      blocks += Decoder::kBlockBytes;
+    }
+    bits = bits >> whole_blocks * (kLanes / 2) >> whole_blocks * (kLanes / 2);
+    for (; bits != 0; bits &= bits - 1) {
+      if (!visit_entry(blocks, static_cast<std::size_t>(std::countr_zero(bits)))) return false;
+    }
+    return true;
+  }
+
   void finish() {
     if (begun_) {
       begun_ = false;

@@ -53,7 +53,7 @@ struct Queries {
   using Scan = typename ScanFor<D, V, T, S, Query>::type;
 
   template <class Query, class F>
-  static Result<void> for_each(const IndexCore& core, const SnapshotCore* snapshot,
+  [[gnu::always_inline]] static Result<void> for_each(const IndexCore& core, const SnapshotCore* snapshot,
                                const Query& query, F&& visit) {
     Scan<Query> scan(core, snapshot, query);
     scan.visit_all([&](const Hit<D, V, T>& hit) {
@@ -170,7 +170,7 @@ class Index {
   }
   // Calls `visit(hit)` for every hit: the fastest form. When `visit` returns bool, false stops.
   template <class Query, class F>
-  Result<void> for_each(const Query& query, F&& visit) const {
+  [[gnu::always_inline]] Result<void> for_each(const Query& query, F&& visit) const {
     return Queries::for_each(*core_, nullptr, query, std::forward<F>(visit));
   }
   template <class Query>

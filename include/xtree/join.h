@@ -64,11 +64,11 @@ Result<std::unique_ptr<JoinCore>> begin_join(const A& a, const B& b) {
 template <class One, class Many, class F>
 bool visit_pairs(const PairHits& hits, F&& visit) {
   typename One::HitType one;
-  One::Decoder::decode({hits.one_blocks, hits.one_block_bytes, {}}, hits.one, one);
+  One::Decoder::decode(hits.one_blocks, hits.one, one);
   for (std::size_t word = 0; word < std::size(hits.many.mask); ++word) {
     for (std::uint64_t bits = hits.many.mask[word]; bits != 0; bits &= bits - 1) {
       typename Many::HitType other;
-      Many::Decoder::decode(hits.many, word * 64 + std::countr_zero(bits), other);
+      Many::Decoder::decode(hits.many.blocks, word * 64 + std::countr_zero(bits), other);
       if (!visit(std::as_const(one), std::as_const(other))) return false;
     }
   }

@@ -273,7 +273,6 @@ bool Join<Scalar>::next(detail::PairHits& hits) {
     hits.many.block_bytes = tree.layout.leaf_block_bytes;
     const Layout& outer = sides_[leaves_.outer].layout;
     hits.one_blocks = outer.leaf_block(*leaves_.node[leaves_.outer], 0);
-    hits.one_block_bytes = outer.leaf_block_bytes;
     hits.one = entry;
     hits.one_is_first = leaves_.outer == 0;
     return true;

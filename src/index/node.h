@@ -110,7 +110,7 @@ struct Layout {
         rows(schema.rows()),
         value_bytes(schema.value_bytes),
         leaf_lanes(detail::kLeafVectorBytes / schema.scalar_bytes()),
-        leaf_block_bytes((rows * 64 + leaf_lanes * value_bytes + 63) / 64 * 64),
+        leaf_block_bytes(detail::leaf_block_bytes_for(rows, leaf_lanes, value_bytes)),
         max_leaf_blocks(0),
         code_bytes(0),
         code_pairs(0),

@@ -43,6 +43,13 @@ struct Schema {
 inline constexpr std::size_t kLeafVectorBytes = 64;
 inline constexpr std::size_t kMaxLeafEntries = 256;
 
+// The bytes of a block: rows and values, up to the next row's beginning.
+[[nodiscard]] constexpr std::size_t leaf_block_bytes_for(std::size_t rows, std::size_t lanes,
+                                                         std::size_t value_bytes) noexcept {
+  const std::size_t used = rows * kLeafVectorBytes + lanes * value_bytes;
+  return (used + kLeafVectorBytes - 1) / kLeafVectorBytes * kLeafVectorBytes;
+}
+
 // The hits of one leaf: bit i of `mask` says that entry i answers the query.
 struct LeafHits {
   const std::byte* blocks = nullptr;
@@ -80,7 +87,6 @@ struct NearestHit {
 // that it makes a pair with.
 struct PairHits {
   const std::byte* one_blocks = nullptr;
-  std::size_t one_block_bytes = 0;
   std::size_t one = 0;          // the entry's place in its leaf
   bool one_is_first = true;     // it belongs to the join's first index
   LeafHits many;
