@@ -67,11 +67,13 @@ bool answers(Relation relation, const T* entry_low, const T* entry_high, const T
   return relation == Relation::disjoint ? apart : !interiors_apart && !within && !covers;
 }
 
-void copy_entry(const LeafHits& leaf, std::size_t entry, EntryBuffer& entries) {
+// Of a scan's leaf or a nearest hit: where its blocks begin, and how long they are.
+void copy_entry(const std::byte* blocks, std::size_t block_bytes, std::size_t entry,
+                EntryBuffer& entries) {
   const detail::Schema& schema = entries.schema();
   const std::size_t scalar_bytes = schema.scalar_bytes();
   const std::size_t lanes = detail::kLeafVectorBytes / scalar_bytes;
-  const std::byte* block = leaf.blocks + entry / lanes * leaf.block_bytes;
+  const std::byte* block = blocks + entry / lanes * block_bytes;
   const std::size_t lane = entry % lanes;
   const std::size_t copy = entries.append();
   for (std::size_t row = 0; row < schema.rows(); ++row) {
@@ -93,7 +95,8 @@ void take_leaf(const LeafHits& leaf, const WindowQuery& query, std::uint64_t lim
   for (std::size_t word = 0; word < std::size(leaf.mask); ++word) {
     for (std::uint64_t bits = leaf.mask[word]; bits != 0; bits &= bits - 1) {
       if (entries.size() > limit) return;
-      copy_entry(leaf, word * 64 + static_cast<std::size_t>(std::countr_zero(bits)), entries);
+      const std::size_t entry = word * 64 + static_cast<std::size_t>(std::countr_zero(bits));
+      copy_entry(leaf.blocks, leaf.block_bytes, entry, entries);
       if (window_decides(query.relation)) continue;
       const T* low = reinterpret_cast<const T*>(entries.geometry(entries.size() - 1));
       const T* high = schema.shape == Shape::points ? low : low + dimensions;
@@ -205,13 +208,11 @@ Result<Hits> find_nearest(const IndexCore& index, const detail::NearestRequest& 
   if (auto begun = index.begin_nearest(state, nullptr, request); !begun) {
     return begun.error();
   }
-  detail::NearestHit found;
-  while (index.next_nearest(state, found)) {
-    const std::size_t entry = hits.entries.append();
-    std::memcpy(hits.entries.geometry(entry), found.geometry,
-                schema.rows() * schema.scalar_bytes());
-    std::memcpy(hits.entries.value(entry), found.value, schema.value_bytes);
-    hits.distances.push_back(found.distance);
+  for (detail::NearestHits found; index.next_nearest(state, found);) {
+    for (const auto& hit : std::span(found.hits, found.count)) {
+      copy_entry(hit.blocks, found.block_bytes, hit.entry, hits.entries);
+      hits.distances.push_back(hit.distance);
+    }
   }
   if (auto ended = index.end_nearest(state); !ended) return ended.error();
   return hits;

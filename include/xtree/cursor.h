@@ -164,15 +164,8 @@ class NearestScan {
   ~NearestScan() { finish(); }
 
   bool next(HitType& hit) {
-    while (begun_ && left_ != 0 && core_.next_nearest(state_, found_)) {
-      const T* rows = reinterpret_cast<const T*>(found_.geometry);
-      for (int i = 0; i < D; ++i) {
-        hit.box.min[i] = rows[i];
-        hit.box.max[i] = rows[S == Shape::points ? i : D + i];
-      }
-      std::memcpy(&hit.value, found_.value, sizeof(V));
-      hit.distance = found_.distance;
-      if (!filter_.test(hit)) continue;  // no window has decided anything here
+    while (has_found()) {
+      if (!take(found_.hits[taken_++], hit)) continue;
       --left_;
       return true;
     }
@@ -180,14 +173,29 @@ class NearestScan {
     return false;
   }
   template <class F>
-  void visit_all(F&& visit) {
-    HitType hit;
-    while (next(hit) && visit(std::as_const(hit))) {
+  [[gnu::always_inline]] void visit_all(F&& visit) {
+    for (HitType hit; has_found();) {
+      if (!take(found_.hits[taken_++], hit)) continue;
+      --left_;
+      if (!visit(std::as_const(hit))) break;
     }
+    finish();
   }
   [[nodiscard]] const Result<void>& status() const noexcept { return status_; }
 
  private:
+  // Whether there is a hit that was not taken yet.
+  bool has_found() {
+    if (!begun_ || left_ == 0) return false;
+    if (taken_ < found_.count) return true;
+    taken_ = 0;
+    return core_.next_nearest(state_, found_);
+  }
+  bool take(const NearestHits::Hit& found, HitType& hit) const {
+    LeafDecoder<D, V, T, S>::decode(found.blocks, found.entry, hit);
+    hit.distance = found.distance;
+    return filter_.test(hit);  // no window has decided anything here
+  }
   void finish() {
     if (begun_) {
       begun_ = false;
@@ -200,7 +208,8 @@ class NearestScan {
   std::uint64_t left_;
   Result<void> status_;
   bool begun_ = false;
-  NearestHit found_;
+  NearestHits found_;
+  std::size_t taken_ = 0;
   ScanState state_;
 };
 

@@ -53,8 +53,9 @@ struct Queries {
   using Scan = typename ScanFor<D, V, T, S, Query>::type;
 
   template <class Query, class F>
-  [[gnu::always_inline]] static Result<void> for_each(const IndexCore& core, const SnapshotCore* snapshot,
-                               const Query& query, F&& visit) {
+  [[gnu::always_inline]] static Result<void> for_each(const IndexCore& core,
+                                                      const SnapshotCore* snapshot,
+                                                      const Query& query, F&& visit) {
     Scan<Query> scan(core, snapshot, query);
     scan.visit_all([&](const Hit<D, V, T>& hit) {
       if constexpr (std::is_same_v<std::invoke_result_t<F&, const Hit<D, V, T>&>, bool>) {

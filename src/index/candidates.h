@@ -71,7 +71,9 @@ class Candidates {
   // Sorts, and forgets all beyond what is wanted. Nothing can be added any more.
   template <class Scalar>
   void rank(const SearchKernels<Scalar>& kernels) noexcept {
-    if (size_ <= kMostRanked) {
+    if (size_ == 1) {
+      order_[0] = 0;
+    } else if (size_ <= kMostRanked) {
       kernels.rank_distances(distances_.begin(), static_cast<std::uint32_t>(size_),
                              order_.begin());
     } else if (size_ > kMostDealt || !deal()) {

@@ -212,8 +212,8 @@ Result<void> DurableIndex::begin_nearest(ScanState& state, const SnapshotCore* s
   return begun;
 }
 
-bool DurableIndex::next_nearest(ScanState& state, detail::NearestHit& hit) const {
-  return tree_->engine->next_nearest(scan_in(state).engine, hit);
+bool DurableIndex::next_nearest(ScanState& state, detail::NearestHits& hits) const {
+  return tree_->engine->next_nearest(scan_in(state).engine, hits);
 }
 
 Result<void> DurableIndex::end_nearest(ScanState& state) const {

@@ -35,7 +35,7 @@ class DurableIndex final : public detail::IndexCore {
 
   Result<void> begin_nearest(detail::ScanState& state, const detail::SnapshotCore* snapshot,
                              const detail::NearestRequest& request) const override;
-  bool next_nearest(detail::ScanState& state, detail::NearestHit& hit) const override;
+  bool next_nearest(detail::ScanState& state, detail::NearestHits& hits) const override;
   Result<void> end_nearest(detail::ScanState& state) const override;
 
   Result<std::uint64_t> size(const detail::SnapshotCore* snapshot) const override;

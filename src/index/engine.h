@@ -69,7 +69,7 @@ class Engine {
   virtual std::uint64_t count(View view, const Root& root, const void* window) const = 0;
   virtual void begin_nearest(std::byte* place, View view, const Root& root,
                              const detail::NearestRequest& request) const = 0;
-  virtual bool next_nearest(std::byte* place, detail::NearestHit& hit) const = 0;
+  virtual bool next_nearest(std::byte* place, detail::NearestHits& hits) const = 0;
   virtual Result<void> end_nearest(std::byte* place) const = 0;
 
   // Calls `visit` for every node, parents before children; false when the view has failed.

@@ -73,8 +73,8 @@ class MemoryIndex final : public detail::IndexCore {
     engine_->begin_nearest(state.storage, store_.view(), root_, request);
     return {};
   }
-  bool next_nearest(ScanState& state, detail::NearestHit& hit) const override {
-    return engine_->next_nearest(state.storage, hit);
+  bool next_nearest(ScanState& state, detail::NearestHits& hits) const override {
+    return engine_->next_nearest(state.storage, hits);
   }
   Result<void> end_nearest(ScanState& state) const override {
     return engine_->end_nearest(state.storage);

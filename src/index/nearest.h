@@ -10,6 +10,7 @@
 
 #include "index/candidates.h"
 #include "index/distance.h"
+#include "index/nearest_fetch.h"
 #include "index/node.h"
 #include "index/node_access.h"
 #include "index/search_kernels.h"
@@ -22,7 +23,7 @@ namespace xtree::index {
 // Best-first search (Hjaltason and Samet, "Distance browsing in spatial databases", 1999).
 //
 //   Nearest<double, MemoryView> nearest(view, layout, kernels, root, {.target = box, .limit = 10});
-//   for (detail::NearestHit hit; nearest.next(hit);) ...
+//   for (detail::NearestHits hits; nearest.next(hits);) ...
 //   if (nearest.failed() || nearest.out_of_memory()) ...
 //
 // With a limit of up to `kRankedLimit` the first call finds all hits: it goes straight down to the
@@ -46,6 +47,7 @@ class Nearest {
       : view_(view),
         layout_(layout),
         kernels_(kernels),
+        fetch_(view, layout),
         measures_(kernels.euclidean),
         root_(root),
         left_(request.limit),
@@ -63,17 +65,22 @@ class Nearest {
   Nearest(const Nearest&) = delete;
   Nearest& operator=(const Nearest&) = delete;
 
-  // The next hit; false at the end or on a failure.
-  [[nodiscard]] bool next(detail::NearestHit& hit) noexcept {
+  // The next hits, one or more; false at the end or on a failure.
+  [[nodiscard]] bool next(detail::NearestHits& hits) noexcept {
+    hits.count = 0;
+    hits.block_bytes = layout_.leaf_block_bytes;
     if (left_ == 0) return false;
     if (!begun_) {
       begun_ = true;
       if (!with_measure([&]<class M>(M) { return begin<M>(); })) return stop();
     }
-    if (!ranked_) return with_measure([&]<class M>(M) { return next_unranked<M>(hit); });
-    const auto [leaf, index] = candidates_.place(emitted_);
-    take({candidates_.distance(emitted_), leaf, index}, hit);
-    if (++emitted_ == candidates_.size()) left_ = 0;
+    if (!ranked_) return with_measure([&]<class M>(M) { return next_unranked<M>(hits); });
+    const std::size_t end = std::min(emitted_ + detail::NearestHits::kMost, candidates_.size());
+    for (; emitted_ < end; ++emitted_) {
+      const auto& [leaf, index] = candidates_.place(emitted_);
+      take({candidates_.distance(emitted_), leaf, index}, hits);
+    }
+    if (emitted_ == candidates_.size()) left_ = 0;
     return true;
   }
 
@@ -100,7 +107,6 @@ class Nearest {
   };
   enum class Family : std::uint8_t { squared, weighted, plain };
   static constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
   static constexpr std::uint32_t kLeavesAhead = 3;
 
   // `box` is D minima followed by D maxima.
@@ -186,41 +192,73 @@ class Nearest {
     return careful_distance(target_, layout_.dimensions, low, high, kLeafLanes<Scalar>);
   }
 
-  // Puts the children of a directory node that are not too far into the queue, but for `skipped`.
+  // A directory node on the way to the first leaf, and what its children measure if they are no
+  // more than one chunk.
+  struct Step {
+    alignas(64) double measures[kChunkChildren];
+    const Node* node;
+    std::size_t taken;
+  };
+
+  // Takes the children of a directory node that are not too far, but for the one that a step went
+  // to. With codes in pairs the leaves among them are looked at now, all others are queued.
   template <class M>
-  bool queue_children(const Node& node, std::size_t skipped) noexcept {
+  bool take_children(const Node& node, const Step* step) noexcept {
     alignas(64) double measures[kChunkChildren];
     for (std::uint32_t block = 0; block * kDirectoryLanes < node.count; block += kChunkBlocks) {
-      std::uint64_t mask =
-          measures_.children(node, layout_, target_, block, measure_limit_, measures);
-      for (; mask != 0; mask &= mask - 1) {
-        const auto lane = static_cast<std::size_t>(std::countr_zero(mask));
-        const std::size_t child = block * kDirectoryLanes + lane;
-        if (child == skipped) continue;
-        const Lead<View> lead = lead_to_child(view_, node, layout_, child);
-        if (measure_limit_ < kInfinity) fetch_first(node, lead);
-        if (!queue_node({child_distance<M>(node, child, measures[lane]), lead})) return false;
+      const std::size_t first = block * kDirectoryLanes;
+      const double* measured = measures;
+      std::uint64_t near = 0;
+      if (step != nullptr && node.count <= kChunkChildren) {
+        measured = step->measures;
+        kernels_.mask_distances(measured, node.count, measure_limit_, &near);
+      } else {
+        near = measures_.children(node, layout_, target_, block, measure_limit_, measures);
+      }
+      if (step != nullptr && step->taken - first < kChunkChildren) {
+        near &= ~(std::uint64_t{1} << (step->taken - first));
+      }
+      if (!(reads_leaves_of(node) ? visit_leaves<M>(node, near, measured)
+                                  : queue_chunk<M>(node, first, near, measured))) {
+        return false;
       }
     }
     return true;
   }
 
-  // The child of a directory node that is nearest to the target.
-  [[nodiscard]] std::size_t nearest_child(const Node& node) const noexcept {
-    alignas(64) double measures[kChunkChildren];
+  // Whether the leaves below a node are looked at together and not queued.
+  [[nodiscard]] bool reads_leaves_of(const Node& node) const noexcept {
+    return ranked_ && layout_.code_pairs != 0 && node.level == 1 && node.count <= kChunkChildren;
+  }
+
+  // Puts those children of a chunk that are `near` into the queue.
+  template <class M>
+  bool queue_chunk(const Node& node, std::size_t first, std::uint64_t near,
+                   const double* measures) noexcept {
+    for (; near != 0; near &= near - 1) {
+      const auto lane = static_cast<std::size_t>(std::countr_zero(near));
+      const Lead<View> lead = lead_to_child(view_, node, layout_, first + lane);
+      if (measure_limit_ < kInfinity) fetch_.first(node, lead);
+      if (!queue_node({child_distance<M>(node, first + lane, measures[lane]), lead})) return false;
+    }
+    return true;
+  }
+
+  // Takes the step to the child of a directory node that is nearest to the target.
+  void choose_step(const Node& node, Step& step) const noexcept {
+    step.node = &node;
     double least = kInfinity;
-    std::size_t nearest = 0;
+    step.taken = 0;
     for (std::uint32_t block = 0; block * kDirectoryLanes < node.count; block += kChunkBlocks) {
       const std::size_t first = block * kDirectoryLanes;
       const auto count = static_cast<std::uint32_t>(std::min(kChunkChildren, node.count - first));
-      measures_.children(node, layout_, target_, block, kInfinity, measures);
-      const std::uint32_t lane = kernels_.least_distance(measures, count);
-      if (measures[lane] < least) {
-        least = measures[lane];
-        nearest = first + lane;
+      measures_.children(node, layout_, target_, block, kInfinity, step.measures);
+      const std::uint32_t lane = kernels_.least_distance(step.measures, count);
+      if (step.measures[lane] < least) {
+        least = step.measures[lane];
+        step.taken = first + lane;
       }
     }
-    return nearest;
   }
 
   template <class M>
@@ -237,19 +275,15 @@ class Nearest {
       out_of_memory_ = true;
       return false;
     }
-    struct Step {
-      const Node* node;
-      std::size_t taken;
-    };
     Step path[kMaxHeight];
     std::size_t steps = 0;
     const Node* node = resolve(lead_to_root());
     while (node != nullptr && node->level != 0 && steps < kMaxHeight) {
-      path[steps] = {node, nearest_child(*node)};
+      choose_step(*node, path[steps]);
       const Lead<View> lead = lead_to_child(view_, *node, layout_, path[steps].taken);
       if (node->level == 1) {
-        fetch_first(*node, lead);
-        fetch_leaf(lead);
+        fetch_.first(*node, lead);
+        fetch_.leaf(lead);
       }
       node = resolve(lead);
       ++steps;
@@ -260,17 +294,17 @@ class Nearest {
     // at before anything more is put into the queue.
     while (steps > 0) {
       --steps;
-      if (!take_children<M>(*path[steps].node, path[steps].taken)) return false;
-      if (!candidates_.full() && !nodes_.empty()) fetch_unseen(nodes_[0].lead);
+      if (!take_children<M>(*path[steps].node, &path[steps])) return false;
+      if (!candidates_.full() && !nodes_.empty()) fetch_.unseen(nodes_[0].lead);
       while (!candidates_.full() && !nodes_.empty()) {
         const NodeAhead nearest = take_node();
-        if (!nodes_.empty()) fetch_unseen(nodes_[0].lead);
+        if (!nodes_.empty()) fetch_.unseen(nodes_[0].lead);
         if (!visit<M>(nearest)) return false;
       }
     }
     while (!nodes_.empty() && nodes_[0].distance < bound_) {
       const NodeAhead nearest = take_node();
-      if (!nodes_.empty() && nodes_[0].distance < bound_) fetch_leaf(nodes_[0].lead);
+      if (!nodes_.empty() && nodes_[0].distance < bound_) fetch_.leaf(nodes_[0].lead);
       if (!visit<M>(nearest)) return false;
     }
     candidates_.rank(kernels_);
@@ -287,50 +321,11 @@ class Nearest {
     }
   }
 
-  // Asks for the lines of a child that are looked at first: of a leaf rows, unless it has codes by
-  // which distances are measured.
-  void fetch_first(const Node& parent, Lead<View> child) const noexcept {
-    if (parent.level == 1) {
-      prefetch_at(view_, child, 0);
-      if (layout_.code_pairs == 0) fetch_rows(child, 0, kPrefetchedLines - 1);
-      return;
-    }
-    view_.prefetch(child);
-    if (parent.level == 2) prefetch_family(view_, child);
-  }
-  // Asks for all of a node that will be looked at whatever its distance is, probably a leaf.
-  void fetch_unseen(Lead<View> node) const noexcept {
-    prefetch_at(view_, node, 0);
-    fetch_rows(node, 0, kPrefetchedLines - 1);
-    fetch_leaf(node);
-  }
-  // Asks for the rest of what most leaves have, before it is looked at.
-  void fetch_leaf(Lead<View> leaf) const noexcept {
-    if (layout_.code_pairs != 0) return fetch_codes(leaf);
-    fetch_rows(leaf, kPrefetchedLines - 1,
-               layout_.max_leaf_blocks * 3 / 4 * layout_.leaf_block_bytes / 64);
-  }
-  // The same where codes tell which few are measured.
-  void fetch_codes(Lead<View> leaf) const noexcept {
-    const std::size_t entries = layout_.leaf_capacity() * 3 / 4;
-    for (std::size_t at = sizeof(Node); at < layout_.codes_end(entries); at += 64) {
-      prefetch_at(view_, leaf, at);
-    }
-    for (std::size_t at = 0; layout_.points && at < entries * sizeof(float); at += 64) {
-      prefetch_at(view_, leaf, layout_.norms_at + at);
-    }
-  }
-  void fetch_rows(Lead<View> leaf, std::size_t first_line, std::size_t end) const noexcept {
-    for (std::size_t line = first_line; line < end; ++line) {
-      prefetch_at(view_, leaf, layout_.leaf_front_bytes + 64 * line);
-    }
-  }
-
   template <class M>
   bool visit(const NodeAhead& ahead) noexcept {
     const Node* node = resolve(ahead.lead);
     if (node == nullptr) return false;
-    if (node->level != 0) return take_children<M>(*node, kNone);
+    if (node->level != 0) return take_children<M>(*node, nullptr);
     rank_leaf<M>(*node);
     return true;
   }
@@ -339,52 +334,41 @@ class Nearest {
   // as the leaves. So the leaves of one parent are read one after the other, the nearest first,
   // which also tells long before what will be read next.
   template <class M>
-  bool take_children(const Node& node, std::size_t skipped) noexcept {
-    if (layout_.code_pairs == 0 || node.level != 1 || node.count > kChunkChildren) {
-      return queue_children<M>(node, skipped);
-    }
-    alignas(64) double measures[kChunkChildren];
-    alignas(64) double near[kChunkChildren + kDistanceLanes];
+  bool visit_leaves(const Node& parent, std::uint64_t near, const double* measures) noexcept {
+    alignas(64) double distances[kChunkChildren + kDistanceLanes];
     std::uint8_t places[kChunkChildren];
     std::uint32_t order[kChunkChildren];
-    std::uint64_t mask = measures_.children(node, layout_, target_, 0, measure_limit_, measures);
-    if (skipped != kNone) mask &= ~(std::uint64_t{1} << skipped);
     std::uint32_t count = 0;
-    for (; mask != 0; mask &= mask - 1) {
-      const auto child = static_cast<std::size_t>(std::countr_zero(mask));
-      near[count] = measures[child];
+    for (; near != 0; near &= near - 1) {
+      const auto child = static_cast<std::size_t>(std::countr_zero(near));
+      distances[count] = measures[child];
       places[count++] = static_cast<std::uint8_t>(child);
     }
-    kernels_.rank_distances(near, count, order);
+    kernels_.rank_distances(distances, count, order);
     const auto lead_of = [&](std::uint32_t i) {
-      return lead_to_child(view_, node, layout_, places[order[i]]);
+      return lead_to_child(view_, parent, layout_, places[order[i]]);
     };
-    for (std::uint32_t i = 0; i < std::min(count, kLeavesAhead); ++i) fetch_whole(lead_of(i));
-    for (std::uint32_t i = 0; i < count && near[order[i]] <= measure_limit_; ++i) {
-      if (i + kLeavesAhead < count) fetch_whole(lead_of(i + kLeavesAhead));
+    for (std::uint32_t i = 0; i < std::min(count, kLeavesAhead); ++i) fetch_.whole(lead_of(i));
+    for (std::uint32_t i = 0; i < count && distances[order[i]] <= measure_limit_; ++i) {
+      if (i + kLeavesAhead < count) fetch_.whole(lead_of(i + kLeavesAhead));
       const Node* leaf = resolve(lead_of(i));
       if (leaf == nullptr) return false;
       rank_leaf<M>(*leaf);
     }
     return true;
   }
-  // Asks for all that is mostly looked at of a leaf.
-  void fetch_whole(Lead<View> leaf) const noexcept {
-    prefetch_at(view_, leaf, 0);
-    if (layout_.code_pairs == 0) fetch_rows(leaf, 0, kPrefetchedLines - 1);
-    fetch_leaf(leaf);
-  }
 
   template <class M>
   void rank_leaf(const Node& leaf) noexcept {
-    alignas(64) double measures[detail::kMaxLeafEntries];
+    alignas(64) double measures[detail::kMaxLeafEntries + kDistanceLanes];
     std::uint64_t masks[detail::kMaxLeafEntries / 64];
     const std::uint32_t count = entry_count(view_, leaf);
     if (!measures_.leaf(leaf, count, layout_, target_, measure_limit_, measures, masks)) return;
     if (measure_limit_ == kInfinity && count > left_) {
       // More than are wanted: most of them need not become candidates.
-      const double enough = kernels_.bound_distances(measures, count,
-                                                     static_cast<std::uint32_t>(left_));
+      const double enough = left_ == 1 ? measures[kernels_.least_distance(measures, count)]
+                                       : kernels_.bound_distances(
+                                             measures, count, static_cast<std::uint32_t>(left_));
       kernels_.mask_distances(measures, count, std::max(enough, M::kLeastExact), masks);
     }
     for (std::size_t word = 0; word * 64 < count; ++word) {
@@ -409,18 +393,18 @@ class Nearest {
   // Search without a bound: entries wait in a second queue until no node can hold a nearer one.
 
   template <class M>
-  bool next_unranked(detail::NearestHit& hit) noexcept {
+  bool next_unranked(detail::NearestHits& hits) noexcept {
     while (entries_.empty() || (!nodes_.empty() && nodes_[0].distance < entries_[0].distance)) {
       if (nodes_.empty()) return stop();
       const Node* node = resolve(take_node().lead);
       if (node == nullptr) return stop();
-      if (!(node->level == 0 ? queue_entries<M>(*node) : queue_children<M>(*node, kNone))) {
+      if (!(node->level == 0 ? queue_entries<M>(*node) : take_children<M>(*node, nullptr))) {
         return stop();
       }
     }
     if (entries_[0].distance > max_distance_) return stop();
     std::pop_heap(entries_.begin(), entries_.end(), Farther{});
-    take(entries_[entries_.size() - 1], hit);
+    take(entries_[entries_.size() - 1], hits);
     entries_.pop();
     --left_;
     return true;
@@ -449,12 +433,8 @@ class Nearest {
   }
 
   [[gnu::always_inline]] void take(const EntryAhead& entry,
-                                   detail::NearestHit& hit) const noexcept {
-    read_geometry<Scalar>(*entry.leaf, layout_, entry.index,
-                          reinterpret_cast<Scalar*>(hit.geometry));
-    copy_value(hit.value, entry_value<Scalar>(*entry.leaf, layout_, entry.index),
-               layout_.value_bytes);
-    hit.distance = entry.distance;
+                                   detail::NearestHits& hits) const noexcept {
+    hits.hits[hits.count++] = {layout_.leaf_block(*entry.leaf, 0), entry.index, entry.distance};
   }
 
   // So many hits' values are asked for at once; those of few come near by themselves.
@@ -467,6 +447,7 @@ class Nearest {
   View view_;
   const Layout& layout_;
   const SearchKernels<Scalar>& kernels_;
+  NearestFetch<View> fetch_;
   MeasureKernels<Scalar> measures_;
   Root root_;
   std::uint64_t left_;

@@ -94,14 +94,14 @@ struct SearchKernels {
   MeasureKernels<Scalar> weighted;   // squares
   MeasureKernels<Scalar> manhattan;
   MeasureKernels<Scalar> chebyshev;
-  // The first of `count` distances that is not above any other. It may write behind the last.
-  std::uint32_t (*least_distance)(double* distances, std::uint32_t count) noexcept;
-  // Fills the mask words up to the count: which of the distances that `leaf` has measured are not
-  // above the limit.
+  // The first of `count` distances, 1 or more, that is not above any other. As below it may read,
+  // but not heed, whatever stands behind the last, up to a multiple of 64.
+  std::uint32_t (*least_distance)(const double* distances, std::uint32_t count) noexcept;
+  // Fills the mask words up to the count: which of the distances are not above the limit.
   void (*mask_distances)(const double* distances, std::uint32_t count, double limit,
                          std::uint64_t* mask) noexcept;
   // A distance that at least `wanted` of `count`, 1 to `count`, are not above, and mostly few more
-  // than `wanted`. It may write up to kDistanceLanes - 1 distances behind the last, as below.
+  // than `wanted`. It may write up to kDistanceLanes distances behind the last, as below.
   double (*bound_distances)(double* distances, std::uint32_t count,
                             std::uint32_t wanted) noexcept;
   // Numbers up to kMostRanked distances by growing size, equal ones by their places: `order[0]` is

@@ -77,8 +77,8 @@ class TreeEngine final : public Engine<Store> {
     static_assert(sizeof(NearestType) <= kEngineScanBytes);
     ::new (place) NearestType(view, layout_, search_, root, request);
   }
-  bool next_nearest(std::byte* place, detail::NearestHit& hit) const override {
-    return in<NearestType>(place).next(hit);
+  bool next_nearest(std::byte* place, detail::NearestHits& hits) const override {
+    return in<NearestType>(place).next(hits);
   }
   Result<void> end_nearest(std::byte* place) const override {
     NearestType& nearest = in<NearestType>(place);

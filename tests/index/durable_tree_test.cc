@@ -125,8 +125,8 @@ class LinkedTree : public ModelledTree<Scalar, OwnedStore> {
     EXPECT_FALSE(count.failed);
     Nearest<Scalar, DurableView> nearest(view, this->layout, search_, start,
                                         {.target = target.data(), .limit = 3});
-    detail::NearestHit hit;
-    while (nearest.next(hit)) {
+    detail::NearestHits hits;
+    while (nearest.next(hits)) {
     }
     EXPECT_FALSE(nearest.failed());
   }

@@ -57,14 +57,17 @@ std::vector<Found> search(const Fixture& fixture, Isa isa, const Request& reques
   Nearest<T, MemoryView> nearest(fixture.store.view(), fixture.layout, kernels, fixture.root,
                                  request);
   std::vector<Found> found;
-  detail::NearestHit hit;
-  while (found.size() < most && nearest.next(hit)) {
-    std::uint64_t value;
-    std::memcpy(&value, hit.value, sizeof(value));
-    EXPECT_EQ(std::memcmp(hit.geometry, fixture.entries[value].rows,
-                          sizeof(fixture.entries[value].rows)),
-              0);
-    found.push_back({value, hit.distance});
+  detail::NearestHits hits;
+  while (found.size() < most && nearest.next(hits)) {
+    for (std::size_t i = 0; i < hits.count && found.size() < most; ++i) {
+      const auto& [blocks, entry, distance] = hits.hits[i];
+      const std::uint64_t value = value_in(blocks, hits.block_bytes, fixture.layout, entry);
+      for (std::size_t row = 0; row < fixture.layout.rows; ++row) {
+        const T coordinate = row_in<T>(blocks, hits.block_bytes, row, entry);
+        EXPECT_EQ(coordinate, fixture.entries[value].rows[row]);
+      }
+      found.push_back({value, distance});
+    }
   }
   EXPECT_FALSE(nearest.failed());
   EXPECT_FALSE(nearest.out_of_memory());
@@ -300,9 +303,16 @@ TEST(DistanceKernels, BoundAndRankAsSortingDoes) {
       const auto kernels =
           make_search_kernels<double>(Layout(schema_of<2, double, Shape::points>()), isa);
       std::vector<double> padded = distances;
-      padded.resize(count + kDistanceLanes, -1);
+      padded.resize(kMostRanked + kDistanceLanes, -1);  // to be overlooked
+      ASSERT_EQ(kernels.least_distance(padded.data(), count), order[0]);
+      const double limit = distances[order[wanted - 1]];
+      std::uint64_t mask = 0;
+      kernels.mask_distances(padded.data(), count, limit, &mask);
+      for (std::uint32_t i = 0; i < 64; ++i) {
+        ASSERT_EQ(mask >> i & 1, i < count && distances[i] <= limit ? 1 : 0);
+      }
       const double bound = kernels.bound_distances(padded.data(), count, wanted);
-      ASSERT_GE(bound, distances[order[wanted - 1]]);
+      ASSERT_GE(bound, limit);
       ASSERT_LE(bound, distances[order.back()]);
       ASSERT_EQ(bound, first.value_or(bound)) << "instruction sets differ";
       first = bound;
@@ -397,12 +407,12 @@ TEST(Nearest, StopsAndSaysSoWhenANodeCannotBeRead) {
       root.entries = claimed;
       Nearest<double, View> nearest({failing}, fixture.layout, kernels, root,
                                     {.target = target});
-      detail::NearestHit hit;
-      std::size_t hits = 0;
-      while (nearest.next(hit)) ++hits;
+      detail::NearestHits hits;
+      std::size_t found = 0;
+      while (nearest.next(hits)) found += hits.count;
       EXPECT_TRUE(nearest.failed());
-      EXPECT_LT(hits, fixture.entries.size());
-      EXPECT_FALSE(nearest.next(hit));
+      EXPECT_LT(found, fixture.entries.size());
+      EXPECT_FALSE(nearest.next(hits));
     }
   }
 }

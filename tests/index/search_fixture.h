@@ -103,17 +103,31 @@ class SearchFixture {
   Root root;
 };
 
+// A coordinate of an entry, from the blocks of its leaf.
+template <class T>
+T row_in(const std::byte* blocks, std::size_t block_bytes, std::size_t row, std::size_t entry) {
+  constexpr std::size_t kLanes = kLeafLanes<T>;
+  const std::byte* block = blocks + entry / kLanes * block_bytes;
+  return reinterpret_cast<const T*>(block + row * kRowBytes)[entry % kLanes];
+}
+
+// Its value.
+inline std::uint64_t value_in(const std::byte* blocks, std::size_t block_bytes,
+                              const Layout& layout, std::size_t entry) {
+  const std::byte* block = blocks + entry / layout.leaf_lanes * block_bytes;
+  std::uint64_t value;
+  std::memcpy(&value, block + layout.rows * 64 + entry % layout.leaf_lanes * sizeof(value),
+              sizeof(value));
+  return value;
+}
+
 // The values of a leaf's hits.
 template <class T>
 void append_values(const detail::LeafHits& hits, const Layout& layout,
                    std::vector<std::uint64_t>& values) {
   for (std::size_t i = 0; i < detail::kMaxLeafEntries; ++i) {
     if ((hits.mask[i / 64] >> (i % 64) & 1) == 0) continue;
-    const std::byte* block = hits.blocks + i / layout.leaf_lanes * hits.block_bytes;
-    std::uint64_t value;
-    std::memcpy(&value, block + layout.rows * 64 + i % layout.leaf_lanes * sizeof(value),
-                sizeof(value));
-    values.push_back(value);
+    values.push_back(value_in(hits.blocks, hits.block_bytes, layout, i));
   }
 }
 

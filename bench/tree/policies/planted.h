@@ -84,7 +84,9 @@ class Planted {
         TableStore::View(store_, accesses), layout_, search_, root_,
         {.target = target.data(), .limit = count});
     std::vector<double> distances;
-    for (xtree::detail::NearestHit hit; nearest.next(hit);) distances.push_back(hit.distance);
+    for (xtree::detail::NearestHits hits; nearest.next(hits);) {
+      for (std::size_t i = 0; i < hits.count; ++i) distances.push_back(hits.hits[i].distance);
+    }
     return distances;
   }
 

@@ -76,11 +76,19 @@ struct EntryBlock {
   std::size_t count;
 };
 
-// A nearest hit: its geometry (rows() scalars), its value, and its distance in the query's metric.
-struct NearestHit {
-  alignas(8) std::byte geometry[2 * kMaxDimensions * sizeof(double)];
-  alignas(8) std::byte value[kMaxValueBytes];
-  double distance = 0;
+// Nearest hits by growing distance, some at a time: where each stands, as the scan's hits do, and
+// its distance in the query's metric. They stay there until the query ends.
+struct NearestHits {
+  static constexpr std::size_t kMost = 16;
+  struct Hit {
+    const std::byte* blocks;
+    std::size_t entry;
+    double distance;
+  };
+
+  std::size_t count = 0;
+  std::size_t block_bytes = 0;
+  Hit hits[kMost];
 };
 
 // Pairs that a join has found: one entry of a leaf, and all entries of a leaf of the other index
@@ -170,7 +178,8 @@ class XTREE_EXPORT IndexCore {
   // of range.
   virtual Result<void> begin_nearest(ScanState& state, const SnapshotCore* snapshot,
                                      const NearestRequest& request) const = 0;
-  virtual bool next_nearest(ScanState& state, NearestHit& hit) const = 0;
+  // The next hits, of an endless query one at a time, as each may cost much.
+  virtual bool next_nearest(ScanState& state, NearestHits& hits) const = 0;
   virtual Result<void> end_nearest(ScanState& state) const = 0;
 
   virtual Result<std::uint64_t> size(const SnapshotCore* snapshot) const = 0;
