@@ -279,18 +279,25 @@ Result<void> Committer::process(const CommitQueue& group) {
 Result<void> Committer::write_log(const CommitQueue& group) {
   wal::GroupInfo info{};
   bool synced = false;
-  payload_.clear();
+  std::span<const std::byte> payload;  // the only request's where there is one, else a copy of all
   for (const CommitRequest* request = group.first(); request != nullptr; request = request->next) {
     if (!request->result || !is_logged(request->durability)) continue;
-    payload_.insert(payload_.end(), request->operations.begin(), request->operations.end());
+    const std::span<const std::byte> operations = request->operations;
+    if (info.operations == 0) {
+      payload = operations;
+    } else {
+      if (payload.data() != payload_.data()) payload_.assign(payload.begin(), payload.end());
+      payload_.insert(payload_.end(), operations.begin(), operations.end());
+      payload = payload_;
+    }
     info.operations += request->count;
     synced = synced || is_synced(request->durability);
   }
   if (info.operations == 0) return {};
   info.first_lsn = log_.next_lsn();
   info.epoch = store_.epoch();
-  info.time_us = platform::unix_time_us();
-  XTREE_TRY(synced ? log_.append(info, payload_) : log_.add(info, payload_));
+  info.time_us = platform::coarse_unix_time_us();
+  XTREE_TRY(synced ? log_.append(info, payload) : log_.add(info, payload));
   appended_bytes_.store(log_.appended_bytes(), std::memory_order_relaxed);
   if (platform::planted(platform::Plant::ack_before_sync)) return {};
   if (!synced) return {};

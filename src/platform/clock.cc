@@ -6,12 +6,6 @@
 
 namespace xtree::platform {
 
-std::uint64_t unix_time_us() noexcept {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(now).count());
-}
-
 namespace {
 
 std::uint64_t steady_time_ns() noexcept {
@@ -31,6 +25,19 @@ void Stopwatch::lap(std::uint64_t& sum) noexcept {
   last_ns_ = now_ns;
   sum += passed_ns / 1000;
   rest_ns_ = passed_ns % 1000;
+}
+
+std::uint64_t coarse_unix_time_us() noexcept {
+#ifdef CLOCK_REALTIME_COARSE
+  timespec now;
+  if (::clock_gettime(CLOCK_REALTIME_COARSE, &now) == 0) {
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1000;
+  }
+#endif
+  const auto now_us = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(now_us).count());
 }
 
 std::uint64_t coarse_time_ms() noexcept {

@@ -6,10 +6,11 @@
 
 namespace xtree::platform {
 
+// Two clocks that move every few milliseconds, and cost less to look at than finer ones.
+
 // Microseconds since 1970-01-01 UTC.
-[[nodiscard]] std::uint64_t unix_time_us() noexcept;
-// Milliseconds since some moment before the process began. It never goes back, moves every few
-// milliseconds, and costs less to look at than a finer one.
+[[nodiscard]] std::uint64_t coarse_unix_time_us() noexcept;
+// Milliseconds since some moment before the process began. It never goes back.
 [[nodiscard]] std::uint64_t coarse_time_ms() noexcept;
 
 // Tells how long parts of some work took.

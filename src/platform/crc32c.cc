@@ -96,6 +96,9 @@ std::uint32_t skip_stream(std::uint32_t crc) noexcept {
 XTREE_CRC32C_HARDWARE inline std::uint64_t add_word(std::uint64_t crc, const std::byte* at) {
   return _mm_crc32_u64(crc, load_u64(at));
 }
+XTREE_CRC32C_HARDWARE inline std::uint32_t add_half(std::uint32_t crc, const std::byte* at) {
+  return _mm_crc32_u32(crc, load_u32(at));
+}
 XTREE_CRC32C_HARDWARE inline std::uint32_t add_byte(std::uint32_t crc, std::byte value) {
   return _mm_crc32_u8(crc, std::to_integer<std::uint8_t>(value));
 }
@@ -103,6 +106,9 @@ bool has_instruction() noexcept { return __builtin_cpu_supports("sse4.2"); }
 #else
 inline std::uint64_t add_word(std::uint64_t crc, const std::byte* at) {
   return __crc32cd(static_cast<std::uint32_t>(crc), load_u64(at));
+}
+inline std::uint32_t add_half(std::uint32_t crc, const std::byte* at) {
+  return __crc32cw(crc, load_u32(at));
 }
 inline std::uint32_t add_byte(std::uint32_t crc, std::byte value) {
   return __crc32cb(crc, std::to_integer<std::uint8_t>(value));
@@ -126,6 +132,11 @@ XTREE_CRC32C_HARDWARE std::uint32_t hardware(std::uint32_t seed, const std::byte
   }
   for (; count >= 8; at += 8, count -= 8) crc = add_word(crc, at);
   auto narrow = static_cast<std::uint32_t>(crc);
+  if (count >= 4) {
+    narrow = add_half(narrow, at);
+    at += 4;
+    count -= 4;
+  }
   for (; count > 0; ++at, --count) narrow = add_byte(narrow, *at);
   return narrow;
 }

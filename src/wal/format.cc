@@ -56,14 +56,20 @@ std::uint32_t encode(GroupHeader header, std::span<std::byte> to) noexcept {
   return encode_as(header, kGroupMagic, to);
 }
 
-std::uint32_t encode(AdditionHeader header, std::span<const std::byte> payload,
+// The fields go straight to where they belong, two and two. Read as one from where they were stored
+// one by one, they would have to wait until they are in the cache, behind all that the commit has
+// stored before.
+std::uint32_t encode(const AdditionHeader& header, std::span<const std::byte> payload,
                      std::uint32_t sum_before, std::span<std::byte> to) noexcept {
   XTREE_CHECK(to.size() >= sizeof header + payload.size());
-  header.payload_bytes = static_cast<std::uint32_t>(payload.size());
-  header.crc = checksum(std::as_bytes(std::span(&header, 1)), payload, sum_before);
-  std::memcpy(to.data(), &header, sizeof header);
+  const auto pair = [](std::uint64_t low, std::uint64_t high) { return low | high << 32; };
+  platform::store_u64(to.data(), pair(header.operations, payload.size()));
+  platform::store_u64(to.data() + 8, pair(header.first_lsn, header.epochs));
+  platform::store_u32(to.data() + 16, header.time_us);
+  const std::uint32_t sum = checksum(to, payload, sum_before);
+  platform::store_u64(to.data() + 16, pair(header.time_us, sum));
   if (!payload.empty()) std::memcpy(to.data() + sizeof header, payload.data(), payload.size());
-  return header.crc;
+  return sum;
 }
 
 std::optional<FileHeader> decode_file_header(std::span<const std::byte> from) noexcept {

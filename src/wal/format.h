@@ -141,7 +141,7 @@ std::uint32_t encode(GroupHeader header, std::span<std::byte> to) noexcept;
 // Writes an addition, payload and all, to the front of `to`, and returns its checksum. It goes on
 // from `sum_before`, the checksum of the addition before, or of the group's header: so what a block
 // holds of a former life is never taken for an addition to what it holds now.
-std::uint32_t encode(AdditionHeader header, std::span<const std::byte> payload,
+std::uint32_t encode(const AdditionHeader& header, std::span<const std::byte> payload,
                      std::uint32_t sum_before, std::span<std::byte> to) noexcept;
 
 // The header at the front of `from`; nothing when there are too few bytes, when they are no

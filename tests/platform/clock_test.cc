@@ -19,5 +19,12 @@ TEST(Stopwatch, LosesNothingBetweenLaps) {
   EXPECT_GT(laps_us, 0u);
 }
 
+TEST(Clock, UnixTimeIsInMicroseconds) {
+  const std::uint64_t second_us = 1'000'000;
+  const std::uint64_t year_us = 365 * 24 * 3600 * second_us;
+  EXPECT_GT(coarse_unix_time_us(), 50 * year_us);
+  EXPECT_LT(coarse_unix_time_us(), 500 * year_us);
+}
+
 }  // namespace
 }  // namespace xtree::platform

@@ -71,6 +71,25 @@ TEST_F(PosixTest, WhatIsStoredIsWritten) {
   EXPECT_EQ(read, expected);
 }
 
+TEST_F(PosixTest, AnyFewBytesAreStoredWhereverTheyAreToGo) {
+  const auto file = create("f");
+  std::vector<std::byte> expected(4096);
+  ASSERT_TRUE(file->write_at(0, expected));
+  const auto bytes = pattern(64);
+  std::uint64_t at = 0;
+  for (std::size_t count = 0; count < 40; ++count) {
+    for (std::size_t from = 0; from < 8; from += 3) {
+      const auto part = std::span(bytes).subspan(from, count);
+      ASSERT_TRUE(file->store_at(at, part));
+      std::ranges::copy(part, expected.begin() + static_cast<std::ptrdiff_t>(at));
+      at += count + (count + from) % 3;
+    }
+  }
+  std::vector<std::byte> read(expected.size());
+  EXPECT_EQ(file->read_at(0, read).value(), read.size());
+  EXPECT_EQ(read, expected);
+}
+
 TEST_F(PosixTest, StoringIntoAFileThatIsOnlyReadFails) {
   ASSERT_TRUE(create("f")->write_at(0, pattern(100)));
   const auto file = files_.open(path("f"), OpenMode::read).value();
