@@ -76,10 +76,14 @@ Result<void> Committer::admit_locked(std::unique_lock<std::mutex>& lock) {
   }
 }
 
-void Committer::enqueue_locked(CommitRequest& request) {
+void Committer::accept_locked(CommitRequest& request) {
   // What finds no memory comes before anything is queued.
   if (request.durability == Durability::eventual) start_logger_locked();
   request.ticket = ++last_ticket_;
+}
+
+void Committer::enqueue_locked(CommitRequest& request) {
+  accept_locked(request);
   queue_.push(request);
   if (awaited_requests_ != 0 && queue_.size() >= awaited_requests_) company_.notify_one();
 }
@@ -87,6 +91,13 @@ void Committer::enqueue_locked(CommitRequest& request) {
 Result<void> Committer::commit(CommitRequest& request) {
   std::unique_lock lock(mutex_);
   XTREE_TRY(admit_locked(lock));
+  if (queue_.empty() && may_lead_locked() && !is_synced(request.durability)) {
+    accept_locked(request);
+    CommitQueue group;
+    group.push(request);
+    lead(lock, group);
+    return request.result;
+  }
   enqueue_locked(request);
   // Acquire pairs with the leader's release: the result before its use, and the leader's last touch
   // of the request before its end.
@@ -157,12 +168,16 @@ void Committer::watch_locked(std::unique_lock<std::mutex>& lock) {
   --watching_;
 }
 
-// Gives the leader's place up only with the group done, so that the state is never between two.
-// Returns without the mutex.
+// Leads for what is queued. Returns without the mutex.
 void Committer::lead(std::unique_lock<std::mutex>& lock) {
   leading_ = true;
   await_company(lock);
-  const CommitQueue group = queue_.take(kGroupBytes);
+  lead(lock, queue_.take(kGroupBytes));
+}
+
+// Gives the leader's place up only with the group done, so that the state is never between two.
+void Committer::lead(std::unique_lock<std::mutex>& lock, const CommitQueue& group) {
+  leading_ = true;
   const std::uint64_t number = open_group_++;
   for (CommitRequest* request = group.first(); request != nullptr; request = request->next) {
     request->group = number;

@@ -143,8 +143,10 @@ class Committer {
     return !leading_ && exclusive_waiting_ == 0;
   }
   [[nodiscard]] unsigned& asleep_on(std::uint64_t group) noexcept { return asleep_[group % 2]; }
+  void accept_locked(CommitRequest& request);
   void enqueue_locked(CommitRequest& request);
   void lead(std::unique_lock<std::mutex>& lock);
+  void lead(std::unique_lock<std::mutex>& lock, const CommitQueue& group);
   void give_way_locked();
   void gather(std::unique_lock<std::mutex>& lock);
   void await_company(std::unique_lock<std::mutex>& lock);
