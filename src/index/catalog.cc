@@ -51,6 +51,13 @@ std::ptrdiff_t payload_bytes(OperationKind kind, const detail::Schema& schema) n
   }
 }
 
+// Coordinates where they can be read as such. The log packs its bytes, but mostly into whole words.
+const std::byte* aligned(const std::byte* bytes, std::size_t count, std::byte* room) noexcept {
+  if (reinterpret_cast<std::uintptr_t>(bytes) % alignof(double) == 0) return bytes;
+  std::memcpy(room, bytes, count);
+  return room;
+}
+
 }  // namespace
 
 // Why a change failed: the node that could not be read rather than the tree's word for it.
@@ -115,8 +122,11 @@ std::shared_ptr<DurableTree> Catalog::find(std::string_view name) const {
 
 // Without sharing it, which would cost every operation two writes to memory that readers use.
 DurableTree* Catalog::tree_of(std::uint32_t number) const {
+  if (recent_ != nullptr && recent_->definition.number == number) return recent_;
   const auto found = trees_.find(number);
-  return found == trees_.end() ? nullptr : found->second.get();
+  if (found == trees_.end()) return nullptr;
+  recent_ = found->second.get();
+  return recent_;
 }
 
 std::shared_ptr<DurableTree> Catalog::find(std::uint32_t number) const {
@@ -280,6 +290,7 @@ Result<void> Catalog::drop_index(std::uint32_t number) {
   XTREE_TRY(tree.engine->clear(store, tree.root));
   if (tree.definition.root) store_->destroy(tree.definition.root);
   std::erase(touched_, &tree);
+  recent_ = nullptr;
   trees_.erase(found);
   indexes_changed_ = true;
   return {};
@@ -314,19 +325,17 @@ Result<void> Catalog::change_tree(DurableTree& tree, const Operation& operation,
   DurableStore store = writer_store(tree);
   const detail::Schema& schema = tree.definition.schema;
   const std::size_t geometry_bytes = schema.rows() * schema.scalar_bytes();
-  // The log packs its bytes; coordinates are wanted aligned.
-  alignas(8) std::byte from[2 * kMaxDimensions * sizeof(double)];
-  alignas(8) std::byte to[2 * kMaxDimensions * sizeof(double)];
+  alignas(8) std::byte room[2][2 * kMaxDimensions * sizeof(double)];
   const std::byte* payload = operation.payload.data();
   if (operation.kind == OperationKind::clear) return tree.engine->clear(store, tree.root);
-  std::memcpy(from, payload, geometry_bytes);
+  const std::byte* from = aligned(payload, geometry_bytes, room[0]);
   payload += geometry_bytes;
   if (operation.kind == OperationKind::insert) {
     return tree.engine->insert(store, tree.root, from, payload);
   }
   Result<bool> met = false;
   if (operation.kind == OperationKind::update) {
-    std::memcpy(to, payload, geometry_bytes);
+    const std::byte* to = aligned(payload, geometry_bytes, room[1]);
     met = tree.engine->update(store, tree.root, from, to, payload + geometry_bytes);
   } else {
     met = tree.engine->erase(store, tree.root, from, payload);

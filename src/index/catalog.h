@@ -114,6 +114,7 @@ class Catalog final : public persistence::Applier {
   persistence::NodeId values_id_;
   std::uint32_t next_number_ = 1;
   std::map<std::uint32_t, std::shared_ptr<DurableTree>> trees_;
+  mutable DurableTree* recent_ = nullptr;  // the one of them that was asked for last
   NamedValues values_;
   std::size_t values_bytes_ = 0;
   // Bytes of values that went away without being logged, and that a replay would still have: since

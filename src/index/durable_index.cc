@@ -65,7 +65,7 @@ Result<bool> DurableIndex::commit(OperationKind kind, std::initializer_list<cons
       XTREE_TRY(check_geometry(schema(), shape));
       geometry[count++] = geometry_bytes(schema(), shape);
     }
-    std::array<std::byte, kMostEntryOperationBytes> room;
+    alignas(8) std::array<std::byte, kMostEntryOperationBytes> room;
     std::span<const std::byte> bytes;
     if (value != nullptr) bytes = value_bytes(schema(), value);
     const std::size_t size =

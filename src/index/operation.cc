@@ -1,8 +1,8 @@
 #include "index/operation.h"
 
-#include <algorithm>
 #include <cstring>
 
+#include "platform/bytes.h"
 #include "platform/check.h"
 #include "platform/compression.h"
 
@@ -18,8 +18,14 @@ bool has_name(OperationKind kind) noexcept {
          kind == OperationKind::create_index;
 }
 
-Error not_an_operation() {
-  return Error(ErrorCode::corruption, "operation", "the bytes are not a whole operation");
+// Nearly all values have 8 bytes, for which a call of memcpy would cost more than it copies.
+std::byte* put(std::byte* to, std::span<const std::byte> part) noexcept {
+  if (part.size() == sizeof(std::uint64_t)) {
+    platform::store_u64(to, platform::load_u64(part.data()));
+  } else if (!part.empty()) {
+    std::memcpy(to, part.data(), part.size());
+  }
+  return to + part.size();
 }
 
 }  // namespace
@@ -38,15 +44,15 @@ std::size_t write_operation(std::span<std::byte> room, OperationKind kind, std::
   const std::size_t payload_bytes = name.size() + first.size() + second.size() + third.size();
   XTREE_CHECK(name.size() <= kMaxNameBytes && payload_bytes <= UINT16_MAX &&
               sizeof(OperationHeader) + payload_bytes <= room.size());
-  const OperationHeader header{kind, static_cast<std::uint8_t>(name.size()),
-                               static_cast<std::uint16_t>(payload_bytes), index};
-  std::byte* at = room.data();
-  for (const std::span<const std::byte> part :
-       {std::as_bytes(std::span(&header, 1)), std::as_bytes(std::span(name)), first, second,
-        third}) {
-    at = std::copy(part.begin(), part.end(), at);
-  }
-  return sizeof(header) + payload_bytes;
+  // As one word, for it is soon read as one: then it need not be in the cache before.
+  static_assert(offsetof(OperationHeader, name_bytes) == 1 &&
+                offsetof(OperationHeader, payload_bytes) == 2 &&
+                offsetof(OperationHeader, index) == 4);
+  platform::store_u64(room.data(), static_cast<std::uint64_t>(kind) | name.size() << 8 |
+                                       payload_bytes << 16 | std::uint64_t{index} << 32);
+  std::byte* at = put(room.data() + sizeof(OperationHeader), std::as_bytes(std::span(name)));
+  put(put(put(at, first), second), third);
+  return sizeof(OperationHeader) + payload_bytes;
 }
 
 void append_operation(std::vector<std::byte>& bytes, OperationKind kind, std::uint32_t index,
@@ -58,35 +64,15 @@ void append_operation(std::vector<std::byte>& bytes, OperationKind kind, std::ui
   write_operation(std::span(bytes).subspan(before), kind, index, name, first, second, third);
 }
 
-Result<bool> OperationReader::next(Operation& operation) noexcept {
-  if (bytes_.empty()) return false;
-  OperationHeader header;
-  if (bytes_.size() < sizeof(header)) return not_an_operation();
-  std::memcpy(&header, bytes_.data(), sizeof(header));
-  bytes_ = bytes_.subspan(sizeof(header));
-  if (header.kind < OperationKind::insert || header.kind > OperationKind::drop_index)
-    return not_an_operation();
-  if (header.payload_bytes > bytes_.size() || header.name_bytes > header.payload_bytes)
-    return not_an_operation();
-  operation.kind = header.kind;
-  operation.index = header.index;
-  operation.name = {reinterpret_cast<const char*>(bytes_.data()), header.name_bytes};
-  operation.payload =
-      bytes_.subspan(header.name_bytes, header.payload_bytes - std::size_t{header.name_bytes});
-  bytes_ = bytes_.subspan(header.payload_bytes);
-  if (has_name(header.kind) ? !is_plain_word(operation.name) : header.name_bytes != 0)
-    return not_an_operation();
-  if (header.kind == OperationKind::put && operation.payload.size() > kMaxNamedValueBytes) {
-    return not_an_operation();
-  }
-  return true;
+Error OperationReader::not_an_operation() {
+  return Error(ErrorCode::corruption, "operation", "the bytes are not a whole operation");
 }
 
-std::uint64_t encode_schema(const detail::Schema& schema) noexcept {
-  return std::uint64_t{schema.dimensions} | std::uint64_t{schema.value_bytes} << 16 |
-         static_cast<std::uint64_t>(schema.scalar) << 32 |
-         static_cast<std::uint64_t>(schema.shape) << 40 |
-         static_cast<std::uint64_t>(schema.compression) << 48;
+bool OperationReader::is_well_named(const Operation& operation) noexcept {
+  if (has_name(operation.kind) ? !is_plain_word(operation.name) : !operation.name.empty()) {
+    return false;
+  }
+  return operation.kind != OperationKind::put || operation.payload.size() <= kMaxNamedValueBytes;
 }
 
 Result<detail::Schema> decode_schema(std::uint64_t bits) noexcept {

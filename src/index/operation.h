@@ -4,10 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "platform/bytes.h"
 #include "xtree/detail/engine.h"
 #include "xtree/result.h"
 
@@ -70,11 +72,41 @@ class OperationReader {
   Result<bool> next(Operation& operation) noexcept;
 
  private:
+  static Error not_an_operation();
+  static bool is_well_named(const Operation& operation) noexcept;
+
   std::span<const std::byte> bytes_;
 };
 
+// Every write of an entry comes by here twice, so it is not a call.
+inline Result<bool> OperationReader::next(Operation& operation) noexcept {
+  if (bytes_.empty()) return false;
+  OperationHeader header;
+  if (bytes_.size() < sizeof(header)) return not_an_operation();
+  std::memcpy(&header, bytes_.data(), sizeof(header));
+  bytes_ = bytes_.subspan(sizeof(header));
+  if (header.kind < OperationKind::insert || header.kind > OperationKind::drop_index ||
+      header.payload_bytes > bytes_.size() || header.name_bytes > header.payload_bytes) {
+    return not_an_operation();
+  }
+  operation.kind = header.kind;
+  operation.index = header.index;
+  operation.name = {reinterpret_cast<const char*>(bytes_.data()), header.name_bytes};
+  operation.payload =
+      bytes_.subspan(header.name_bytes, header.payload_bytes - std::size_t{header.name_bytes});
+  bytes_ = bytes_.subspan(header.payload_bytes);
+  const bool is_of_entries = header.kind <= OperationKind::clear && header.name_bytes == 0;
+  if (!is_of_entries && !is_well_named(operation)) return not_an_operation();
+  return true;
+}
+
 // A schema in eight bytes, for create_index and the catalog.
-[[nodiscard]] std::uint64_t encode_schema(const detail::Schema& schema) noexcept;
+[[nodiscard]] inline std::uint64_t encode_schema(const detail::Schema& schema) noexcept {
+  return std::uint64_t{schema.dimensions} | std::uint64_t{schema.value_bytes} << 16 |
+         static_cast<std::uint64_t>(schema.scalar) << 32 |
+         static_cast<std::uint64_t>(schema.shape) << 40 |
+         static_cast<std::uint64_t>(schema.compression) << 48;
+}
 // What such a word says of compression, which need not be true.
 [[nodiscard]] constexpr Compression compression_in(std::uint64_t schema) noexcept {
   return static_cast<Compression>(schema >> 48 & 0xff);

@@ -115,10 +115,6 @@ void VersionStore::publish(std::uint64_t epoch) noexcept {
   epochs_->publish(epoch);
 }
 
-ReadView VersionStore::newest(ReadFailure& failure) const noexcept {
-  return ReadView(*this, table_.reader(), ReadView::kNewest, failure);
-}
-
 // What was published or cut is not written over.
 void VersionStore::check_epoch_is_running() const noexcept {
   XTREE_CHECK(epoch_ > cut_epoch_ && epoch_ > published());

@@ -233,7 +233,9 @@ class VersionStore {
   // may call it, in order, if what the writer did for that epoch happens before the call.
   void publish(std::uint64_t epoch) noexcept;
   // What the writer itself sees, now and later: every change so far.
-  [[nodiscard]] ReadView newest(ReadFailure& failure) const noexcept;
+  [[nodiscard]] ReadView newest(ReadFailure& failure) const noexcept {
+    return ReadView(*this, table_.reader(), ReadView::kNewest, failure);
+  }
 
   // As index/store.h says of the functions of these names. A frame may be changed in place until
   // the epoch ends. Null when the node cannot be read or memory that was not reserved is exhausted.
