@@ -23,10 +23,13 @@ namespace xtree::index {
   return reinterpret_cast<double*>(&leaf + 1);
 }
 
-// The codes of a leaf, `layout.code_bytes` each.
+// Where the codes of a leaf begin, `layout.code_bytes` each.
+[[nodiscard]] constexpr std::size_t leaf_code_offset(std::size_t dimensions) noexcept {
+  return sizeof(Node) + grid_bytes_for(dimensions);
+}
 [[nodiscard]] inline const std::byte* leaf_codes(const Node& leaf,
                                                  std::size_t dimensions) noexcept {
-  return reinterpret_cast<const std::byte*>(&leaf + 1) + grid_bytes_for(dimensions);
+  return reinterpret_cast<const std::byte*>(&leaf) + leaf_code_offset(dimensions);
 }
 [[nodiscard]] inline std::byte* leaf_codes(Node& leaf, std::size_t dimensions) noexcept {
   return const_cast<std::byte*>(leaf_codes(static_cast<const Node&>(leaf), dimensions));

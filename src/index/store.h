@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <span>
 
+#include "index/leaf_fills.h"
 #include "index/node.h"
 #include "index/node_access.h"
 
@@ -200,15 +201,26 @@ template <NodeView V>
   }
 }
 
+// The address that a lead is likely to lead to.
+template <NodeView V>
+[[nodiscard]] std::uint64_t address_of(Lead<V> lead) noexcept {
+  if constexpr (requires { lead.frame(); }) {
+    return reinterpret_cast<std::uintptr_t>(lead.frame());
+  } else {
+    return lead;
+  }
+}
+
 // The way of the last insertion, by level the child's place, and how many insertions in a row went
-// below the same lowest directory node. It is a guess where the next one may go, and may be of
-// nodes that have changed since.
+// below the same lowest directory node; and how full leaves are. It is a guess where the next one
+// may go, and may be of nodes that have changed since.
 struct Trail {
   // In so many steps entries that come in no order hardly ever go one way.
   static constexpr std::uint32_t kSteady = 4;
 
   std::array<std::uint32_t, kMaxHeight> at{};
   std::uint32_t steps = 0;
+  LeafFills fills;
 };
 
 // A store may keep one for its tree.

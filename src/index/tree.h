@@ -52,6 +52,10 @@ class Tree {
  private:
   using View = typename Store::View;
 
+  // What is asked for of a leaf at once: more than the lines of a place in many dimensions would
+  // only wait for one another.
+  static constexpr std::size_t kMostLaneBytes = 1024;
+
   // The way from the root to a leaf, by level.
   struct Step {
     Ref ref;
@@ -79,6 +83,8 @@ class Tree {
   [[nodiscard]] bool descend(const FloatBox& box, Path& path) const noexcept;
   [[nodiscard]] std::uint32_t retrace(const FloatBox& box, Path& path,
                                       Lead<View>& lead) const noexcept;
+  // Inline, or gcc takes it for a function without effect, whose calls it leaves out.
+  [[gnu::always_inline]] void prefetch_lane(Lead<View> leaf, std::size_t place) const noexcept;
   Result<void> append(Path& path, const FloatBox& box, const Scalar* geometry,
                       const std::byte* value);
   Result<void> split_insert(Path& path, const FloatBox& box, const Scalar* geometry,
@@ -89,13 +95,18 @@ class Tree {
   [[nodiscard]] bool split_directory(Path& path, std::uint32_t level, Halves& halves, bool& whole);
   [[nodiscard]] bool plant_root(const Halves& halves);
   void append(Node& leaf, const Scalar* geometry, const std::byte* value) noexcept;
+  void note_fill(const Node& leaf) noexcept {
+    if (Trail* const trail = trail_of(store_)) {
+      trail->fills.note(reinterpret_cast<std::uintptr_t>(&leaf), leaf.count);
+    }
+  }
   [[nodiscard]] bool grow_boxes(Path& path, std::uint32_t level, const FloatBox& box);
 
   // tree_erase.h
   [[nodiscard]] Found find(const Scalar* geometry, const std::byte* value, const FloatBox& box,
                            Path& path) const noexcept;
-  void prefetch_first_rows(const Node& leaf) const noexcept;
-  void prefetch_last_entry(const Node& leaf) const noexcept;
+  [[gnu::always_inline]] void prefetch_first_rows(const Node& leaf) const noexcept;
+  [[gnu::always_inline]] void prefetch_last_entry(const Node& leaf) const noexcept;
   [[nodiscard]] bool find_in_leaf(const Scalar* geometry, const std::byte* value,
                                   Step& step) const noexcept;
   [[nodiscard]] std::size_t erase_bytes(const Path& path) const noexcept;

@@ -47,7 +47,7 @@ auto Tree<Scalar, Store, Policy>::find(const Scalar* geometry, const std::byte* 
 // Asks for the lines that a search in the leaf reads first, all at once and before its header has
 // come: blocks that it does not have cost a wasted prefetch.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
-void Tree<Scalar, Store, Policy>::prefetch_first_rows(const Node& leaf) const noexcept {
+inline void Tree<Scalar, Store, Policy>::prefetch_first_rows(const Node& leaf) const noexcept {
   if (layout_.has_codes()) {
     const auto* front = reinterpret_cast<const std::byte*>(&leaf);
     for (std::size_t at = 0; at < layout_.leaf_front_bytes; at += 64) {
@@ -63,7 +63,7 @@ void Tree<Scalar, Store, Policy>::prefetch_first_rows(const Node& leaf) const no
 
 // Asks for the entry that takes the place of one that is erased.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
-void Tree<Scalar, Store, Policy>::prefetch_last_entry(const Node& leaf) const noexcept {
+inline void Tree<Scalar, Store, Policy>::prefetch_last_entry(const Node& leaf) const noexcept {
   if (leaf.count == 0) return;
   const Scalar* lane = entry_lane<Scalar>(leaf, layout_, leaf.count - 1);
   for (std::size_t row = 0; row < layout_.rows; ++row) {

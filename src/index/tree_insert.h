@@ -50,12 +50,33 @@ bool Tree<Scalar, Store, Policy>::descend(const FloatBox& box, Path& path) const
     step.covers = choice.covers;
     lead = lead_to_child(view, *step.node, layout_, choice.index);
     view.prefetch(lead);
+    if (level == 2) prefetch_family(view, lead);
     if (trail == nullptr) continue;
+    if (level == 1) prefetch_lane(lead, trail->fills.guess(address_of<View>(lead)));
     is_same = is_same && (level == 1 || trail->at[level] == choice.index);
     trail->at[level] = choice.index;
   }
   if (trail != nullptr) trail->steps = is_same ? trail->steps + 1 : 0;
   return true;
+}
+
+// Starts to bring near what an entry at this place of a leaf writes, beside the leaf's first lines.
+// At the first place of a block the leaf is going to be copied.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+inline void Tree<Scalar, Store, Policy>::prefetch_lane(Lead<View> leaf,
+                                                       std::size_t place) const noexcept {
+  if (place % kLeafLanes<Scalar> == 0) return;
+  const View view = store_.view();
+  const std::size_t block = layout_.leaf_bytes(place / kLeafLanes<Scalar>);
+  for (std::size_t at = 0; at < std::min(layout_.leaf_block_bytes, kMostLaneBytes); at += 64) {
+    prefetch_at(view, leaf, block + at);
+  }
+  if (layout_.code_bytes != 0) {
+    prefetch_at(view, leaf, leaf_code_offset(layout_.dimensions) + place * layout_.code_bytes);
+  }
+  if constexpr (Store::kFrontWordBytes != 0) {
+    prefetch_at(view, leaf, -(place + 1) * sizeof(std::uint32_t));  // its stamp
+  }
 }
 
 // Where the last insertions all went below one lowest directory node, and the boxes on the way to
@@ -116,6 +137,7 @@ void Tree<Scalar, Store, Policy>::append(Node& leaf, const Scalar* geometry,
   kernels_.write_geometry(leaf, layout_, leaf.count, geometry);
   write_value_behind<Scalar>(leaf, layout_, value);
   show_entry(store_, leaf);
+  note_fill(leaf);
 }
 
 // Widens the boxes on the path from `level` up until one holds the new box already.
@@ -157,6 +179,7 @@ Result<void> Tree<Scalar, Store, Policy>::split_insert(Path& path, const FloatBo
   Halves halves;
   if (!split_leaf(path, geometry, value, halves)) return unreadable();
   ++root_.entries;
+  if (Trail* const trail = trail_of(store_)) trail->fills.fit(root_.entries);
   for (std::uint32_t level = 1; level < root_.height; ++level) {
     Step& step = path.at[level];
     Node* node = edit(path, level);
@@ -204,6 +227,8 @@ bool Tree<Scalar, Store, Policy>::split_leaf(Path& path, const Scalar* geometry,
   fill(*left, sides.left, halves.left_box);
   halves.left = left->frame.node_id;
   halves.right = right->frame.node_id;
+  note_fill(*left);
+  note_fill(*right);
   policy_.has_split(halves);
   return true;
 }
