@@ -42,6 +42,23 @@ std::string instruction_sets() {
   return found.empty() ? "unknown" : found;
 }
 
+// The choice in brackets.
+std::string huge_pages() {
+  const std::string choices = first_line_of("/sys/kernel/mm/transparent_hugepage/enabled");
+  const std::size_t begin = choices.find('[');
+  const std::size_t end = choices.find(']');
+  if (begin == std::string::npos || end == std::string::npos) return "unknown";
+  return choices.substr(begin + 1, end - begin - 1);
+}
+
+// A virtual machine whose system reports free pages pays for them when it uses them again.
+std::string freed_pages() {
+  constexpr int kLargestOrder = 10;
+  int order = kLargestOrder + 1;
+  std::ifstream("/sys/module/page_reporting/parameters/page_reporting_order") >> order;
+  return order > kLargestOrder ? "kept" : "given back to a host, if there is one";
+}
+
 std::string compiler() {
 #if defined(__clang__)
   return "clang " __clang_version__;
@@ -63,6 +80,8 @@ std::vector<std::pair<std::string, std::string>> describe_machine() {
       {"cores", std::to_string(std::thread::hardware_concurrency())},
       {"last cache", first_line_of("/sys/devices/system/cpu/cpu0/cache/index3/size")},
       {"memory", std::to_string((bytes >> 30) + 1) + " GiB"},
+      {"huge pages", huge_pages()},
+      {"freed pages", freed_pages()},
       {"system", std::string(system.sysname) + " " + system.release},
       {"compiler", compiler()},
   };
