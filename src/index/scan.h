@@ -126,11 +126,13 @@ class LeafWalk {
 
  private:
   // A directory node on the way down, and what is left to do of the chunk that begins at `block`.
+  // The two masks that a kernel returns do not stand side by side: compilers then copy them as one
+  // vector, for which a processor has to wait until both halves are written.
   struct Level {
     const Node* node;
     std::uint64_t hits;
-    std::uint64_t inside;
     std::uint64_t unfetched;  // hits that were not asked for yet
+    std::uint64_t inside;
     std::uint32_t block;
     bool all_inside;
     bool far_were_loaded;
