@@ -19,17 +19,12 @@ namespace xtree::index {
 //
 //   Candidates candidates;
 //   if (!candidates.reserve(wanted)) return out_of_memory;
-//   candidates.add(distance, leaf, index);
+//   candidates.add(distance, place);
 //   if (candidates.ripe()) bound = candidates.prune(kernels);
 //   candidates.rank(kernels);
 //   use(candidates.distance(0), candidates.place(0));   // the nearest
 class Candidates {
  public:
-  struct Place {
-    const Node* leaf;
-    std::size_t index;
-  };
-
   // For the `wanted` nearest, 1 or more.
   [[nodiscard]] bool reserve(std::size_t wanted) noexcept {
     wanted_ = wanted;
@@ -50,9 +45,9 @@ class Candidates {
   [[nodiscard]] bool has_no_room() const noexcept { return size_ == room_; }
 
   // There must be room.
-  void add(double distance, const Node& leaf, std::size_t index) noexcept {
+  void add(double distance, const std::byte* place) noexcept {
     distances_[size_] = distance;
-    places_[size_] = {&leaf, index};
+    places_[size_] = place;
     ++size_;
   }
 
@@ -88,7 +83,7 @@ class Candidates {
   }
   // By rank.
   [[nodiscard]] double distance(std::size_t rank) noexcept { return distances_[order_[rank]]; }
-  [[nodiscard]] const Place& place(std::size_t rank) noexcept { return places_[order_[rank]]; }
+  [[nodiscard]] const std::byte* place(std::size_t rank) noexcept { return places_[order_[rank]]; }
 
  private:
   // What `deal` sorts, and into how many cells.
@@ -178,7 +173,7 @@ class Candidates {
   }
 
   SpillArray<double, kInline + kDistanceLanes> distances_;
-  SpillArray<Place, kInline> places_;
+  SpillArray<const std::byte*, kInline> places_;  // where their entries' first coordinates stand
   SpillArray<std::uint32_t, kInline> order_;
   std::size_t room_ = 0;
   std::size_t wanted_ = 0;

@@ -10,11 +10,11 @@
 
 #include "index/candidates.h"
 #include "index/distance.h"
+#include "index/near_queue.h"
 #include "index/nearest_fetch.h"
 #include "index/node.h"
 #include "index/node_access.h"
 #include "index/search_kernels.h"
-#include "index/spill_array.h"
 #include "index/store.h"
 #include "xtree/detail/engine.h"
 
@@ -77,8 +77,7 @@ class Nearest {
     if (!ranked_) return with_measure([&]<class M>(M) { return next_unranked<M>(hits); });
     const std::size_t end = std::min(emitted_ + detail::NearestHits::kMost, candidates_.size());
     for (; emitted_ < end; ++emitted_) {
-      const auto& [leaf, index] = candidates_.place(emitted_);
-      take({candidates_.distance(emitted_), leaf, index}, hits);
+      take(candidates_.distance(emitted_), candidates_.place(emitted_), hits);
     }
     if (emitted_ == candidates_.size()) left_ = 0;
     return true;
@@ -89,22 +88,6 @@ class Nearest {
   [[nodiscard]] bool out_of_memory() const noexcept { return out_of_memory_; }
 
  private:
-  struct NodeAhead {
-    double distance;
-    Lead<View> lead;
-  };
-  struct EntryAhead {
-    double distance;
-    const Node* leaf;
-    std::size_t index;
-  };
-  // The order of the standard's heaps, which have the greatest element on top.
-  struct Farther {
-    template <class Ahead>
-    bool operator()(const Ahead& a, const Ahead& b) const noexcept {
-      return a.distance > b.distance;
-    }
-  };
   enum class Family : std::uint8_t { squared, weighted, plain };
   static constexpr double kInfinity = std::numeric_limits<double>::infinity();
   static constexpr std::uint32_t kLeavesAhead = 3;
@@ -157,19 +140,15 @@ class Nearest {
 
   [[nodiscard]] Lead<View> lead_to_root() const noexcept { return lead_to_node(view_, root_.node); }
 
-  [[gnu::always_inline]] bool queue_node(const NodeAhead& node) noexcept {
-    if (!nodes_.push(node)) [[unlikely]] {
-      out_of_memory_ = true;
-      return false;
-    }
-    std::push_heap(nodes_.begin(), nodes_.end(), Farther{});
-    return true;
+  [[gnu::always_inline]] bool queue_node(double distance, Lead<View> lead) noexcept {
+    if (nodes_.push(distance, lead)) [[likely]] return true;
+    out_of_memory_ = true;
+    return false;
   }
-  [[gnu::always_inline]] NodeAhead take_node() noexcept {
-    std::pop_heap(nodes_.begin(), nodes_.end(), Farther{});
-    const NodeAhead node = nodes_[nodes_.size() - 1];
+  [[gnu::always_inline]] Lead<View> take_node() noexcept {
+    const Lead<View> lead = nodes_.nearest();
     nodes_.pop();
-    return node;
+    return lead;
   }
 
   template <class M>
@@ -239,7 +218,7 @@ class Nearest {
       const auto lane = static_cast<std::size_t>(std::countr_zero(near));
       const Lead<View> lead = lead_to_child(view_, node, layout_, first + lane);
       if (measure_limit_ < kInfinity) fetch_.first(node, lead);
-      if (!queue_node({child_distance<M>(node, first + lane, measures[lane]), lead})) return false;
+      if (!queue_node(child_distance<M>(node, first + lane, measures[lane]), lead)) return false;
     }
     return true;
   }
@@ -264,7 +243,7 @@ class Nearest {
   template <class M>
   [[gnu::noinline]] bool begin() noexcept {
     measure_limit_ = M::limit_for(bound_);
-    return ranked_ ? rank<M>() : queue_node({0, lead_to_root()});
+    return ranked_ ? rank<M>() : queue_node(0, lead_to_root());
   }
 
   // Ranked search.
@@ -295,16 +274,16 @@ class Nearest {
     while (steps > 0) {
       --steps;
       if (!take_children<M>(*path[steps].node, &path[steps])) return false;
-      if (!candidates_.full() && !nodes_.empty()) fetch_.unseen(nodes_[0].lead);
+      if (!candidates_.full() && !nodes_.empty()) fetch_.unseen(nodes_.nearest());
       while (!candidates_.full() && !nodes_.empty()) {
-        const NodeAhead nearest = take_node();
-        if (!nodes_.empty()) fetch_.unseen(nodes_[0].lead);
+        const Lead<View> nearest = take_node();
+        if (!nodes_.empty()) fetch_.unseen(nodes_.nearest());
         if (!visit<M>(nearest)) return false;
       }
     }
-    while (!nodes_.empty() && nodes_[0].distance < bound_) {
-      const NodeAhead nearest = take_node();
-      if (!nodes_.empty() && nodes_[0].distance < bound_) fetch_.leaf(nodes_[0].lead);
+    while (!nodes_.empty() && nodes_.distance() < bound_) {
+      const Lead<View> nearest = take_node();
+      if (!nodes_.empty() && nodes_.distance() < bound_) fetch_.leaf(nodes_.nearest());
       if (!visit<M>(nearest)) return false;
     }
     candidates_.rank(kernels_);
@@ -316,14 +295,16 @@ class Nearest {
   // Asks for the values of the hits: rows were looked at, values were not.
   void fetch_values() noexcept {
     for (std::size_t rank = 0; rank < std::min(candidates_.size(), kMostFetched); ++rank) {
-      const auto& [leaf, index] = candidates_.place(rank);
-      __builtin_prefetch(entry_value<Scalar>(*leaf, layout_, index));
+      const std::byte* place = candidates_.place(rank);
+      const std::size_t lane = lane_of(place);
+      __builtin_prefetch(place - lane * sizeof(Scalar) + layout_.rows * kRowBytes +
+                         lane * layout_.value_bytes);
     }
   }
 
   template <class M>
-  bool visit(const NodeAhead& ahead) noexcept {
-    const Node* node = resolve(ahead.lead);
+  bool visit(Lead<View> lead) noexcept {
+    const Node* node = resolve(lead);
     if (node == nullptr) return false;
     if (node->level != 0) return take_children<M>(*node, nullptr);
     rank_leaf<M>(*node);
@@ -375,7 +356,7 @@ class Nearest {
       for (std::uint64_t mask = masks[word]; mask != 0; mask &= mask - 1) {
         const std::size_t index = word * 64 + static_cast<std::size_t>(std::countr_zero(mask));
         if (measures[index] > measure_limit_) continue;  // it may have fallen meanwhile
-        candidates_.add(entry_distance<M>(leaf, index, measures[index]), leaf, index);
+        candidates_.add(entry_distance<M>(leaf, index, measures[index]), place_of(leaf, index));
         if (candidates_.has_no_room()) prune<M>();
       }
     }
@@ -394,17 +375,16 @@ class Nearest {
 
   template <class M>
   bool next_unranked(detail::NearestHits& hits) noexcept {
-    while (entries_.empty() || (!nodes_.empty() && nodes_[0].distance < entries_[0].distance)) {
+    while (entries_.empty() || (!nodes_.empty() && nodes_.distance() < entries_.distance())) {
       if (nodes_.empty()) return stop();
-      const Node* node = resolve(take_node().lead);
+      const Node* node = resolve(take_node());
       if (node == nullptr) return stop();
       if (!(node->level == 0 ? queue_entries<M>(*node) : take_children<M>(*node, nullptr))) {
         return stop();
       }
     }
-    if (entries_[0].distance > max_distance_) return stop();
-    std::pop_heap(entries_.begin(), entries_.end(), Farther{});
-    take(entries_[entries_.size() - 1], hits);
+    if (entries_.distance() > max_distance_) return stop();
+    take(entries_.distance(), entries_.nearest(), hits);
     entries_.pop();
     --left_;
     return true;
@@ -422,19 +402,27 @@ class Nearest {
     for (std::size_t word = 0; word * 64 < count; ++word) {
       for (std::uint64_t mask = masks[word]; mask != 0; mask &= mask - 1) {
         const std::size_t i = word * 64 + static_cast<std::size_t>(std::countr_zero(mask));
-        if (!entries_.push({entry_distance<M>(leaf, i, measures[i]), &leaf, i})) {
+        if (!entries_.push(entry_distance<M>(leaf, i, measures[i]), place_of(leaf, i))) {
           out_of_memory_ = true;
           return false;
         }
-        std::push_heap(entries_.begin(), entries_.end(), Farther{});
       }
     }
     return true;
   }
 
-  [[gnu::always_inline]] void take(const EntryAhead& entry,
+  // An entry is known by where its first coordinate stands, which tells its lane and, as rows begin
+  // where cache lines do, its block.
+  [[nodiscard]] const std::byte* place_of(const Node& leaf, std::size_t index) const noexcept {
+    return reinterpret_cast<const std::byte*>(entry_lane<Scalar>(leaf, layout_, index));
+  }
+  [[nodiscard]] static std::size_t lane_of(const std::byte* place) noexcept {
+    return reinterpret_cast<std::uintptr_t>(place) % kRowBytes / sizeof(Scalar);
+  }
+  [[gnu::always_inline]] void take(double distance, const std::byte* place,
                                    detail::NearestHits& hits) const noexcept {
-    hits.hits[hits.count++] = {layout_.leaf_block(*entry.leaf, 0), entry.index, entry.distance};
+    const std::size_t lane = lane_of(place);
+    hits.hits[hits.count++] = {place - lane * sizeof(Scalar), lane, distance};
   }
 
   // So many hits' values are asked for at once; those of few come near by themselves.
@@ -461,9 +449,9 @@ class Nearest {
   bool failed_ = false;
   bool out_of_memory_ = false;
   NearestTarget target_;
-  SpillArray<NodeAhead, kInlineNodes> nodes_;
-  Candidates candidates_;                             // of a ranked search
-  SpillArray<EntryAhead, kInlineEntries> entries_;  // of one without a bound
+  NearQueue<Lead<View>, kInlineNodes> nodes_;
+  Candidates candidates_;                                  // of a ranked search
+  NearQueue<const std::byte*, kInlineEntries> entries_;  // of one without a bound
 };
 
 }  // namespace xtree::index

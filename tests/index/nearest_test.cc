@@ -1,3 +1,4 @@
+#include "index/near_queue.h"
 #include "index/nearest.h"
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "index/search_fixture.h"
+#include "index/spill_array.h"
 
 namespace xtree::index {
 namespace {
@@ -327,7 +329,7 @@ TEST(Candidates, RankAsSortingDoes) {
   test::Random random(test::test_seed("Candidates"));
   const auto kernels = make_search_kernels<double>(Layout(schema_of<2, double, Shape::points>()),
                                                    best_isa());
-  const Node leaf{};
+  const std::vector<std::byte> places(400);
   for (int round = 0; round < 3000; ++round) {
     const std::size_t count = random.between(1, 400);
     const std::size_t wanted = random.between(1, count);
@@ -340,14 +342,14 @@ TEST(Candidates, RankAsSortingDoes) {
     }
     Candidates candidates;
     ASSERT_TRUE(candidates.reserve(count));
-    for (std::size_t i = 0; i < count; ++i) candidates.add(distances[i], leaf, i);
+    for (std::size_t i = 0; i < count; ++i) candidates.add(distances[i], &places[i]);
     std::vector<std::size_t> order(count);
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::ranges::stable_sort(order, {}, [&](std::size_t place) { return distances[place]; });
     candidates.rank(kernels);
     ASSERT_EQ(candidates.size(), count);
     for (std::size_t rank = 0; rank < count; ++rank) {
-      ASSERT_EQ(candidates.place(rank).index, order[rank]) << "of " << count;
+      ASSERT_EQ(candidates.place(rank), &places[order[rank]]) << "of " << count;
       ASSERT_EQ(candidates.distance(rank), distances[order[rank]]);
     }
     candidates.drop_beyond(distances[order[wanted - 1]]);
@@ -413,6 +415,29 @@ TEST(Nearest, StopsAndSaysSoWhenANodeCannotBeRead) {
       EXPECT_TRUE(nearest.failed());
       EXPECT_LT(found, fixture.entries.size());
       EXPECT_FALSE(nearest.next(hits));
+    }
+  }
+}
+
+TEST(NearQueue, GivesWhatWasPutInByGrowingDistance) {
+  test::Random random(test::test_seed("NearQueue"));
+  for (int round = 0; round < 300; ++round) {
+    NearQueue<std::uint64_t, 8> queue;
+    std::multiset<double> model;
+    std::vector<double> distances;
+    for (std::uint64_t step = 0; step < 200; ++step) {
+      if (!model.empty() && random.one_in(round % 2 == 0 ? 2 : 4)) {
+        ASSERT_EQ(queue.distance(), *model.begin());
+        ASSERT_EQ(distances[queue.nearest()], *model.begin());
+        queue.pop();
+        model.erase(model.begin());
+      } else {
+        const auto distance = static_cast<double>(random.below(round % 3 == 0 ? 5 : 1'000'000));
+        ASSERT_TRUE(queue.push(distance, distances.size()));
+        distances.push_back(distance);
+        model.insert(distance);
+      }
+      ASSERT_EQ(queue.empty(), model.empty());
     }
   }
 }
