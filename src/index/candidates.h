@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include "index/node.h"
 #include "index/search_kernels.h"
@@ -71,7 +72,7 @@ class Candidates {
     } else if (size_ <= kMostRanked) {
       kernels.rank_distances(distances_.begin(), static_cast<std::uint32_t>(size_),
                              order_.begin());
-    } else if (size_ > kMostDealt || !deal()) {
+    } else if (size_ > kMostDealt || !deal(kernels)) {
       std::iota(order_.begin(), order_.begin() + size_, 0u);
       std::sort(order_.begin(), order_.begin() + size_, Nearer{*this});
     }
@@ -90,11 +91,48 @@ class Candidates {
   static constexpr std::size_t kMostDealt = 256;
   static constexpr std::size_t kCells = 2 * kMostDealt;
   // With more in one cell, moving distances one by one would cost more than another sort.
-  static constexpr std::uint16_t kMostInCell = 16;
+  static constexpr std::int16_t kMostInCell = 16;
   // Up to here no memory is allocated.
   static constexpr std::size_t kInline = 56;
   // Of what is wanted, so much has to come between two prunings.
   static constexpr std::size_t kPartAnew = 16;
+
+  // How many a cell gets, and then where the next of them goes. Cells stand in columns, so that the
+  // counts of eight are summed up at a time.
+  class Deal {
+   public:
+    void count(std::size_t cell) noexcept { ++rows_[cell % kRows][cell / kRows]; }
+    // Returns the most in one cell.
+    std::int16_t make_room() noexcept {
+      Row sums{};
+      Row most{};
+      for (Row& row : rows_) {
+        const Row counted = row;
+        row = sums;
+        sums += counted;
+        most = counted > most ? counted : most;
+      }
+      std::int16_t before = 0;
+      std::int16_t greatest = 0;
+      for (std::size_t column = 0; column < kColumns; ++column) {
+        before_[column] = std::exchange(before, static_cast<std::int16_t>(before + sums[column]));
+        greatest = std::max<std::int16_t>(greatest, most[column]);
+      }
+      return greatest;
+    }
+    std::size_t next(std::size_t cell) noexcept {
+      return static_cast<std::size_t>(rows_[cell % kRows][cell / kRows]++ +
+                                      before_[cell / kRows]);
+    }
+
+   private:
+    static constexpr std::size_t kColumns = 8;
+    static constexpr std::size_t kRows = kCells / kColumns;
+    typedef std::int16_t Row __attribute__((vector_size(kColumns * sizeof(std::int16_t))));
+
+    Row rows_[kRows] = {};
+    std::int16_t before_[kColumns];  // in all columns before
+  };
 
   struct Nearer {
     Candidates& candidates;
@@ -119,26 +157,22 @@ class Candidates {
   // Sorts by dealing the distances into cells of equal width, of which there are more than
   // distances, so that few share one, and then moving each past those before it that are greater.
   // False, and in no order, where many share a cell.
-  [[nodiscard]] bool deal() noexcept {
-    const auto [least, greatest] =
-        std::minmax_element(distances_.begin(), distances_.begin() + size_);
-    const double low = *least;
-    const double scale = (kCells - 1) / (*greatest - low);
+  template <class Scalar>
+  [[nodiscard]] bool deal(const SearchKernels<Scalar>& kernels) noexcept {
+    const auto size = static_cast<std::uint32_t>(size_);
+    const double low = kernels.bound_distances(distances_.begin(), size, 1);
+    const double high = kernels.bound_distances(distances_.begin(), size, size);
+    const double scale = (kCells - 1) / (high - low);
     if (!(scale > 0 && scale <= std::numeric_limits<double>::max())) return false;
-    std::uint16_t next[kCells + 1] = {};
+    Deal deal;
     std::uint16_t cells[kMostDealt];
     for (std::size_t i = 0; i < size_; ++i) {
       cells[i] = static_cast<std::uint16_t>((distances_[i] - low) * scale);
-      ++next[cells[i] + 1];
+      deal.count(cells[i]);
     }
-    std::uint16_t most = 0;
-    for (std::size_t cell = 1; cell <= kCells; ++cell) {
-      most = std::max(most, next[cell]);
-      next[cell] = static_cast<std::uint16_t>(next[cell] + next[cell - 1]);
-    }
-    if (most > kMostInCell) return false;
+    if (deal.make_room() > kMostInCell) return false;
     for (std::size_t i = 0; i < size_; ++i) {
-      order_[next[cells[i]]++] = static_cast<std::uint32_t>(i);
+      order_[deal.next(cells[i])] = static_cast<std::uint32_t>(i);
     }
     move_past_greater();
     return true;
