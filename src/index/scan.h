@@ -83,17 +83,16 @@ class LeafWalk {
         layout_(layout),
         scan_children_(kernels.scan_children),
         window_(window),
-        start_(root.node) {}
+        start_(root.node) {
+    if (layout.code_pairs != 0) [[unlikely]] form_line();
+  }
 
   // The next leaf, null at the end or when the view failed. `inside` says that all of its entries
   // answer; else each has to be tried. The view says how many there are.
   [[nodiscard]] const Node* next(bool& inside) noexcept {
     inside = false;
     if (start_ != 0) {
-      const Node* root = view_.node(std::exchange(start_, 0));
-      if (root == nullptr) return fail();
-      if (root->level == 0) return root;
-      enter(*root, false);
+      if (const Node* leaf = enter_root()) return leaf;
     }
     while (Level* level = level_with_child()) {
       const Node* node = take_child(*level, inside);
@@ -104,12 +103,37 @@ class LeafWalk {
     return nullptr;
   }
 
+  // The same for leaves with codes in pairs.
+  [[nodiscard]] [[gnu::noinline]] const Node* next_in_line(bool& inside) noexcept {
+    inside = false;
+    if (start_ != 0) {
+      if (const Node* leaf = enter_root()) return leaf;
+    }
+    while (waiting_ < most_waiting_ && find_leaf()) {
+    }
+    if (waiting_ == 0) return nullptr;
+    inside = waiting_at(0).inside;
+    const Node* leaf = view_.node(waiting_at(0).lead);
+    ++first_waiting_;
+    --waiting_;
+    return leaf != nullptr && leaf->level == 0 ? leaf : fail();
+  }
+
   // Lets go of all nodes and finds them again: between, `let_go` may give up what kept them there.
   template <class F>
   void renew(F&& let_go) {
     std::array<Ref, kMaxHeight> refs;
+    std::array<Ref, kMostWaiting> waiting;
     for (std::uint32_t i = 0; i < depth_; ++i) refs[i] = stack_[i].node->frame.node_id;
+    for (std::uint32_t i = 0; i < waiting_; ++i) {
+      const Node* leaf = view_.node(waiting_at(i).lead);
+      if (leaf == nullptr) return static_cast<void>(fail());
+      waiting[i] = leaf->frame.node_id;
+    }
     let_go();
+    for (std::uint32_t i = 0; i < waiting_; ++i) {
+      waiting_at(i).lead = lead_to_node(view_, waiting[i]);
+    }
     for (std::uint32_t i = 0; i < depth_; ++i) {
       stack_[i].node = view_.node(refs[i]);
       if (stack_[i].node == nullptr) return static_cast<void>(fail());
@@ -140,14 +164,73 @@ class LeafWalk {
   // So many leaves are asked for before the first of them is read. More would push each other out
   // of the first-level cache.
   static constexpr std::size_t kLeavesAhead = 8;
-  static constexpr std::size_t kPairedLeavesAhead = 3;  // theirs are several times as long
+  // In five dimensions or more leaves are found some places before they are read, whichever nodes
+  // they belong to, for a small window finds few in each: so many that about as many lines are
+  // asked for as the processor has on their way at once.
+  struct Waiting {
+    Lead<View> lead;
+    bool inside;
+  };
+  static constexpr std::size_t kBytesAhead = 7168;
+  static constexpr std::size_t kFewestWaiting = 3;
+  static constexpr std::size_t kMostWaiting = 8;
 
   const Node* fail() noexcept {
     failed_ = true;
     depth_ = 0;
+    waiting_ = 0;
     return nullptr;
   }
 
+  [[gnu::noinline]] void form_line() noexcept {
+    paired_end_ = layout_.codes_end(usual_blocks() * layout_.leaf_lanes);
+    most_waiting_ = static_cast<std::uint32_t>(
+        std::clamp(kBytesAhead / paired_end_, kFewestWaiting, kMostWaiting));
+    first_waiting_ = 0;
+  }
+  [[nodiscard]] Waiting& waiting_at(std::uint32_t place) noexcept {
+    return line_[(first_waiting_ + place) % kMostWaiting];
+  }
+  // Puts one more leaf into the line; false when there is none, or the view failed.
+  bool find_leaf() noexcept {
+    while (Level* level = level_with_child()) {
+      if (level->node->level == 1) {
+        line_up(*level);
+        return true;
+      }
+      bool inside = false;
+      const Node* node = take_child(*level, inside);
+      if (node == nullptr || depth_ == kMaxHeight) [[unlikely]] return fail() != nullptr;
+      enter(*node, inside);
+    }
+    return false;
+  }
+  // Takes a level's next leaf, and asks for its header and, if it does not lie inside the window,
+  // its codes: in so many dimensions most leaves that a window reaches hold nothing of it.
+  void line_up(Level& level) noexcept {
+    const auto child = static_cast<std::size_t>(std::countr_zero(level.hits));
+    const bool inside = (level.inside >> child & 1) != 0;
+    Lead<View> leaf = lead(level, child);
+    if (is_far(view_, leaf)) [[unlikely]] {
+      load_far_children(level);
+      leaf = lead(level, child);
+    } else {
+      prefetch_at(view_, leaf, 0);
+      if (!inside) fetch_lines(leaf, paired_end_);
+      if (inside && use == InsideUse::values) fetch_values(leaf);
+    }
+    level.hits &= level.hits - 1;
+    waiting_at(waiting_++) = {leaf, inside};
+  }
+
+  // The root when it is a leaf.
+  const Node* enter_root() noexcept {
+    const Node* root = view_.node(std::exchange(start_, 0));
+    if (root == nullptr) return fail();
+    if (root->level == 0) return root;
+    enter(*root, false);
+    return nullptr;
+  }
   void enter(const Node& node, bool all_inside) noexcept {
     Level& level = stack_[depth_++];
     level = {&node, 0, 0, 0, 0, all_inside, false};
@@ -192,10 +275,9 @@ class LeafWalk {
       level.inside = masks.inside;
     }
     if (level.node->level == 1) {
+      if (layout_.code_pairs != 0) [[unlikely]] return;
       level.unfetched = level.hits;
-      std::size_t ahead = 0;
-      if (layout_.code_pairs != 0) [[unlikely]] ahead = kLeavesAhead - kPairedLeavesAhead;
-      for (; ahead < kLeavesAhead && level.unfetched != 0; ++ahead) fetch_leaf(level);
+      for (std::size_t i = 0; i < kLeavesAhead && level.unfetched != 0; ++i) fetch_leaf(level);
       return;
     }
     for (std::uint64_t rest = level.hits; rest != 0; rest &= rest - 1) {
@@ -258,14 +340,13 @@ class LeafWalk {
     prefetch_at(view_, leaf, 0);
     if (inside && use == InsideUse::count) return;
     if (!inside) {
-      if (layout_.code_pairs != 0) {
-        // In so many dimensions most leaves that a window reaches hold nothing of it.
-        return fetch_lines(leaf, layout_.codes_end(usual_blocks() * layout_.leaf_lanes));
-      }
       if (layout_.code_bytes == 0) return fetch_lines(leaf, layout_.leaf_bytes(usual_blocks()));
       fetch_lines(leaf, layout_.leaf_front_bytes);
       if (use == InsideUse::count) return;
     }
+    fetch_values(leaf);
+  }
+  void fetch_values(Lead<View> leaf) const noexcept {
     for (std::size_t block = 0; block < usual_blocks(); ++block) {
       prefetch_at(view_, leaf, values_offset(block));
     }
@@ -287,6 +368,11 @@ class LeafWalk {
   Ref start_;
   std::uint32_t depth_ = 0;
   bool failed_ = false;
+  std::uint32_t waiting_ = 0;
+  std::uint32_t first_waiting_;  // this and the rest for leaves with codes in pairs only
+  std::uint32_t most_waiting_;
+  std::size_t paired_end_;  // of what is looked at first in most leaves
+  Waiting line_[kMostWaiting];
   Level stack_[kMaxHeight];
 };
 
@@ -312,7 +398,7 @@ class Scan {
 
   // The next leaf that has hits; false at the end or when the view failed.
   [[nodiscard]] bool next(detail::LeafHits& hits) noexcept {
-    return layout_.code_pairs != 0 ? next_ahead(hits) : find(hits) != nullptr;
+    return layout_.code_pairs != 0 ? next_ahead(hits) : find<false>(hits) != nullptr;
   }
 
   // Between two leaves, as LeafWalk's.
@@ -340,9 +426,10 @@ class Scan {
     return true;
   }
 
+  template <bool paired>
   [[gnu::always_inline]] const Node* find(detail::LeafHits& hits) noexcept {
     bool inside = false;
-    while (const Node* leaf = walk_.next(inside)) {
+    while (const Node* leaf = paired ? walk_.next_in_line(inside) : walk_.next(inside)) {
       for (std::uint64_t& word : hits.mask) word = 0;
       const std::uint32_t count = entry_count(view_, *leaf);
       if (inside) {
@@ -358,7 +445,7 @@ class Scan {
   }
 
   [[gnu::noinline]] void look_ahead() noexcept {
-    ahead_ = find(hits_ahead_);
+    ahead_ = find<true>(hits_ahead_);
     if (ahead_ == nullptr) return;
     for (std::size_t word = 0; word < std::size(hits_ahead_.mask); ++word) {
       for (std::uint64_t hits = hits_ahead_.mask[word]; hits != 0;) {
@@ -391,8 +478,9 @@ template <class Scalar, NodeView View>
   const WindowQuery<Scalar> query(layout, kernels, window);
   LeafWalk<Scalar, View, InsideUse::count> walk(view, layout, kernels, root, query.directory);
   Count count;
+  const bool paired = layout.code_pairs != 0;
   bool inside = false;
-  while (const Node* leaf = walk.next(inside)) {
+  while (const Node* leaf = paired ? walk.next_in_line(inside) : walk.next(inside)) {
     const std::uint32_t entries = entry_count(view, *leaf);
     count.hits += inside ? entries : query.count_leaf(*leaf, entries, layout, query.exact);
   }

@@ -236,7 +236,7 @@ TEST(Scan, StopsAndSaysSoWhenANodeCannotBeRead) {
   expect_scan_to_stop<8>();
 }
 
-// Gives out copies of nodes, which are good until they are let go of.
+// Gives out copies of nodes, and leads to them, which are good until they are let go of.
 class CopyingView {
  public:
   struct Free {
@@ -244,7 +244,14 @@ class CopyingView {
   };
   struct Copies {
     std::vector<std::unique_ptr<std::byte, Free>> held;
-    void let_go() { held.clear(); }
+    std::vector<std::unique_ptr<Ref>> leads;
+    void let_go() {
+      held.clear();
+      leads.clear();
+    }
+  };
+  struct Lead {
+    const Ref* ref;
   };
 
   explicit CopyingView(Copies& copies) : copies_(&copies) {}
@@ -257,12 +264,20 @@ class CopyingView {
     return reinterpret_cast<const Node*>(copy);
   }
   void prefetch(Ref) const noexcept {}
+  Lead lead(Ref ref) const noexcept {
+    return {copies_->leads.emplace_back(std::make_unique<Ref>(ref)).get()};
+  }
+  Lead lead(const Node& node, const Layout& layout, std::size_t index) const noexcept {
+    return lead(child_ref(node, layout, index));
+  }
+  const Node* node(Lead lead) const noexcept { return node(*lead.ref); }
+  void prefetch(Lead) const noexcept {}
 
  private:
   Copies* copies_;
 };
 
-// The address sanitizer sees whoever looks at a copy that is gone.
+// The address sanitizer sees whoever looks at a copy that is gone, or follows a lead to it.
 template <int D>
 void expect_same_hits_after_letting_go() {
   SearchFixture<D, double, Shape::points> fixture(Pattern::uniform, 3, 6000, Build::bulk);
