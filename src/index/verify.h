@@ -136,10 +136,11 @@ class Verifier {
       if (is_of_epoch(view_, node) && !equal(held, exact, layout_.dimensions)) {
         return fault(ref, level, "a child's box is larger than what the child holds");
       }
+      // Nor need an older version of the parent cover what has grown since.
       if (i == 0) {
-        box = held;
+        box = exact;
       } else {
-        unite(box, held, layout_.dimensions);
+        unite(box, exact, layout_.dimensions);
       }
     }
     return {};
