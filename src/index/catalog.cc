@@ -51,11 +51,25 @@ std::ptrdiff_t payload_bytes(OperationKind kind, const detail::Schema& schema) n
   }
 }
 
-// Coordinates where they can be read as such. The log packs its bytes, but mostly into whole words.
+// The log packs its bytes, but mostly into whole words.
+bool is_aligned(const std::byte* bytes) noexcept {
+  return reinterpret_cast<std::uintptr_t>(bytes) % alignof(double) == 0;
+}
+
+// Coordinates where they can be read as such.
 const std::byte* aligned(const std::byte* bytes, std::size_t count, std::byte* room) noexcept {
-  if (reinterpret_cast<std::uintptr_t>(bytes) % alignof(double) == 0) return bytes;
+  if (is_aligned(bytes)) return bytes;
   std::memcpy(room, bytes, count);
   return room;
+}
+
+// Takes the insertions behind one that can be made together with it, so many that the first ones
+// are still in the cache when they are made.
+std::size_t inserts_alike(OperationReader& reader, const Operation& first) noexcept {
+  constexpr std::size_t kMost = 256;
+  if (first.kind != OperationKind::insert || !is_aligned(first.payload.data())) return 0;
+  const std::size_t stride = sizeof(OperationHeader) + first.payload.size();
+  return stride % alignof(double) == 0 ? reader.take_alike(first, kMost) : 0;
 }
 
 }  // namespace
@@ -143,7 +157,9 @@ Result<void> Catalog::check(std::span<const std::byte> operations) {
     if (!more) return more.error();
     if (!*more) break;
     XTREE_TRY(check_one(operation));
-    if (operation.kind == OperationKind::put) {
+    if (operation.kind == OperationKind::insert) {
+      reader.take_alike(operation, operations.size());  // what is true of it is true of them
+    } else if (operation.kind == OperationKind::put) {
       new_value_bytes += sizeof(ValueRecord) + operation.name.size() + operation.payload.size();
     }
   }
@@ -187,13 +203,15 @@ Result<void> Catalog::apply(std::span<const std::byte> operations, bool logged, 
   logged_ = logged;
   OperationReader reader(operations);
   Operation operation;
-  for (std::size_t i = 0;; ++i) {
+  for (std::size_t i = 0;;) {
     auto more = reader.next(operation);
     if (!more) return more.error();
     if (!*more) return {};
     bool answer = true;
-    if (const auto done = try_one(operation, answer); !done) return cause_of(done.error());
-    if (answers != nullptr) answers[i] = answer;
+    const std::size_t alike = inserts_alike(reader, operation);
+    if (const auto done = try_one(operation, alike, answer); !done) return cause_of(done.error());
+    if (answers != nullptr) std::fill_n(answers + i, alike + 1, answer);
+    i += alike + 1;
   }
 }
 
@@ -207,16 +225,18 @@ Result<void> Catalog::replay(std::span<const std::byte> operations) {
     if (!*more) return {};
     XTREE_TRY(check_one(operation));
     bool answer = true;
-    if (const auto done = try_one(operation, answer); !done) return cause_of(done.error());
+    const std::size_t alike = inserts_alike(reader, operation);
+    if (const auto done = try_one(operation, alike, answer); !done) return cause_of(done.error());
   }
 }
 
-// An operation that finds no memory has changed nothing, wherever it was.
-Result<void> Catalog::try_one(const Operation& operation, bool& answer) {
-  return platform::without_throwing("index", [&] { return apply_one(operation, answer); });
+// An operation that finds no memory has changed nothing, wherever it was. Behind it stand `alike`
+// more insertions.
+Result<void> Catalog::try_one(const Operation& operation, std::size_t alike, bool& answer) {
+  return platform::without_throwing("index", [&] { return apply_one(operation, alike, answer); });
 }
 
-Result<void> Catalog::apply_one(const Operation& operation, bool& answer) {
+Result<void> Catalog::apply_one(const Operation& operation, std::size_t alike, bool& answer) {
   switch (operation.kind) {
     case OperationKind::put: {
       std::string value(reinterpret_cast<const char*>(operation.payload.data()),
@@ -245,7 +265,8 @@ Result<void> Catalog::apply_one(const Operation& operation, bool& answer) {
     default: {
       DurableTree* tree = tree_of(operation.index);
       if (tree == nullptr) return absent("it was dropped");
-      return change_tree(*tree, operation, answer);
+      return alike == 0 ? change_tree(*tree, operation, answer)
+                        : insert_all(*tree, operation, alike + 1);
     }
   }
 }
@@ -343,6 +364,19 @@ Result<void> Catalog::change_tree(DurableTree& tree, const Operation& operation,
   if (!met) return met.error();
   answer = *met;
   return {};
+}
+
+// The first of so many that lie in the log as a block does in memory.
+Result<void> Catalog::insert_all(DurableTree& tree, const Operation& first, std::size_t count) {
+  touch(tree);
+  DurableStore store = writer_store(tree);
+  const detail::Schema& schema = tree.definition.schema;
+  return tree.engine->insert_all(
+      store, tree.root,
+      {.geometry = first.payload.data(),
+       .value = first.payload.data() + schema.rows() * schema.scalar_bytes(),
+       .stride = sizeof(OperationHeader) + first.payload.size(),
+       .count = count});
 }
 
 Result<void> Catalog::finish_epoch() {

@@ -94,13 +94,14 @@ class Catalog final : public persistence::Applier {
   Result<void> load();
   [[nodiscard]] DurableTree* tree_of(std::uint32_t number) const;
   Result<void> check_one(const Operation& operation) const;
-  Result<void> try_one(const Operation& operation, bool& answer);
-  Result<void> apply_one(const Operation& operation, bool& answer);
+  Result<void> try_one(const Operation& operation, std::size_t alike, bool& answer);
+  Result<void> apply_one(const Operation& operation, std::size_t alike, bool& answer);
   void forget_value(std::string_view name, std::string_view value) noexcept;
   Result<void> create_index(const Operation& operation);
   Result<void> drop_index(std::uint32_t number);
   void touch(DurableTree& tree);
   Result<void> change_tree(DurableTree& tree, const Operation& operation, bool& answer);
+  Result<void> insert_all(DurableTree& tree, const Operation& first, std::size_t count);
   Result<void> write_root_object(DurableTree& tree);
   Result<void> write_indexes();
   Result<void> write_values();

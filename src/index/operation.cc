@@ -64,6 +64,18 @@ void append_operation(std::vector<std::byte>& bytes, OperationKind kind, std::ui
   write_operation(std::span(bytes).subspan(before), kind, index, name, first, second, third);
 }
 
+std::size_t OperationReader::take_alike(const Operation& last, std::size_t most) noexcept {
+  const std::size_t bytes = last.name.size() + last.payload.size();
+  const std::size_t stride = sizeof(OperationHeader) + bytes;
+  const std::uint64_t header = platform::load_u64(bytes_.data() - stride);
+  std::size_t count = 0;
+  for (; count < most && bytes_.size() >= stride; ++count) {
+    if (platform::load_u64(bytes_.data()) != header) break;
+    bytes_ = bytes_.subspan(stride);
+  }
+  return count;
+}
+
 Error OperationReader::not_an_operation() {
   return Error(ErrorCode::corruption, "operation", "the bytes are not a whole operation");
 }

@@ -70,6 +70,9 @@ class OperationReader {
   // False at the end; `corruption` when the bytes are not operations. Lengths and names are
   // checked, payloads only against the buffer: their size is known to the index.
   Result<bool> next(Operation& operation) noexcept;
+  // Goes on over those behind `last`, which was read last, that are of the same kind, index and
+  // size, and returns how many there are, `most` at most. They lie one as far from the other.
+  std::size_t take_alike(const Operation& last, std::size_t most) noexcept;
 
  private:
   static Error not_an_operation();

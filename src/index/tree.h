@@ -43,6 +43,8 @@ class Tree {
         policy_(layout, kernels) {}
 
   Result<void> insert(const Scalar* geometry, const std::byte* value);
+  // Inserts one after the other. An error leaves those before it in the tree.
+  Result<void> insert_all(const detail::EntryBlock& entries);
   // Takes out one entry that equals geometry and value; false when there is none.
   Result<bool> erase(const Scalar* geometry, const std::byte* value);
   // Moves one entry; false, and nothing changed, when there is none at `from`.
@@ -52,6 +54,8 @@ class Tree {
  private:
   using View = typename Store::View;
 
+  // How many entries are on their way at once, the one that is being inserted included.
+  static constexpr std::size_t kAhead = 4;
   // What is asked for of a leaf at once: more than the lines of a place in many dimensions would
   // only wait for one another.
   static constexpr std::size_t kMostLaneBytes = 1024;
@@ -65,6 +69,7 @@ class Tree {
   };
   struct Path {
     Step at[kMaxHeight];
+    Lead<View> leaf;  // of an insertion that has not arrived there
     // What an erasure will make of the leaves beside the path's, packed anew; else 0.
     std::size_t packed_leaves;
     bool is_plain = false;  // no sibling is wanted, or there is no memory to merge nodes
@@ -80,7 +85,11 @@ class Tree {
 
   // tree_insert.h
   Result<void> plant(const Scalar* geometry, const std::byte* value);
-  [[nodiscard]] bool descend(const FloatBox& box, Path& path) const noexcept;
+  Result<void> insert_at(Path& path, const FloatBox& box, const Scalar* geometry,
+                         const std::byte* value);
+  [[nodiscard]] bool approach(const FloatBox& box, Path& path) const noexcept;
+  [[nodiscard]] bool go_again(Path& path) const noexcept;
+  [[nodiscard]] bool arrive(Path& path) const noexcept;
   [[nodiscard]] std::uint32_t retrace(const FloatBox& box, Path& path,
                                       Lead<View>& lead) const noexcept;
   // Inline, or gcc takes it for a function without effect, whose calls it leaves out.
@@ -190,6 +199,8 @@ class Tree {
   Store& store_;
   Root& root_;
   Policy policy_;
+  std::uint64_t splits_ = 0;  // of nodes, by this object, and beginnings of the tree
+  std::uint64_t moves_ = 0;   // of nodes to other memory
 };
 
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
@@ -224,6 +235,7 @@ void Tree<Scalar, Store, Policy>::changed_place(Path& path, std::uint32_t level,
   Step& step = path.at[level];
   if (step.node == &node) return;
   step.node = &node;
+  ++moves_;
   if (level + 1 == root_.height) return;
   const Step& up = path.at[level + 1];
   link_child(store_, *up.node, up.index, node);

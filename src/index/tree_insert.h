@@ -1,6 +1,8 @@
 // Insertion into a Tree: choosing a leaf, splitting what overflows, and growing the boxes above.
 #pragma once
 
+#include <array>
+
 #include "index/tree.h"
 
 namespace xtree::index {
@@ -11,9 +13,60 @@ Result<void> Tree<Scalar, Store, Policy>::insert(const Scalar* geometry, const s
   FloatBox box;
   round_outward(geometry, layout_.points, layout_.dimensions, box);
   Path path;
-  if (!descend(box, path)) return unreadable();
+  if (!approach(box, path) || !arrive(path)) return unreadable();
+  return insert_at(path, box, geometry, value);
+}
+
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+Result<void> Tree<Scalar, Store, Policy>::insert_at(Path& path, const FloatBox& box,
+                                                    const Scalar* geometry,
+                                                    const std::byte* value) {
   if (path.at[0].node->count < layout_.leaf_capacity()) return append(path, box, geometry, value);
   return split_insert(path, box, geometry, value);
+}
+
+// The ways of the next few entries are chosen before they are inserted, so that their leaves come
+// near meanwhile. A way is good while no node is split; that boxes have grown since does no harm.
+// Else it is chosen once more.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+Result<void> Tree<Scalar, Store, Policy>::insert_all(const detail::EntryBlock& entries) {
+  struct Coming {
+    FloatBox box;
+    Path path;
+    std::uint64_t splits;  // those before it was chosen, and the moves
+    std::uint64_t moves;
+    bool is_known;
+  };
+  std::array<Coming, kAhead> coming;
+  const auto geometry = [&](std::size_t i) {
+    const auto* first = static_cast<const std::byte*>(entries.geometry);
+    return reinterpret_cast<const Scalar*>(first + i * entries.stride);
+  };
+  const auto choose_way = [&](std::size_t i) {
+    Coming& next = coming[i % kAhead];
+    round_outward(geometry(i), layout_.points, layout_.dimensions, next.box);
+    next.is_known = root_.node != 0 && approach(next.box, next.path);
+    next.splits = splits_;
+    next.moves = moves_;
+  };
+  std::size_t chosen = 0;
+  for (std::size_t i = 0; i < entries.count; ++i) {
+    for (; chosen < std::min(i + kAhead, entries.count); ++chosen) choose_way(chosen);
+    const auto* value = static_cast<const std::byte*>(entries.value) + i * entries.stride;
+    if (root_.node == 0) {
+      XTREE_TRY(plant(geometry(i), value));
+      continue;
+    }
+    Coming& now = coming[i % kAhead];
+    if (now.splits != splits_) {
+      choose_way(i);
+    } else if (now.is_known && now.moves != moves_) {
+      now.is_known = go_again(now.path);
+    }
+    if (!now.is_known || !arrive(now.path)) return unreadable();
+    XTREE_TRY(insert_at(now.path, now.box, geometry(i), value));
+  }
+  return {};
 }
 
 // The first entry of an empty tree.
@@ -29,22 +82,23 @@ Result<void> Tree<Scalar, Store, Policy>::plant(const Scalar* geometry, const st
   root_.node = leaf->frame.node_id;
   root_.entries = 1;
   root_.height = 1;
+  ++splits_;
   return {};
 }
 
-// Goes down to the leaf that takes the box with least harm. Changes nothing but the trail.
+// Goes down to the parent of the leaf that takes the box with least harm, and asks for the leaf.
+// Changes nothing but the trail.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
-bool Tree<Scalar, Store, Policy>::descend(const FloatBox& box, Path& path) const noexcept {
+bool Tree<Scalar, Store, Policy>::approach(const FloatBox& box, Path& path) const noexcept {
   const View view = store_.view();
   Trail* const trail = trail_of(store_);
   Lead<View> lead = lead_to_node(view, root_.node);
   bool is_same = true;
-  for (std::uint32_t level = retrace(box, path, lead);; --level) {
+  for (std::uint32_t level = retrace(box, path, lead); level > 0; --level) {
     Step& step = path.at[level];
     step.node = view.node(lead);
     if (step.node == nullptr) return false;
     step.ref = step.node->frame.node_id;
-    if (level == 0) break;
     const Choice choice = policy_.choose(*step.node, box);
     step.index = choice.index;
     step.covers = choice.covers;
@@ -56,7 +110,35 @@ bool Tree<Scalar, Store, Policy>::descend(const FloatBox& box, Path& path) const
     is_same = is_same && (level == 1 || trail->at[level] == choice.index);
     trail->at[level] = choice.index;
   }
+  path.leaf = lead;
   if (trail != nullptr) trail->steps = is_same ? trail->steps + 1 : 0;
+  return true;
+}
+
+// A way that was approached, over what its nodes are now: they may lie elsewhere, but have the same
+// children.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::go_again(Path& path) const noexcept {
+  const View view = store_.view();
+  Lead<View> lead = lead_to_node(view, root_.node);
+  for (std::uint32_t level = root_.height - 1; level > 0; --level) {
+    Step& step = path.at[level];
+    step.node = view.node(lead);
+    if (step.node == nullptr) return false;
+    step.ref = step.node->frame.node_id;
+    lead = lead_to_child(view, *step.node, layout_, step.index);
+  }
+  path.leaf = lead;
+  return true;
+}
+
+// The last step of a way; false when the leaf cannot be read.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::arrive(Path& path) const noexcept {
+  Step& step = path.at[0];
+  step.node = store_.view().node(path.leaf);
+  if (step.node == nullptr) return false;
+  step.ref = step.node->frame.node_id;
   return true;
 }
 
@@ -176,6 +258,7 @@ template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 Result<void> Tree<Scalar, Store, Policy>::split_insert(Path& path, const FloatBox& box,
                                                const Scalar* geometry, const std::byte* value) {
   if (!prepare_split(path)) return out_of_memory();
+  ++splits_;
   Halves halves;
   if (!split_leaf(path, geometry, value, halves)) return unreadable();
   ++root_.entries;

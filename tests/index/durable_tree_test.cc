@@ -174,7 +174,7 @@ void live_with_readers(const detail::Schema& schema, Data data, int operations) 
     const bool shrinks = i / (operations / 4) % 2 == 1;
     if (tree.model.empty() || dice.below(10) < (shrinks ? 2u : 7u)) {
       const std::size_t count = dice.one_in(32) ? dice.below(24) + 2 : 1;
-      for (std::size_t n = 0; n < count; ++n) ASSERT_TRUE(tree.insert(source.next()));
+      ASSERT_TRUE(count == 1 ? tree.insert(source.next()) : tree.insert_all(source, count));
     } else if (dice.one_in(4)) {
       ASSERT_TRUE(tree.update(dice.below(tree.model.size()), source.next().geometry));
     } else {

@@ -151,6 +151,21 @@ class ModelledTree {
     if (done) model.push_back(entry);
     return done;
   }
+  // The next of the source, laid out as a batch has them.
+  Result<void> insert_all(EntrySource<Scalar>& source, std::size_t count) {
+    const std::size_t geometry_bytes = layout.rows * sizeof(Scalar);
+    const std::size_t stride = (geometry_bytes + layout.value_bytes + 7) / 8 * 8;
+    std::vector<std::byte> bytes(count * stride);
+    std::vector<Entry<Scalar>> entries;
+    for (std::size_t i = 0; i < count; ++i) {
+      entries.push_back(source.next());
+      std::memcpy(&bytes[i * stride], entries[i].geometry.data(), geometry_bytes);
+      std::memcpy(&bytes[i * stride + geometry_bytes], entries[i].value.data(), layout.value_bytes);
+    }
+    auto done = tree().insert_all({bytes.data(), bytes.data() + geometry_bytes, stride, count});
+    if (done) model.insert(model.end(), entries.begin(), entries.end());
+    return done;
+  }
   // Takes entry `index` out of both.
   Result<bool> erase(std::size_t index) {
     const Entry<Scalar> entry = model[index];
@@ -224,7 +239,8 @@ void live_through(ModelledTree<Scalar, Store>& tree, EntrySource<Scalar>& source
     const bool shrinks = i / turn % 2 == 1;
     const std::uint64_t dice = random() % 10;
     if (tree.model.empty() || dice < (shrinks ? 2u : 7u)) {
-      const auto done = tree.insert(source.next());
+      const std::size_t count = random() % 32 == 0 ? random() % 24 + 2 : 1;
+      const auto done = count == 1 ? tree.insert(source.next()) : tree.insert_all(source, count);
       ASSERT_TRUE(done.has_value()) << done.error().message();
     } else if (dice < 8) {
       const auto done = tree.erase(random() % tree.model.size());
