@@ -20,7 +20,7 @@ namespace xtree::index {
 //
 //   Candidates candidates;
 //   if (!candidates.reserve(wanted)) return out_of_memory;
-//   candidates.add(distance, place);
+//   candidates.grow_to(candidates.add(candidates.size(), distance, place));
 //   if (candidates.ripe()) bound = candidates.prune(kernels);
 //   candidates.rank(kernels);
 //   use(candidates.distance(0), candidates.place(0));   // the nearest
@@ -42,15 +42,18 @@ class Candidates {
   [[nodiscard]] bool ripe() const noexcept {
     return full() && size_ - pruned_ > wanted_ / kPartAnew;
   }
-  // Until the next `prune`, or for good when there are no more entries than are wanted.
-  [[nodiscard]] bool has_no_room() const noexcept { return size_ == room_; }
+  // How many there can be until the next `prune`.
+  [[nodiscard]] std::size_t room() const noexcept { return room_; }
 
-  // There must be room.
-  void add(double distance, const std::byte* place) noexcept {
-    distances_[size_] = distance;
-    places_[size_] = place;
-    ++size_;
+  // Adds one behind `size` others and returns how many that makes, for which there must be room.
+  // They are there when `grow_to` says so: who adds many keeps their number in a register.
+  [[nodiscard]] std::size_t add(std::size_t size, double distance,
+                                const std::byte* place) noexcept {
+    distances_[size] = distance;
+    places_[size] = place;
+    return size + 1;
   }
+  void grow_to(std::size_t size) noexcept { size_ = size; }
 
   // The distance that no wanted entry exceeds. There must be as many as are wanted.
   template <class Scalar>

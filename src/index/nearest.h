@@ -352,14 +352,20 @@ class Nearest {
                                              measures, count, static_cast<std::uint32_t>(left_));
       kernels_.mask_distances(measures, count, std::max(enough, M::kLeastExact), masks);
     }
+    std::size_t size = candidates_.size();
     for (std::size_t word = 0; word * 64 < count; ++word) {
       for (std::uint64_t mask = masks[word]; mask != 0; mask &= mask - 1) {
         const std::size_t index = word * 64 + static_cast<std::size_t>(std::countr_zero(mask));
         if (measures[index] > measure_limit_) continue;  // it may have fallen meanwhile
-        candidates_.add(entry_distance<M>(leaf, index, measures[index]), place_of(leaf, index));
-        if (candidates_.has_no_room()) prune<M>();
+        size = candidates_.add(size, entry_distance<M>(leaf, index, measures[index]),
+                               place_of(leaf, index));
+        if (size != candidates_.room()) continue;
+        candidates_.grow_to(size);
+        prune<M>();
+        size = candidates_.size();
       }
     }
+    candidates_.grow_to(size);
     if (candidates_.ripe()) prune<M>();
   }
 

@@ -342,7 +342,9 @@ TEST(Candidates, RankAsSortingDoes) {
     }
     Candidates candidates;
     ASSERT_TRUE(candidates.reserve(count));
-    for (std::size_t i = 0; i < count; ++i) candidates.add(distances[i], &places[i]);
+    for (std::size_t i = 0; i < count; ++i) {
+      candidates.grow_to(candidates.add(i, distances[i], &places[i]));
+    }
     std::vector<std::size_t> order(count);
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::ranges::stable_sort(order, {}, [&](std::size_t place) { return distances[place]; });
