@@ -90,6 +90,7 @@ class Nearest {
  private:
   enum class Family : std::uint8_t { squared, weighted, plain };
   static constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
   static constexpr std::uint32_t kLeavesAhead = 3;
 
   // `box` is D minima followed by D maxima.
@@ -179,28 +180,61 @@ class Nearest {
     std::size_t taken;
   };
 
-  // Takes the children of a directory node that are not too far, but for the one that a step went
-  // to. With codes in pairs the leaves among them are looked at now, all others are queued.
+  // Takes the children of a directory node that are not too far, but for `skipped`. With codes in
+  // pairs the leaves among them are looked at now, all others are queued.
   template <class M>
-  bool take_children(const Node& node, const Step* step) noexcept {
+  bool take_children(const Node& node, std::size_t skipped) noexcept {
     alignas(64) double measures[kChunkChildren];
     for (std::uint32_t block = 0; block * kDirectoryLanes < node.count; block += kChunkBlocks) {
       const std::size_t first = block * kDirectoryLanes;
-      const double* measured = measures;
-      std::uint64_t near = 0;
-      if (step != nullptr && node.count <= kChunkChildren) {
-        measured = step->measures;
-        kernels_.mask_distances(measured, node.count, measure_limit_, &near);
-      } else {
-        near = measures_.children(node, layout_, target_, block, measure_limit_, measures);
-      }
-      if (step != nullptr && step->taken - first < kChunkChildren) {
-        near &= ~(std::uint64_t{1} << (step->taken - first));
-      }
-      if (!(reads_leaves_of(node) ? visit_leaves<M>(node, near, measured)
-                                  : queue_chunk<M>(node, first, near, measured))) {
-        return false;
-      }
+      std::uint64_t near =
+          measures_.children(node, layout_, target_, block, measure_limit_, measures);
+      if (skipped - first < kChunkChildren) near &= ~(std::uint64_t{1} << (skipped - first));
+      if (!take_chunk<M>(node, first, near, measures)) return false;
+    }
+    return true;
+  }
+  template <class M>
+  bool take_chunk(const Node& node, std::size_t first, std::uint64_t near,
+                  const double* measures) noexcept {
+    return reads_leaves_of(node) ? visit_leaves<M>(node, near, measures)
+                                 : queue_chunk<M>(node, first, near, measures);
+  }
+
+  // The same on the way up again, with what was measured on the way down.
+  template <class M>
+  bool take_others(Step& step) noexcept {
+    const Node& node = *step.node;
+    if (node.count > kChunkChildren) return take_children<M>(node, step.taken);
+    std::uint64_t left = ~(std::uint64_t{1} << step.taken);
+    if (node.level == 1 && !reads_leaves_of(node) && !fill_up<M>(step, left)) return false;
+    std::uint64_t near = 0;
+    kernels_.mask_distances(step.measures, node.count, measure_limit_, &near);
+    return take_chunk<M>(node, 0, near & left, step.measures);
+  }
+
+  // Looks at leaves of one parent, the nearest first, until there are enough candidates to bound the
+  // search: then few of the others are queued. `left` loses those that were looked at.
+  template <class M>
+  bool fill_up(Step& step, std::uint64_t& left) noexcept {
+    if (candidates_.full()) return true;
+    const auto lead_to = [&](std::size_t child) {
+      return lead_to_child(view_, *step.node, layout_, child);
+    };
+    const auto find_next = [&](std::size_t last) {
+      step.measures[last] = kInfinity;
+      const std::size_t next = kernels_.least_distance(step.measures, step.node->count);
+      if (step.measures[next] < kInfinity) fetch_.whole(lead_to(next));
+      return next;
+    };
+    std::size_t next = find_next(step.taken);
+    while (!candidates_.full() && step.measures[next] < kInfinity) {
+      const Lead<View> lead = lead_to(next);
+      left &= ~(std::uint64_t{1} << next);
+      next = find_next(next);
+      const Node* leaf = resolve(lead);
+      if (leaf == nullptr) return false;
+      rank_leaf<M>(*leaf);
     }
     return true;
   }
@@ -273,7 +307,7 @@ class Nearest {
     // at before anything more is put into the queue.
     while (steps > 0) {
       --steps;
-      if (!take_children<M>(*path[steps].node, &path[steps])) return false;
+      if (!take_others<M>(path[steps])) return false;
       if (!candidates_.full() && !nodes_.empty()) fetch_.unseen(nodes_.nearest());
       while (!candidates_.full() && !nodes_.empty()) {
         const Lead<View> nearest = take_node();
@@ -306,7 +340,7 @@ class Nearest {
   bool visit(Lead<View> lead) noexcept {
     const Node* node = resolve(lead);
     if (node == nullptr) return false;
-    if (node->level != 0) return take_children<M>(*node, nullptr);
+    if (node->level != 0) return take_children<M>(*node, kNone);
     rank_leaf<M>(*node);
     return true;
   }
@@ -385,7 +419,7 @@ class Nearest {
       if (nodes_.empty()) return stop();
       const Node* node = resolve(take_node());
       if (node == nullptr) return stop();
-      if (!(node->level == 0 ? queue_entries<M>(*node) : take_children<M>(*node, nullptr))) {
+      if (!(node->level == 0 ? queue_entries<M>(*node) : take_children<M>(*node, kNone))) {
         return stop();
       }
     }

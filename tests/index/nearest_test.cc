@@ -385,7 +385,9 @@ TEST(Nearest, OrdersDistancesWhoseSquaresLeaveTheRangeOfDouble) {
   ASSERT_TRUE(fixture.load());
   for (const double at : {0.0, 1e-200, -1.0, 1e250}) {
     const double target[4] = {at, 0, at, 0};
-    for (const std::uint64_t limit : {std::uint64_t{1}, std::uint64_t{50}, detail::kEndless}) {
+    // Of 500 the nearest leaf has too few, and there are leaves whose squares are infinite.
+    for (const std::uint64_t limit :
+         {std::uint64_t{1}, std::uint64_t{50}, std::uint64_t{500}, detail::kEndless}) {
       SCOPED_TRACE(testing::Message() << "at " << at << ", limit " << limit);
       check_query(fixture, target, limit, fixture.entries.size());
     }
