@@ -213,8 +213,8 @@ class Nearest {
     return take_chunk<M>(node, 0, near & left, step.measures);
   }
 
-  // Looks at leaves of one parent, the nearest first, until there are enough candidates to bound the
-  // search: then few of the others are queued. `left` loses those that were looked at.
+  // Looks at leaves of one parent, the nearest first, until there are enough candidates to bound
+  // the search: then few of the others are queued. `left` loses those that were looked at.
   template <class M>
   bool fill_up(Step& step, std::uint64_t& left) noexcept {
     if (candidates_.full()) return true;
