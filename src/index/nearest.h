@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -12,6 +11,7 @@
 #include "index/distance.h"
 #include "index/near_queue.h"
 #include "index/nearest_fetch.h"
+#include "index/nearest_target.h"
 #include "index/node.h"
 #include "index/node_access.h"
 #include "index/search_kernels.h"
@@ -53,8 +53,12 @@ class Nearest {
         left_(request.limit),
         max_distance_(request.max_distance),
         bound_(request.max_distance) {
-    set_target(static_cast<const Scalar*>(request.target));
-    if (request.weights != nullptr) set_weights(request.weights);
+    set_target(layout, static_cast<const Scalar*>(request.target), target_);
+    if (request.weights != nullptr) {
+      weigh_target(layout, request.weights, target_);
+      family_ = Family::weighted;
+      measures_ = kernels.weighted;
+    }
     if (request.metric != Metric::euclidean) {
       family_ = Family::plain;
       measures_ = request.metric == Metric::manhattan ? kernels.manhattan : kernels.chebyshev;
@@ -92,33 +96,6 @@ class Nearest {
   static constexpr double kInfinity = std::numeric_limits<double>::infinity();
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
   static constexpr std::uint32_t kLeavesAhead = 3;
-
-  // `box` is D minima followed by D maxima.
-  void set_target(const Scalar* box) noexcept {
-    target_.point = true;
-    target_.weighted = false;
-    for (std::size_t axis = 0; axis < layout_.dimensions; ++axis) {
-      target_.min[axis] = box[axis];
-      target_.max[axis] = box[layout_.dimensions + axis];
-      target_.point = target_.point && target_.min[axis] == target_.max[axis];
-    }
-    if (layout_.code_pairs == 0) return;
-    for (std::size_t axis = layout_.dimensions; axis < pair_grid_axes(layout_.dimensions); ++axis) {
-      target_.min[axis] = target_.max[axis] = 0;  // kernels of codes in pairs read whole vectors
-    }
-  }
-  void set_weights(const double* weights) noexcept {
-    family_ = Family::weighted;
-    measures_ = kernels_.weighted;
-    target_.weighted = true;
-    for (std::size_t axis = 0; axis < layout_.dimensions; ++axis) {
-      target_.weight[axis] = weights[axis];
-      if (weights[axis] > 0) continue;
-      target_.min[axis] = -kInfinity;
-      target_.max[axis] = kInfinity;
-      target_.point = false;
-    }
-  }
 
   // Calls `f` with the measure that the metric needs.
   template <class F>
@@ -364,13 +341,40 @@ class Nearest {
       return lead_to_child(view_, parent, layout_, places[order[i]]);
     };
     for (std::uint32_t i = 0; i < std::min(count, kLeavesAhead); ++i) fetch_.whole(lead_of(i));
+    const bool in_steps = layout_.points && family_ == Family::squared;
+    Marked marked[2], *waiting = nullptr;
     for (std::uint32_t i = 0; i < count && distances[order[i]] <= measure_limit_; ++i) {
       if (i + kLeavesAhead < count) fetch_.whole(lead_of(i + kLeavesAhead));
       const Node* leaf = resolve(lead_of(i));
       if (leaf == nullptr) return false;
-      rank_leaf<M>(*leaf);
+      const bool at_once = !in_steps || measure_limit_ == kInfinity;
+      if (at_once) rank_leaf<M>(*leaf);
+      Marked& next = waiting == &marked[0] ? marked[1] : marked[0];
+      const bool any = !at_once && mark(*leaf, next);
+      if (waiting != nullptr) rank_marked<M>(*waiting);
+      waiting = any ? &next : nullptr;
     }
+    if (waiting != nullptr) rank_marked<M>(*waiting);
     return true;
+  }
+
+  // Points of a leaf that may be near enough, by their codes: measured when the next is marked.
+  struct Marked {
+    const Node* leaf;
+    std::uint32_t count;
+    std::uint64_t masks[detail::kMaxLeafEntries / 64];
+  };
+  bool mark(const Node& leaf, Marked& marked) const noexcept {
+    marked.leaf = &leaf;
+    marked.count = entry_count(view_, leaf);
+    return kernels_.near_points(leaf, marked.count, layout_, target_, measure_limit_, marked.masks);
+  }
+  template <class M>
+  [[gnu::noinline]] void rank_marked(Marked& marked) noexcept {
+    alignas(64) double measures[detail::kMaxLeafEntries];
+    const bool any = kernels_.marked_points(*marked.leaf, marked.count, layout_, target_,
+                                            measure_limit_, measures, marked.masks);
+    if (any) add_all<M>(*marked.leaf, marked.count, measures, marked.masks);
   }
 
   template <class M>
@@ -386,6 +390,11 @@ class Nearest {
                                              measures, count, static_cast<std::uint32_t>(left_));
       kernels_.mask_distances(measures, count, std::max(enough, M::kLeastExact), masks);
     }
+    add_all<M>(leaf, count, measures, masks);
+  }
+  template <class M>
+  [[gnu::always_inline]] void add_all(const Node& leaf, std::uint32_t count,
+                                      const double* measures, const std::uint64_t* masks) noexcept {
     std::size_t size = candidates_.size();
     for (std::size_t word = 0; word * 64 < count; ++word) {
       for (std::uint64_t mask = masks[word]; mask != 0; mask &= mask - 1) {
@@ -405,7 +414,7 @@ class Nearest {
 
   // Candidates may be a little beyond the maximum distance, and so may the bound that they make.
   template <class M>
-  void prune() noexcept {
+  [[gnu::always_inline]] void prune() noexcept {
     if (!candidates_.full()) return;
     bound_ = candidates_.prune(kernels_);
     measure_limit_ = M::limit_for(bound_);

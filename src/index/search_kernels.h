@@ -107,6 +107,15 @@ struct SearchKernels {
   // Numbers up to kMostRanked distances by growing size, equal ones by their places: `order[0]` is
   // the place of the least.
   void (*rank_distances)(double* distances, std::uint32_t count, std::uint32_t* order) noexcept;
+
+  // What `euclidean.leaf` does for points with codes in pairs and a finite limit, in two steps;
+  // null for all else. The first marks the points that may be within the limit, and asks for what
+  // the second reads of them; the limit may have fallen meanwhile.
+  bool (*near_points)(const Node& leaf, std::uint32_t count, const Layout& layout,
+                      const NearestTarget& target, double limit, std::uint64_t* mask) noexcept;
+  bool (*marked_points)(const Node& leaf, std::uint32_t count, const Layout& layout,
+                        const NearestTarget& target, double limit, double* measures,
+                        std::uint64_t* mask) noexcept;
 };
 
 // The kernels for a schema. The instruction set must be supported.
