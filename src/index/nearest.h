@@ -190,22 +190,23 @@ class Nearest {
     return take_chunk<M>(node, 0, near & left, step.measures);
   }
 
-  // Looks at leaves of one parent, the nearest first, until there are enough candidates to bound
-  // the search: then few of the others are queued. `left` loses those that were looked at.
+  // Looks at leaves of one parent, the nearest first and none too far, until there are enough
+  // candidates for a bound: then few of the others are queued. `left` loses what was looked at.
   template <class M>
   bool fill_up(Step& step, std::uint64_t& left) noexcept {
     if (candidates_.full()) return true;
     const auto lead_to = [&](std::size_t child) {
       return lead_to_child(view_, *step.node, layout_, child);
     };
+    const double most = std::min(measure_limit_, std::numeric_limits<double>::max());
     const auto find_next = [&](std::size_t last) {
       step.measures[last] = kInfinity;
       const std::size_t next = kernels_.least_distance(step.measures, step.node->count);
-      if (step.measures[next] < kInfinity) fetch_.whole(lead_to(next));
+      if (step.measures[next] <= most) fetch_.whole(lead_to(next));
       return next;
     };
     std::size_t next = find_next(step.taken);
-    while (!candidates_.full() && step.measures[next] < kInfinity) {
+    while (!candidates_.full() && step.measures[next] <= most) {
       const Lead<View> lead = lead_to(next);
       left &= ~(std::uint64_t{1} << next);
       next = find_next(next);

@@ -394,6 +394,30 @@ TEST(Nearest, OrdersDistancesWhoseSquaresLeaveTheRangeOfDouble) {
   }
 }
 
+// The nearest leaf has too few entries for the limit, and there would be others beside it.
+TEST(Nearest, ReadsNoNodeBeyondTheMaximumDistance) {
+  struct View {
+    std::size_t* nodes;
+    const Node* node(Ref ref) const noexcept {
+      ++*nodes;
+      return MemoryView().node(ref);
+    }
+    void prefetch(Ref) const noexcept {}
+  };
+  SearchFixture<2, double, Shape::points> fixture(Pattern::uniform, 1, 4000, Build::bulk);
+  const auto kernels = make_search_kernels<double>(fixture.layout, best_isa());
+  const auto& entry = fixture.entries[0];
+  const double target[4] = {entry.low(0), entry.low(1), entry.low(0), entry.low(1)};
+  std::size_t nodes = 0;
+  Nearest<double, View> nearest({&nodes}, fixture.layout, kernels, fixture.root,
+                                {.target = target, .limit = 500, .max_distance = 0});
+  detail::NearestHits hits;
+  ASSERT_TRUE(nearest.next(hits));
+  EXPECT_EQ(hits.count, 1u);
+  EXPECT_FALSE(nearest.next(hits));
+  EXPECT_LE(nodes, fixture.store.view().node(fixture.root.node)->level + 4u);
+}
+
 TEST(Nearest, StopsAndSaysSoWhenANodeCannotBeRead) {
   struct View {
     Ref failing;
