@@ -308,7 +308,7 @@ class Nearest {
   void fetch_values() noexcept {
     for (std::size_t rank = 0; rank < std::min(candidates_.size(), kMostFetched); ++rank) {
       const std::byte* place = candidates_.place(rank);
-      const std::size_t lane = lane_of(place);
+      const std::size_t lane = lane_at<Scalar>(place);
       __builtin_prefetch(place - lane * sizeof(Scalar) + layout_.rows * kRowBytes +
                          lane * layout_.value_bytes);
     }
@@ -402,7 +402,7 @@ class Nearest {
         const std::size_t index = word * 64 + static_cast<std::size_t>(std::countr_zero(mask));
         if (measures[index] > measure_limit_) continue;  // it may have fallen meanwhile
         size = candidates_.add(size, entry_distance<M>(leaf, index, measures[index]),
-                               place_of(leaf, index));
+                               entry_place<Scalar>(leaf, layout_, index));
         if (size != candidates_.room()) continue;
         candidates_.grow_to(size);
         prune<M>();
@@ -452,7 +452,8 @@ class Nearest {
     for (std::size_t word = 0; word * 64 < count; ++word) {
       for (std::uint64_t mask = masks[word]; mask != 0; mask &= mask - 1) {
         const std::size_t i = word * 64 + static_cast<std::size_t>(std::countr_zero(mask));
-        if (!entries_.push(entry_distance<M>(leaf, i, measures[i]), place_of(leaf, i))) {
+        if (!entries_.push(entry_distance<M>(leaf, i, measures[i]),
+                           entry_place<Scalar>(leaf, layout_, i))) {
           out_of_memory_ = true;
           return false;
         }
@@ -461,17 +462,9 @@ class Nearest {
     return true;
   }
 
-  // An entry is known by where its first coordinate stands, which tells its lane and, as rows begin
-  // where cache lines do, its block.
-  [[nodiscard]] const std::byte* place_of(const Node& leaf, std::size_t index) const noexcept {
-    return reinterpret_cast<const std::byte*>(entry_lane<Scalar>(leaf, layout_, index));
-  }
-  [[nodiscard]] static std::size_t lane_of(const std::byte* place) noexcept {
-    return reinterpret_cast<std::uintptr_t>(place) % kRowBytes / sizeof(Scalar);
-  }
   [[gnu::always_inline]] void take(double distance, const std::byte* place,
                                    detail::NearestHits& hits) const noexcept {
-    const std::size_t lane = lane_of(place);
+    const std::size_t lane = lane_at<Scalar>(place);
     hits.hits[hits.count++] = {place - lane * sizeof(Scalar), lane, distance};
   }
 

@@ -145,6 +145,18 @@ template <class Scalar>
   return const_cast<Scalar*>(entry_lane<Scalar>(static_cast<const Node&>(leaf), layout, index));
 }
 
+// An entry is known by where its first coordinate stands, which tells its lane and, as rows begin
+// where cache lines do, its block.
+template <class Scalar>
+[[nodiscard]] const std::byte* entry_place(const Node& leaf, const Layout& layout,
+                                           std::size_t index) noexcept {
+  return reinterpret_cast<const std::byte*>(entry_lane<Scalar>(leaf, layout, index));
+}
+template <class Scalar>
+[[nodiscard]] std::size_t lane_at(const std::byte* place) noexcept {
+  return reinterpret_cast<std::uintptr_t>(place) % kRowBytes / sizeof(Scalar);
+}
+
 template <class Scalar>
 [[nodiscard]] const std::byte* entry_value(const Node& leaf, const Layout& layout,
                                            std::size_t index) noexcept {
