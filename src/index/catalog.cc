@@ -230,8 +230,8 @@ Result<void> Catalog::replay(std::span<const std::byte> operations) {
   }
 }
 
-// An operation that finds no memory has changed nothing, wherever it was. Behind it stand `alike`
-// more insertions.
+// One operation that finds no memory has changed nothing, wherever it was. When `alike` more
+// insertions stand behind it, those before the one that found none are done.
 Result<void> Catalog::try_one(const Operation& operation, std::size_t alike, bool& answer) {
   return platform::without_throwing("index", [&] { return apply_one(operation, alike, answer); });
 }
