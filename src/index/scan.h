@@ -314,7 +314,8 @@ class LeafWalk {
     }
   }
   void add_cousins(const Level& parent, FarNodes& far) const noexcept {
-    for (std::uint64_t rest = parent.hits; rest != 0; rest &= rest - 1) {
+    std::uint64_t rest = parent.hits;
+    for (; rest != 0 && far.count < far.leads.size(); rest &= rest - 1) {
       const auto child = static_cast<std::size_t>(std::countr_zero(rest));
       const Lead<View> sibling = lead(parent, child);
       const Node* node = is_far(view_, sibling) ? nullptr : view_.node(sibling);
