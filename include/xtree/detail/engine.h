@@ -178,7 +178,7 @@ class XTREE_EXPORT IndexCore {
   // of range.
   virtual Result<void> begin_nearest(ScanState& state, const SnapshotCore* snapshot,
                                      const NearestRequest& request) const = 0;
-  // The next hits, of an endless query one at a time, as each may cost much.
+  // The next hits: one at a time where the limit is large or there is none, as each may cost much.
   virtual bool next_nearest(ScanState& state, NearestHits& hits) const = 0;
   virtual Result<void> end_nearest(ScanState& state) const = 0;
 
