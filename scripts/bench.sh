@@ -2,8 +2,8 @@
 # Builds the benchmarks on a fresh Debian 12 (as root, for the packages), runs XTree beside all its
 # peers, in memory and on the disk, and leaves figures and plots in bench/results. Arguments go to
 # the comparison in memory: without any it takes about two hours; with --quick, a twentieth of the
-# entries, some minutes. The durable part takes about nine minutes, and one with --quick; that
-# of indexes larger than memory ten, most of which its peers need to build theirs, and half of one.
+# entries, some minutes. The durable part takes five to nine minutes, and one with --quick; that
+# of indexes larger than memory two, and half of one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
