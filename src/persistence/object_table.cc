@@ -10,8 +10,8 @@ constexpr std::uint32_t kChunks = ObjectTable::kSlots / ObjectTable::kChunkSlots
 
 std::uint64_t address_bits(const FrameHeader* frame) noexcept {
   const auto address = reinterpret_cast<std::uint64_t>(frame);
-  XTREE_DCHECK(address % kFrameAlignment == 0 && address >> (64 - kTagBits) == 0);
-  return address << kTagBits;
+  XTREE_DCHECK(address % kFrameAlignment == 0 && address >> kHandleBits == 0);
+  return address;
 }
 
 Error bad_entry(const char* text) noexcept {
@@ -42,10 +42,10 @@ ObjectTable::ObjectTable(platform::ReservedRange range)
 ObjectTable::Lookup ObjectTable::look_up(NodeId id) const noexcept {
   std::uint64_t seen = word(id);
   for (;;) {
-    if ((seen & 0xffff) != id.tag() || id.tag() == 0) return {};
+    if (tag_of(seen) != id.tag() || id.tag() == 0) return {};
     Lookup found;
     found.ended = (seen & kEnded) != 0;
-    found.frame = frame_of(seen & ~kTagAndFlags);
+    found.frame = address_in(seen);
     found.state = found.frame == nullptr ? State::cold : State::resident;
     if (!found.ended) return found;
     // A slot that was recycled meanwhile has a link where the end epoch stood. `free` stores the
@@ -83,7 +83,7 @@ NodeId ObjectTable::Allocator::allocate() noexcept {
   } else {
     if (home.next_slot() == home.end && !table_->take_chunk(shard_)) return {};
     id = name(shard_, home.take_next(), 1);
-    table_->store_word(id, id.tag());
+    table_->store_word(id, tag_word(id.tag()));
   }
   home.given.store(home.given.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   return id;
@@ -94,7 +94,7 @@ NodeId ObjectTable::reuse(unsigned shard, std::uint32_t index) noexcept {
   std::atomic_ref link(side(index));
   shards_->at[shard].free_list = static_cast<std::uint32_t>(link.load(std::memory_order_relaxed));
   link.store(0, std::memory_order_relaxed);
-  return name(shard, index, static_cast<std::uint16_t>(hot_[index]));
+  return name(shard, index, tag_of(hot_[index]));
 }
 
 bool ObjectTable::take_chunk(unsigned shard) noexcept {
@@ -120,23 +120,23 @@ void ObjectTable::begin_chunk(unsigned shard, std::uint32_t chunk) noexcept {
 }
 
 void ObjectTable::set_frame(NodeId id, FrameHeader* frame) noexcept {
-  store_word(id, address_bits(frame) | id.tag());
+  store_word(id, tag_word(id.tag()) | address_bits(frame));
 }
 
 void ObjectTable::end(NodeId id, FrameHeader* newest, std::uint64_t epoch) noexcept {
   // Relaxed: the release store of the hot word publishes it.
   std::atomic_ref(side(index(id))).store(epoch, std::memory_order_relaxed);
-  store_word(id, address_bits(newest) | kEnded | id.tag());
+  store_word(id, tag_word(id.tag()) | address_bits(newest) | kEnded);
   shards_->ended.fetch_add(1, std::memory_order_relaxed);
 }
 
 void ObjectTable::relink_ended(NodeId id, FrameHeader* newest) noexcept {
-  store_word(id, address_bits(newest) | kEnded | id.tag());
+  store_word(id, tag_word(id.tag()) | address_bits(newest) | kEnded);
 }
 
 void ObjectTable::check_life(NodeId id) noexcept {
   const std::uint64_t seen = word(id);
-  XTREE_CHECK((seen & 0xffff) == id.tag());
+  XTREE_CHECK(tag_of(seen) == id.tag());
   if ((seen & kEnded) != 0) shards_->ended.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -166,7 +166,8 @@ void ObjectTable::free(NodeId id) noexcept {
 bool ObjectTable::bump_tag(std::uint32_t index, std::uint16_t last_tag) noexcept {
   const NodeId slot = name(0, index, 0);
   if (last_tag != kLastTag) {
-    store_word(slot, last_tag + (platform::planted(platform::Plant::tag_not_bumped) ? 0u : 1u));
+    const unsigned step = platform::planted(platform::Plant::tag_not_bumped) ? 0 : 1;
+    store_word(slot, tag_word(static_cast<std::uint16_t>(last_tag + step)));
     return true;
   }
   store_word(slot, 0);
@@ -192,7 +193,7 @@ std::uint64_t ObjectTable::live() const noexcept {
 
 void ObjectTable::fill(NodeId id, FrameHeader* frame) noexcept {
   const std::uint64_t seen = word(id);
-  XTREE_CHECK((seen & ~kEnded) == id.tag());
+  XTREE_CHECK((seen & ~kEnded) == tag_word(id.tag()));
   store_word(id, address_bits(frame) | seen);
 }
 
@@ -231,7 +232,7 @@ Result<void> ObjectTable::restore(const TableEntry& entry) {
   XTREE_TRY(restore_place(id));
   Shard& home = shards_->at[id.shard()];
   if (entry.address) {
-    store_word(id, id.tag());
+    store_word(id, tag_word(id.tag()));
     set_on_disk(entry);
     home.given.store(home.given.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   } else {
@@ -270,7 +271,7 @@ std::uint32_t ObjectTable::used_end(unsigned shard, std::uint32_t chunk) const n
 NodeId ObjectTable::live_id(unsigned shard, std::uint32_t index) const noexcept {
   const std::uint64_t seen = word(name(0, index, 0));
   const std::uint64_t link = std::atomic_ref(side(index)).load(std::memory_order_relaxed);
-  const auto tag = static_cast<std::uint16_t>(seen);
+  const std::uint16_t tag = tag_of(seen);
   if (tag == 0 || (seen & kEnded) != 0 || (link & kFree) != 0) return {};
   return name(shard, index, tag);
 }

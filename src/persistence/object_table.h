@@ -28,10 +28,12 @@ namespace xtree::persistence {
 // The arrays are far apart, and each costs its own pages of memory and of page tables; so the first
 // elements of the others lie before the first hot words, where a small table has all in one page.
 //
-// A hot word is `frame << 16 | tag`. Frames are aligned to 64 bytes, so six bits of the address are
-// zero; the lowest of them, `kEnded`, marks a node that was destroyed and that older epochs may
-// still need. A word without an address belongs to a node that is only on disk, or to a free slot,
-// which holds the tag of its next life. Zero, the state of untouched memory, matches no NodeID.
+// A hot word is `tag << 48 | frame`: the tag stands where a NodeID has it, so taking the NodeID's
+// away leaves the frame's address, and anything else says that the word is of another life. Frames
+// are aligned to 64 bytes, so six bits of the address are zero; the lowest of them, `kEnded`, marks
+// a node that was destroyed and that older epochs may still need. A word without an address is of a
+// node that is only on disk, or of a free slot, which holds the tag of its next life. Zero, the
+// state of untouched memory, matches no NodeID.
 //
 // Readers call `word` and `look_up` and use a Reader at any time, from any thread, and so do those
 // who allocate and free. A node's hot and side words are changed by the writer, and by `fill`,
@@ -63,13 +65,13 @@ class ObjectTable {
   [[nodiscard]] std::uint64_t word(NodeId id) const noexcept {
     return std::atomic_ref(hot_[index(id)]).load(std::memory_order_acquire);
   }
-  // Says that the word belongs to this life of the slot and that the node was not destroyed. The
-  // frame may still be null.
+  // Says that the word belongs to this life of the slot and that the node was not destroyed.
   [[nodiscard]] static constexpr bool is_plain(std::uint64_t word, NodeId id) noexcept {
-    return (word & kTagAndFlags) == id.tag();
+    return (without_tag(word, id) & kTagAndFlags) == 0;
   }
-  [[nodiscard]] static FrameHeader* frame_of(std::uint64_t plain_word) noexcept {
-    return reinterpret_cast<FrameHeader*>(plain_word >> kTagBits);
+  // The frame of a plain word, which may still be null.
+  [[nodiscard]] static FrameHeader* frame_of(std::uint64_t plain_word, NodeId id) noexcept {
+    return reinterpret_cast<FrameHeader*>(without_tag(plain_word, id));
   }
   // What readers of nodes in memory need of the table: one word, to be passed by value.
   class Reader {
@@ -82,7 +84,7 @@ class ObjectTable {
       const std::uint64_t word = load(id);
       if (!is_plain(word, id)) [[unlikely]]
         return nullptr;
-      const FrameHeader* frame = frame_of(word);
+      const FrameHeader* frame = frame_of(word, id);
       if (frame == nullptr || frame->birth > epoch) [[unlikely]]
         return nullptr;
       return frame;
@@ -93,7 +95,7 @@ class ObjectTable {
     // prefetch of any address at all is harmless; so nothing waits for the slot but the prefetch.
     template <std::size_t lines = 1>
     void prefetch_frame(NodeId id) const noexcept {
-      const std::uintptr_t frame = load(id) >> kTagBits;  // a number: it may be no address at all
+      const std::uintptr_t frame = without_tag(load(id), id);  // a number: maybe no address
       for (std::size_t i = 0; i < lines; ++i) {
         __builtin_prefetch(reinterpret_cast<const void*>(frame + 64 * i));
       }
@@ -157,7 +159,7 @@ class ObjectTable {
   void fill(NodeId id, FrameHeader* frame) noexcept;
   // Forgets the frame of a node that has not ended and is on disk. The writer's, who holds the
   // handle's load lock.
-  void unload(NodeId id) noexcept { store_word(id, id.tag()); }
+  void unload(NodeId id) noexcept { store_word(id, tag_word(id.tag())); }
 
   // What the last checkpoint holds for the id's handle, possibly of an earlier life; its `id` is
   // zero when there is nothing.
@@ -182,7 +184,7 @@ class ObjectTable {
   // The writer's, who asks for one slot after the other, up to `slots_end`.
   [[nodiscard]] FrameHeader* newest_at(std::uint32_t index) const noexcept {
     const std::uint64_t seen = word(name(0, index, 0));
-    return (seen & kEnded) != 0 ? nullptr : frame_of(seen);
+    return (seen & kEnded) != 0 ? nullptr : address_in(seen);
   }
   [[nodiscard]] std::uint32_t slots_end() const noexcept { return chunks_end() * kChunkSlots; }
 
@@ -197,8 +199,9 @@ class ObjectTable {
   }
 
  private:
-  static constexpr std::uint64_t kEnded = std::uint64_t{1} << kTagBits;
-  static constexpr std::uint64_t kTagAndFlags = kFrameAlignment * kEnded - 1;
+  static constexpr std::uint64_t kEnded = 1;
+  static constexpr std::uint64_t kTag = ~std::uint64_t{0} << kHandleBits;
+  static constexpr std::uint64_t kTagAndFlags = kTag | (kFrameAlignment - 1);
   static constexpr std::uint64_t kFree = std::uint64_t{1} << 63;  // in a side word
   static constexpr std::uint32_t kNoSlot = 0xffffffff;
 
@@ -263,11 +266,25 @@ class ObjectTable {
 
   explicit ObjectTable(platform::ReservedRange range);
 
-  // Slots are numbered through all shards, so the low 32 bits of the handle are the place in the
-  // arrays: no branch, no directory, one shift. Every 64-bit pattern gives a place inside the
-  // reservation.
+  // Slots are numbered through all shards, so the low 32 bits of the NodeID are the place in the
+  // arrays: no branch, no directory, no operation at all. Every 64-bit pattern gives a place inside
+  // the reservation.
   [[nodiscard]] static constexpr std::uint32_t index(NodeId id) noexcept {
-    return static_cast<std::uint32_t>(id.bits >> kTagBits);
+    return static_cast<std::uint32_t>(id.bits);
+  }
+  [[nodiscard]] static constexpr std::uint16_t tag_of(std::uint64_t word) noexcept {
+    return static_cast<std::uint16_t>(word >> kHandleBits);
+  }
+  [[nodiscard]] static constexpr std::uint64_t tag_word(std::uint16_t tag) noexcept {
+    return std::uint64_t{tag} << kHandleBits;
+  }
+  // One operation on the way from the slot to the frame, which also shows what does not belong.
+  [[nodiscard]] static constexpr std::uint64_t without_tag(std::uint64_t word, NodeId id) noexcept {
+    return word ^ (id.bits & kTag);
+  }
+  // Of any word.
+  [[nodiscard]] static FrameHeader* address_in(std::uint64_t word) noexcept {
+    return reinterpret_cast<FrameHeader*>(word & ~kTagAndFlags);
   }
   [[nodiscard]] static constexpr NodeId name(unsigned shard, std::uint32_t index,
                                              std::uint16_t tag) noexcept {

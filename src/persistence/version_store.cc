@@ -90,7 +90,7 @@ Lead ReadView::look_up(const FrameHeader* parent, std::size_t child, std::uint64
   }
   const std::uint64_t word = store_->table_.word(id);
   if (!ObjectTable::is_plain(word, id)) return Lead(id);
-  const FrameHeader* frame = ObjectTable::frame_of(word);
+  const FrameHeader* frame = ObjectTable::frame_of(word, id);
   if (frame == nullptr) return Lead(id);
   if (link == kUnknownLink) fill_link(parent, child, frame);
   return Lead(frame);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -53,16 +54,19 @@ class Lead {
   Lead() = default;  // of no value, in arrays
   explicit Lead(const FrameHeader* frame) noexcept
       : bits_(reinterpret_cast<std::uintptr_t>(frame)) {}
-  explicit Lead(NodeId id) noexcept : bits_(id.bits | kIsId) {}
+  explicit Lead(NodeId id) noexcept : bits_(std::rotl(id.bits, kTurn) | kIsId) {}
 
   [[nodiscard]] bool is_id() const noexcept { return (bits_ & kIsId) != 0; }
-  [[nodiscard]] NodeId id() const noexcept { return NodeId{bits_ & ~kIsId}; }
+  [[nodiscard]] NodeId id() const noexcept { return NodeId{std::rotr(bits_ & ~kIsId, kTurn)}; }
   [[nodiscard]] const FrameHeader* frame() const noexcept { return frame_at(bits_); }
 
  private:
-  // Set in no address, as the object table's words have 48 bits for one, and in no NodeID.
-  static constexpr std::uint64_t kIsId = std::uint64_t{1} << 57;
-  static_assert(ObjectTable::kSlots << kTagBits <= kIsId && kTagBits + kSlotBits > 57);
+  // Set in no address of a frame; and a NodeID turned by half has a bit of its slot there, in which
+  // no slot of this build has a one.
+  static constexpr std::uint64_t kIsId = 1;
+  static constexpr int kTurn = 32;
+  static_assert(kFrameAlignment > kIsId && ObjectTable::kSlots <= std::uint64_t{1} << kTurn &&
+                kSlotBits > kTurn);
   std::uint64_t bits_;
 };
 

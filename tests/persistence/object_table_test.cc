@@ -50,7 +50,7 @@ TEST_F(ObjectTableTest, GivesEveryHandleOfEveryShardASlotOfItsOwn) {
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const std::uint64_t word = table_->word(ids[i]);
     ASSERT_TRUE(ObjectTable::is_plain(word, ids[i]));
-    ASSERT_EQ(ObjectTable::frame_of(word), fake_frame(i));
+    ASSERT_EQ(ObjectTable::frame_of(word, ids[i]), fake_frame(i));
   }
 }
 
