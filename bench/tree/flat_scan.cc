@@ -1,7 +1,13 @@
 #include "tree/flat_scan.h"
 
 #if defined(__x86_64__)
+#pragma GCC diagnostic push
+#if !defined(__clang__)
+// gcc 12 says it of registers that its AVX-512 intrinsics leave undefined on purpose (GCC 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
+#pragma GCC diagnostic pop
 #endif
 
 namespace bench {
@@ -93,6 +99,43 @@ struct Sums {
 }  // namespace avx2
 #if defined(__clang__)
 #pragma clang attribute pop
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,bmi,bmi2,popcnt"))), \
+                             apply_to = function)
+#else
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,bmi,bmi2,popcnt")
+#endif
+namespace avx512 {
+namespace {
+
+inline unsigned lanes_within(const double* row, double low, double high) {
+  const __m512d values = _mm512_load_pd(row);
+  const __mmask8 above = _mm512_cmp_pd_mask(values, _mm512_set1_pd(low), _CMP_GE_OQ);
+  return _mm512_mask_cmp_pd_mask(above, values, _mm512_set1_pd(high), _CMP_LE_OQ);
+}
+
+struct Sums {
+  __m512d all;
+
+  Sums() : all(_mm512_setzero_pd()) {}
+
+  void add_square(const double* row, double target) {
+    const __m512d gap = _mm512_sub_pd(_mm512_load_pd(row), _mm512_set1_pd(target));
+    all = _mm512_add_pd(all, _mm512_mul_pd(gap, gap));
+  }
+  [[nodiscard]] bool any_at_most(double bound) const {
+    return _mm512_cmp_pd_mask(all, _mm512_set1_pd(bound), _CMP_LE_OQ) != 0;
+  }
+  void store(double* distances) const { _mm512_store_pd(distances, all); }
+};
+
+#include "tree/flat_scan.inc"
+
+}  // namespace
+}  // namespace avx512
+#if defined(__clang__)
+#pragma clang attribute pop
 #else
 #pragma GCC pop_options
 #endif
@@ -100,6 +143,10 @@ struct Sums {
 
 FlatScanKernels flat_scan_kernels() {
 #if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("bmi2")) {
+    return {avx512::scan_window, avx512::scan_distances};
+  }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) {
     return {avx2::scan_window, avx2::scan_distances};
   }

@@ -9,6 +9,7 @@ namespace xtree::index {
 enum class Isa : std::uint8_t {
   baseline,  // what every processor of the target has
   avx2,      // x86-64 with AVX2, BMI and POPCNT
+  avx512,    // that, and AVX-512 with its F, BW, DQ and VL parts
 };
 
 // Whether this processor, and this build, can run kernels of the instruction set.
@@ -18,12 +19,18 @@ enum class Isa : std::uint8_t {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
            __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
   }
+  if (isa == Isa::avx512) {
+    return isa_supported(Isa::avx2) && __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
+  }
 #endif
   return isa == Isa::baseline;
 }
 
 // The fastest that this processor can run.
 [[nodiscard]] inline Isa best_isa() noexcept {
+  if (isa_supported(Isa::avx512)) return Isa::avx512;
   return isa_supported(Isa::avx2) ? Isa::avx2 : Isa::baseline;
 }
 

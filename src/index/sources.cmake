@@ -21,6 +21,9 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/index/repair.cc
   ${PROJECT_SOURCE_DIR}/src/index/salvaged_database.cc
   ${PROJECT_SOURCE_DIR}/src/index/search_kernels.cc
+  ${PROJECT_SOURCE_DIR}/src/index/search_kernels_avx2.cc
+  ${PROJECT_SOURCE_DIR}/src/index/search_kernels_avx512.cc
+  ${PROJECT_SOURCE_DIR}/src/index/search_kernels_baseline.cc
   ${PROJECT_SOURCE_DIR}/src/index/spatial_order.cc
   ${PROJECT_SOURCE_DIR}/src/index/split.cc
   ${PROJECT_SOURCE_DIR}/src/index/verify_deep.cc
@@ -28,9 +31,15 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/index/warm_up.cc
   ${PROJECT_SOURCE_DIR}/src/index/write_kernels.cc)
 
+# Every instruction set rounds each operation (simd.h).
+target_compile_options(xtree PRIVATE -ffp-contract=off)
+
 # Kernels look at whole blocks, also at lanes that the writer is just filling and that they mask off
 # (growth.h). For the thread sanitizer that is a race.
 if(XTREE_SANITIZE MATCHES "thread")
-  set_source_files_properties(${PROJECT_SOURCE_DIR}/src/index/search_kernels.cc
+  set_source_files_properties(
+    ${PROJECT_SOURCE_DIR}/src/index/search_kernels_avx2.cc
+    ${PROJECT_SOURCE_DIR}/src/index/search_kernels_avx512.cc
+    ${PROJECT_SOURCE_DIR}/src/index/search_kernels_baseline.cc
     PROPERTIES COMPILE_OPTIONS -fno-sanitize=thread)
 endif()

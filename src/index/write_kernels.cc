@@ -52,7 +52,7 @@ template <class Scalar>
 const WriteKernels<Scalar>& write_kernels(const Layout& layout, Isa isa) noexcept {
   XTREE_CHECK(isa_supported(isa));
 #if XTREE_HAS_AVX2
-  if (isa == Isa::avx2) return avx2::table_for<Scalar>(layout);
+  if (isa != Isa::baseline) return avx2::table_for<Scalar>(layout);
 #endif
   return baseline::table_for<Scalar>(layout);
 }

@@ -135,10 +135,9 @@ class Rule {
 void expect_rule(const Layout& layout, const Node& node, const Boxes& children,
                  const FloatBox& box) {
   const Choice wanted = Rule(children, layout.dimensions).choose(box);
-  for (const Isa isa : kAllIsas) {
-    if (!isa_supported(isa)) continue;
+  for (const Isa isa : supported_isas()) {
     const Choice choice = write_kernels<double>(layout, isa).choose(node, layout, box);
-    ASSERT_EQ(choice.index, wanted.index) << (isa == Isa::baseline ? "baseline" : "avx2");
+    ASSERT_EQ(choice.index, wanted.index) << name_of(isa);
     ASSERT_EQ(choice.covers, wanted.covers);
   }
 }

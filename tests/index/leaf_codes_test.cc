@@ -19,11 +19,10 @@ template <class F>
 void for_all_codes(F f) {
   for (const int dimensions : kAllDimensions) {
     for (const bool points : {false, true}) {
-      for (const Isa isa : kAllIsas) {
-        if (!isa_supported(isa)) continue;
+      for (const Isa isa : supported_isas()) {
         SCOPED_TRACE(testing::Message()
                      << dimensions << " dimensions" << (points ? ", points" : "")
-                     << (isa == Isa::baseline ? ", baseline" : ", avx2"));
+                     << ", " << name_of(isa));
         const Layout floats(schema_of(dimensions, false, points));
         if (!floats.has_codes()) continue;
         f.template operator()<float>(floats, isa);

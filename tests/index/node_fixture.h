@@ -11,13 +11,12 @@
 #include <span>
 #include <vector>
 
+#include "index/isas.h"
 #include "index/node_access.h"
 #include "index/write_kernels.h"
 #include "support/random.h"
 
 namespace xtree::index {
-
-inline constexpr Isa kAllIsas[] = {Isa::baseline, Isa::avx2};
 
 // Dimensions with kernels of their own, and without.
 inline constexpr int kAllDimensions[] = {1, 2, 3, 4, 5, 6, 8, 12, 16, 19, 32};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "index/bulk_load.h"
+#include "index/isas.h"
 #include "index/memory_store.h"
 #include "index/nearest.h"
 #include "index/scan.h"
@@ -45,12 +46,6 @@ void for_all_schemas(F f) {
   dimension.template operator()<8>();
   dimension.template operator()<16>();
   dimension.template operator()<32>();
-}
-
-inline std::vector<Isa> supported_isas() {
-  std::vector<Isa> isas{Isa::baseline};
-  if (isa_supported(Isa::avx2)) isas.push_back(Isa::avx2);
-  return isas;
 }
 
 enum class Build { bulk, inserts };

@@ -60,6 +60,13 @@ XTREE_SIMD_PROBE
 }
 XTREE_END_AVX2
 #endif
+#if XTREE_HAS_AVX512
+XTREE_BEGIN_AVX512
+namespace avx512 {
+XTREE_SIMD_PROBE
+}
+XTREE_END_AVX512
+#endif
 
 namespace {
 
@@ -146,6 +153,17 @@ TEST(Simd, Avx2DoesInEachLaneWhatScalarsDo) {
   check_not_a_number<float>(&avx2::probe<float>);
   check_not_a_number<double>(&avx2::probe<double>);
   check_widen(&avx2::widen_probe);
+}
+#endif
+
+#if XTREE_HAS_AVX512
+TEST(Simd, Avx512DoesInEachLaneWhatScalarsDo) {
+  if (!isa_supported(Isa::avx512)) GTEST_SKIP() << "this processor has no AVX-512";
+  check_lanes<float>(&avx512::probe<float>);
+  check_lanes<double>(&avx512::probe<double>);
+  check_not_a_number<float>(&avx512::probe<float>);
+  check_not_a_number<double>(&avx512::probe<double>);
+  check_widen(&avx512::widen_probe);
 }
 #endif
 

@@ -118,9 +118,8 @@ void check_leaf(const Layout& layout, const Geometries<Scalar>& entries, std::si
     rule.set_newest(0, 0);
     cut = rule.best_of_all(min_fill);
   }
-  for (const Isa isa : kAllIsas) {
-    if (!isa_supported(isa)) continue;
-    SCOPED_TRACE(isa == Isa::baseline ? "baseline" : "avx2");
+  for (const Isa isa : supported_isas()) {
+    SCOPED_TRACE(name_of(isa));
     Splitter<Scalar> splitter(layout, write_kernels<Scalar>(layout, isa));
     const Outcome outcome = split_leaf(splitter, layout, entries, first);
     ASSERT_NO_FATAL_FAILURE(expect_partition(outcome, entries.size(), fewest));
@@ -134,9 +133,8 @@ void check_directory(const Layout& layout, const std::vector<FloatBox>& boxes, s
   Geometries<float> plain;
   for (const FloatBox& box : boxes) plain.emplace_back(box.at, box.at + 2 * layout.dimensions);
   const SplitRule::Cut cut = SplitRule(plain, layout.dimensions).best_of_all(min_fill);
-  for (const Isa isa : kAllIsas) {
-    if (!isa_supported(isa)) continue;
-    SCOPED_TRACE(isa == Isa::baseline ? "baseline" : "avx2");
+  for (const Isa isa : supported_isas()) {
+    SCOPED_TRACE(name_of(isa));
     Splitter<double> splitter(layout, write_kernels<double>(layout, isa));
     const Outcome outcome = split_directory(splitter, layout, boxes, first);
     ASSERT_NO_FATAL_FAILURE(expect_partition(outcome, boxes.size(), min_fill));

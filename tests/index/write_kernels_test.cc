@@ -21,11 +21,10 @@ void for_all_kernels(F f) {
     for (const int dimensions : kAllDimensions) {
       for (const bool points : {false, true}) {
         const Layout layout(schema_of(dimensions, sizeof(Scalar) == 8, points));
-        for (const Isa isa : kAllIsas) {
-          if (!isa_supported(isa)) continue;
+        for (const Isa isa : supported_isas()) {
           SCOPED_TRACE(testing::Message() << dimensions << " dimensions of " << sizeof(Scalar)
                                           << " bytes, " << (points ? "points" : "boxes")
-                                          << (isa == Isa::baseline ? ", baseline" : ", avx2"));
+                                          << ", " << name_of(isa));
           f.template operator()<Scalar>(layout, write_kernels<Scalar>(layout, isa));
           if (testing::Test::HasFatalFailure()) return;
         }
