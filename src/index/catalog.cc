@@ -76,7 +76,7 @@ std::size_t inserts_alike(OperationReader& reader, const Operation& first) noexc
 
 // Why a change failed: the node that could not be read rather than the tree's word for it.
 Error Catalog::cause_of(const Error& error) const {
-  return failure_.error_or(store_->edit_failure().error_or(error));
+  return context_.error_or(store_->edit_failure().error_or(error));
 }
 
 Error Catalog::no_memory() const {
@@ -85,7 +85,7 @@ Error Catalog::no_memory() const {
 }
 
 DurableStore Catalog::writer_store(DurableTree& tree) noexcept {
-  return DurableStore(*store_, store_->newest(failure_), tree.definition.owner(), tree.trail);
+  return DurableStore(*store_, store_->newest(context_), tree.definition.owner(), tree.trail);
 }
 
 // Roots and the like are small, and read at every open.
@@ -104,7 +104,7 @@ Result<void> Catalog::attach(persistence::VersionStore& store, NodeId catalog) {
 }
 
 Result<void> Catalog::load() {
-  const ReadView view = store_->newest(failure_);
+  const ReadView view = store_->newest(context_);
   auto catalog = read_catalog(view, catalog_);
   if (!catalog) return catalog.error();
   next_number_ = catalog->next_number;
@@ -279,7 +279,7 @@ void Catalog::forget_value(std::string_view name, std::string_view value) noexce
 
 void Catalog::cut() noexcept {
   lost_bytes_before_cut_ += std::exchange(lost_bytes_, 0);
-  const ReadView view = store_->newest(failure_);
+  const ReadView view = store_->newest(context_);
   for (const auto& [number, tree] : trees_) {
     if (!std::exchange(tree->root_grown, false)) continue;
     complete_root_image(const_cast<FrameHeader&>(*view.resident(tree->definition.root)));

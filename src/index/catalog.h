@@ -110,7 +110,7 @@ class Catalog final : public persistence::Applier {
   Error no_memory() const;
 
   persistence::VersionStore* store_ = nullptr;
-  mutable persistence::ReadFailure failure_;
+  mutable persistence::ReadContext context_;
   persistence::NodeId catalog_;
   persistence::NodeId values_id_;
   std::uint32_t next_number_ = 1;

@@ -33,9 +33,9 @@ class SnapshotCore {
 
   [[nodiscard]] const DatabaseCore& database() const noexcept { return *database_; }
   [[nodiscard]] std::uint64_t epoch() const noexcept { return pin_.epoch(); }
-  // No guard when the snapshot has ended, or was none, or all readers' places are taken; `failure`
+  // No guard when the snapshot has ended, or was none, or all readers' places are taken; `context`
   // then says why.
-  [[nodiscard]] persistence::ReadGuard enter(persistence::ReadFailure& failure) const;
+  [[nodiscard]] persistence::ReadGuard enter(persistence::ReadContext& context) const;
 
  private:
   std::shared_ptr<const DatabaseCore> owner_;
@@ -45,14 +45,14 @@ class SnapshotCore {
 };
 
 // A reader that has entered: the guard keeps its epoch readable and its frames in place for as long
-// as the reader lives, and `failure` keeps what went wrong.
+// as the reader lives, and the context keeps what went wrong.
 class Reader {
  public:
   // Enters as DatabaseCore::enter does.
   Reader(const DatabaseCore& database, const SnapshotCore* snapshot);
 
   [[nodiscard]] const persistence::ReadView& view() const noexcept { return view_; }
-  [[nodiscard]] Result<void> status() const { return failure_.status(); }
+  [[nodiscard]] Result<void> status() const { return context_.status(); }
   // False when the snapshot has ended or all readers' places are taken; nothing may be read then,
   // and `status` says so.
   [[nodiscard]] bool has_entered() const noexcept { return static_cast<bool>(guard_); }
@@ -61,7 +61,7 @@ class Reader {
   void renew(const DatabaseCore& database);
 
  private:
-  persistence::ReadFailure failure_;
+  persistence::ReadContext context_;
   persistence::ReadGuard guard_;
   persistence::ReadView view_;
 };
@@ -110,9 +110,9 @@ class DatabaseCore : public std::enable_shared_from_this<DatabaseCore> {
   [[nodiscard]] persistence::VersionStore& store() const noexcept { return *recovered_.store; }
   // Enters at the snapshot's epoch, or at the newest published one when it is null.
   [[nodiscard]] persistence::ReadGuard enter(const SnapshotCore* snapshot,
-                                             persistence::ReadFailure& failure) const {
+                                             persistence::ReadContext& context) const {
     if (store().is_crowded()) [[unlikely]] trim_cache();
-    return snapshot == nullptr ? store().enter() : snapshot->enter(failure);
+    return snapshot == nullptr ? store().enter() : snapshot->enter(context);
   }
   // Evicts nodes when they take too much memory, unless a writer is under way, who will.
   void trim_cache() const;
@@ -151,26 +151,26 @@ inline void Reader::renew(const DatabaseCore& database) {
   database.trim_cache();
 }
 
-inline persistence::ReadGuard SnapshotCore::enter(persistence::ReadFailure& failure) const {
+inline persistence::ReadGuard SnapshotCore::enter(persistence::ReadContext& context) const {
   if (refusal_) [[unlikely]] {
-    failure.set(*refusal_);
+    context.set(*refusal_);
     return {};
   }
   persistence::ReadGuard guard = database_->store().enter(pin_);
   if (!guard && pin_.has_ended()) [[unlikely]] {
-    failure.set(Error(ErrorCode::limit_exceeded, "snapshot",
+    context.set(Error(ErrorCode::limit_exceeded, "snapshot",
                       "it was open for longer than max_snapshot_age_ms, and has ended"));
   }
   return guard;
 }
 
 inline Reader::Reader(const DatabaseCore& database, const SnapshotCore* snapshot)
-    : guard_(database.enter(snapshot, failure_)),
-      view_(database.store().view(guard_, failure_)) {
+    : guard_(database.enter(snapshot, context_)),
+      view_(database.store().view(guard_, context_)) {
   if (guard_) [[likely]]
     return;
   // Unless the snapshot has said why.
-  failure_.set(Error(ErrorCode::limit_exceeded, "readers", "too many queries are under way"));
+  context_.set(Error(ErrorCode::limit_exceeded, "readers", "too many queries are under way"));
 }
 
 }  // namespace xtree::detail

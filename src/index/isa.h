@@ -9,7 +9,7 @@ namespace xtree::index {
 enum class Isa : std::uint8_t {
   baseline,  // what every processor of the target has
   avx2,      // x86-64 with AVX2, BMI and POPCNT
-  avx512,    // that, and AVX-512 with its F, BW, DQ and VL parts
+  avx512,    // that, and AVX-512 with its F, BW, DQ, VL and VBMI2 parts
 };
 
 // Whether this processor, and this build, can run kernels of the instruction set.
@@ -20,9 +20,10 @@ enum class Isa : std::uint8_t {
            __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
   }
   if (isa == Isa::avx512) {
+    // VBMI2 is not used: processors without it run slower for a while behind registers of 64 bytes.
     return isa_supported(Isa::avx2) && __builtin_cpu_supports("avx512f") &&
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl");
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi2");
   }
 #endif
   return isa == Isa::baseline;

@@ -73,7 +73,11 @@ inline void complete_root_image(persistence::FrameHeader& frame) noexcept {
 [[nodiscard]] inline Root root_at(const persistence::FrameHeader& frame,
                                   std::uint64_t epoch) noexcept {
   const Root& held = root_content(frame).root;
-  Root root{.node = held.node, .entries = 0, .height = held.height, .reserved = 0};
+  // `reserved` too, as it makes one store: what is stored in halves is late when loaded as a whole.
+  Root root{.node = held.node,
+            .entries = 0,
+            .height = held.height,
+            .reserved = held.reserved};
   if (frame.front.stamps == 0) {
     root.entries = held.entries;
     return root;

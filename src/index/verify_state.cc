@@ -10,7 +10,7 @@ namespace xtree::index {
 namespace {
 
 using persistence::NodeId;
-using persistence::ReadFailure;
+using persistence::ReadContext;
 
 class StateVerifier {
  public:
@@ -40,26 +40,26 @@ class StateVerifier {
   }
 
  private:
-  [[nodiscard]] persistence::ReadView view(ReadFailure& failure) const noexcept {
-    return store_.view(guard_, failure);
+  [[nodiscard]] persistence::ReadView view(ReadContext& context) const noexcept {
+    return store_.view(guard_, context);
   }
   void reach(std::uint64_t id) { twice_ = !reached_.insert(id).second || twice_; }
 
   Result<std::vector<IndexDefinition>> read_objects() {
-    ReadFailure failure;
-    XTREE_TRY(Catalog::visit_objects(view(failure), catalog_, [&](NodeId id) { reach(id.bits); }));
-    return Catalog::read_indexes(view(failure), catalog_);
+    ReadContext context;
+    XTREE_TRY(Catalog::visit_objects(view(context), catalog_, [&](NodeId id) { reach(id.bits); }));
+    return Catalog::read_indexes(view(context), catalog_);
   }
 
   Result<void> verify(const IndexDefinition& definition) {
-    ReadFailure failure;
-    const auto root = Catalog::read_root(view(failure), definition.root);
+    ReadContext context;
+    const auto root = Catalog::read_root(view(context), definition.root);
     if (!root) return root.error();
     const auto engine = make_engine<DurableStore>(definition.schema);
     IndexStats stats;
-    const auto verified = engine->verify(DurableView(view(failure)), *root, definition.owner(),
+    const auto verified = engine->verify(DurableView(view(context)), *root, definition.owner(),
                                          stats, [&](Ref ref) { reach(ref); });
-    XTREE_TRY(failure.status());
+    XTREE_TRY(context.status());
     entries_ += stats.entries;
     return verified;
   }

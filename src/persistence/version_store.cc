@@ -66,16 +66,16 @@ Result<const FrameHeader*> VersionStore::find(NodeId id, std::uint64_t epoch) co
 }
 
 const FrameHeader* VersionStore::find_slowly(NodeId id, std::uint64_t epoch,
-                                             ReadFailure& failure) const noexcept {
+                                             ReadContext& context) const noexcept {
   const Result<const FrameHeader*> found = find(id, epoch);
   if (!found) {
-    failure.set(found.error());
+    context.set(found.error());
     return nullptr;
   }
   if (*found == nullptr) {
     char place[40];
     std::snprintf(place, sizeof place, "node %016" PRIx64, id.bits);
-    failure.set(Error(ErrorCode::corruption, place, "a reference to a node that does not exist"));
+    context.set(Error(ErrorCode::corruption, place, "a reference to a node that does not exist"));
   }
   return *found;
 }
@@ -88,7 +88,7 @@ Lead ReadView::look_up(const FrameHeader* parent, std::size_t child, std::uint64
     warm_link(parent, child, link);
     return Lead(frame_at(link & ~kCoolLink));
   }
-  const std::uint64_t word = store_->table_.word(id);
+  const std::uint64_t word = store().table_.word(id);
   if (!ObjectTable::is_plain(word, id)) return Lead(id);
   const FrameHeader* frame = ObjectTable::frame_of(word, id);
   if (frame == nullptr) return Lead(id);
@@ -97,8 +97,8 @@ Lead ReadView::look_up(const FrameHeader* parent, std::size_t child, std::uint64
 }
 
 void ReadView::load_ahead(std::span<const NodeId> ids) const noexcept {
-  store_->loader_.load_ahead(ids);
-  store_->note_load();
+  store().loader_.load_ahead(ids);
+  store().note_load();
 }
 
 // The newest version is not what this reader sees, or it is not known where it is.

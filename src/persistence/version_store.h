@@ -30,7 +30,7 @@ namespace xtree::persistence {
 
 class VersionStore;
 
-// The first error that a reader met. It belongs to one reader.
+// The first error that a reader, or the writer, met.
 class ReadFailure {
  public:
   void set(const Error& error) noexcept {
@@ -45,6 +45,12 @@ class ReadFailure {
 
  private:
   std::optional<Error> error_;
+};
+
+// What belongs to one reader: where it reads, and the first error that it met.
+class ReadContext : public ReadFailure {
+  friend class ReadView;
+  const VersionStore* store_ = nullptr;
 };
 
 // Where a child can be found later: the frame that its parent's link or its slot led to, or else
@@ -70,15 +76,16 @@ class Lead {
   std::uint64_t bits_;
 };
 
-// What a reader sees at one epoch: four words, to be passed by value. Its ReadGuard and its
-// ReadFailure outlive it.
+// What a reader sees at one epoch: two words, to be passed by value, in registers: what is copied
+// through memory just behind the stores of its words waits for them. Its ReadGuard and its
+// ReadContext outlive it.
 class ReadView {
  public:
-  // The node's version at this epoch; null when it cannot be read, and the failure then says why.
+  // The node's version at this epoch; null when it cannot be read, and the context then says why.
   [[nodiscard]] const FrameHeader* version(NodeId id) const noexcept;
   // The same if it takes one look at the slot; null when it takes more.
   [[nodiscard]] const FrameHeader* resident(NodeId id) const noexcept {
-    return slots_.resident(id, epoch_);
+    return slots().resident(id, epoch_);
   }
   // The same for a node that need not exist at this epoch; then it is null, and no failure.
   [[nodiscard]] Result<const FrameHeader*> find(NodeId id) const noexcept;
@@ -110,34 +117,34 @@ class ReadView {
   // Starts to bring the first lines of the node's newest version near.
   template <std::size_t lines>
   void prefetch(NodeId id) const noexcept {
-    slots_.prefetch_frame<lines>(id);
+    slots().prefetch_frame<lines>(id);
   }
   [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
   // Whether it is the writer's own, of everything so far.
   [[nodiscard]] bool is_writers() const noexcept { return epoch_ == kNewest; }
   // The error that made `version` return null, or `other` when there was none.
   [[nodiscard]] Error error_or(const Error& other) const noexcept {
-    return failure_->error_or(other);
+    return context_->error_or(other);
   }
 
  private:
   friend class VersionStore;
-  ReadView(const VersionStore& store, ObjectTable::Reader slots, std::uint64_t epoch,
-           ReadFailure& failure) noexcept
-      : slots_(slots),
-        store_(&store),
-        epoch_(epoch),
-        failure_(&failure) {}
+  ReadView(const VersionStore& store, std::uint64_t epoch, ReadContext& context) noexcept
+      : context_(&context),
+        epoch_(epoch) {
+    context.store_ = &store;
+  }
 
   static constexpr std::uint64_t kNewest = std::numeric_limits<std::uint64_t>::max();
   [[nodiscard]] Lead look_up(const FrameHeader* parent, std::size_t child, std::uint64_t link,
                              NodeId id) const noexcept;
   [[nodiscard]] const FrameHeader* follow(Lead lead) const noexcept;
 
-  ObjectTable::Reader slots_;
-  const VersionStore* store_;
+  [[nodiscard]] const VersionStore& store() const noexcept { return *context_->store_; }
+  [[nodiscard]] ObjectTable::Reader slots() const noexcept;
+
+  ReadContext* context_;
   std::uint64_t epoch_;
-  ReadFailure* failure_;
 };
 
 // The state of one epoch, held for a checkpoint.
@@ -170,8 +177,8 @@ struct VersionCounts {
 // A reader enters with a ReadGuard and looks at nodes through a ReadView:
 //
 //   const ReadGuard guard = store.enter();
-//   ReadFailure failure;
-//   const ReadView view = store.view(guard, failure);
+//   ReadContext context;
+//   const ReadView view = store.view(guard, context);
 //   if (const FrameHeader* frame = view.version(id)) ...
 //
 // What it finds is complete, belongs to that life of the node, and stays as it is while the guard,
@@ -209,8 +216,8 @@ class VersionStore {
   [[nodiscard]] ReadGuard enter(const SnapshotPin& snapshot) const noexcept {
     return epochs_->enter(snapshot);
   }
-  [[nodiscard]] ReadView view(const ReadGuard& guard, ReadFailure& failure) const noexcept {
-    return ReadView(*this, table_.reader(), guard.epoch(), failure);
+  [[nodiscard]] ReadView view(const ReadGuard& guard, ReadContext& context) const noexcept {
+    return ReadView(*this, guard.epoch(), context);
   }
   // The node's version at an epoch that the caller has entered, or null when it did not exist then
   // or does not exist any more; an error when it exists and cannot be read.
@@ -237,8 +244,8 @@ class VersionStore {
   // may call it, in order, if what the writer did for that epoch happens before the call.
   void publish(std::uint64_t epoch) noexcept;
   // What the writer itself sees, now and later: every change so far.
-  [[nodiscard]] ReadView newest(ReadFailure& failure) const noexcept {
-    return ReadView(*this, table_.reader(), ReadView::kNewest, failure);
+  [[nodiscard]] ReadView newest(ReadContext& context) const noexcept {
+    return ReadView(*this, ReadView::kNewest, context);
   }
 
   // As index/store.h says of the functions of these names. A frame may be changed in place until
@@ -357,7 +364,7 @@ class VersionStore {
   static constexpr std::size_t kBytesPerNote = 256;
 
   [[nodiscard]] const FrameHeader* find_slowly(NodeId id, std::uint64_t epoch,
-                                               ReadFailure& failure) const noexcept;
+                                               ReadContext& context) const noexcept;
   void check_epoch_is_running() const noexcept;
   [[nodiscard]] FrameHeader* newest_frame(NodeId id) noexcept;
   [[nodiscard]] FrameFront front_for(const FrameHeader& version) const noexcept;
@@ -406,15 +413,17 @@ class VersionStore {
   std::atomic<std::size_t> changed_bytes_ = 0;
 };
 
+inline ObjectTable::Reader ReadView::slots() const noexcept { return store().table_.reader(); }
+
 inline const FrameHeader* ReadView::version(NodeId id) const noexcept {
   const FrameHeader* frame = resident(id);
-  return frame != nullptr ? frame : store_->find_slowly(id, epoch_, *failure_);
+  return frame != nullptr ? frame : store().find_slowly(id, epoch_, *context_);
 }
 
 inline Result<const FrameHeader*> ReadView::find(NodeId id) const noexcept {
   const FrameHeader* frame = resident(id);
   if (frame != nullptr) return frame;
-  return store_->find(id, epoch_);
+  return store().find(id, epoch_);
 }
 
 }  // namespace xtree::persistence

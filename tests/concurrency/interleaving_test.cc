@@ -209,8 +209,8 @@ TEST(Interleaving, AStaleIdNeverResolves) {
       } else {
         ASSERT_TRUE(*found != nullptr && says(*found, 1));
       }
-      ReadFailure failure;
-      const FrameHeader* resident = scene.store->view(guard, failure).resident(scene.id);
+      ReadContext context;
+      const FrameHeader* resident = scene.store->view(guard, context).resident(scene.id);
       ASSERT_TRUE(resident == nullptr || guard.epoch() < scene.ended);
     };
     return std::vector<Steps>{{ask, ask, ask},

@@ -63,7 +63,7 @@ struct Family {
     return NodeId{frame->node_id};
   }
   const FrameHeader* newest(NodeId id) {
-    return store->newest(failure).version(id);
+    return store->newest(context).version(id);
   }
   void edit_child_without_link() {
     fill(store->edit(child), store->epoch());
@@ -93,7 +93,7 @@ struct Family {
     publish();
     store->collect();
   }
-  ReadView view(const ReadGuard& guard) { return store->view(guard, failure); }
+  ReadView view(const ReadGuard& guard) { return store->view(guard, context); }
   Lead lead(const ReadView& view, const FrameHeader* frame) {
     return view.lead(frame, 0, [&] { return child; });
   }
@@ -102,7 +102,7 @@ struct Family {
   static constexpr std::uint64_t kParents = 7777;
   MemorySource source;
   std::unique_ptr<VersionStore> store;
-  ReadFailure failure;
+  ReadContext context;
   NodeId parent;
   NodeId child;
   std::vector<std::uint64_t> edits{1};  // of the child

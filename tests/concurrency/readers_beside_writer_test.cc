@@ -80,10 +80,10 @@ class Scene {
   }
 
   void check(const ReadGuard& guard) {
-    ReadFailure failure;
-    const ReadView view = store_->view(guard, failure);
+    ReadContext context;
+    const ReadView view = store_->view(guard, context);
     const auto* root = reinterpret_cast<const Root*>(view.version(root_));
-    ASSERT_NE(root, nullptr) << failure.status().error().message();
+    ASSERT_NE(root, nullptr) << context.status().error().message();
     ASSERT_LE(root->header.birth, guard.epoch());
     std::uint64_t sum = 0;
     for (const std::uint64_t leaf : root->leaves) view.prefetch<1>(NodeId{leaf});
@@ -91,7 +91,7 @@ class Scene {
       const std::uint64_t leaf = root->leaves[n];
       const Lead lead = view.lead(&root->header, n, [&] { return NodeId{leaf}; });
       const FrameHeader* frame = view.version(lead);
-      ASSERT_NE(frame, nullptr) << failure.status().error().message();
+      ASSERT_NE(frame, nullptr) << context.status().error().message();
       ASSERT_EQ(frame, view.version(NodeId{leaf}));
       ASSERT_EQ(frame->node_id, leaf);
       ASSERT_LE(frame->birth, guard.epoch());
@@ -132,9 +132,9 @@ class Scene {
     EXPECT_EQ(counts.versions_held, 0u);
     EXPECT_EQ(counts.waiting_bytes, 0u);
     std::uint64_t bytes = 0;
-    ReadFailure failure;
+    ReadContext context;
     store_->for_each_live(
-        [&](NodeId id) { bytes += frame_bytes(*store_->newest(failure).version(id)); });
+        [&](NodeId id) { bytes += frame_bytes(*store_->newest(context).version(id)); });
     EXPECT_EQ(store_->counts().resident_bytes, bytes);
   }
 
@@ -143,8 +143,8 @@ class Scene {
  private:
   // Two leaves get each other's value.
   void exchange_values(test::Random& random) {
-    ReadFailure failure;
-    const auto* root = reinterpret_cast<const Root*>(store_->newest(failure).version(root_));
+    ReadContext context;
+    const auto* root = reinterpret_cast<const Root*>(store_->newest(context).version(root_));
     ASSERT_NE(root, nullptr);
     const std::size_t places[] = {random.below(kLeaves), random.below(kLeaves)};
     FrameHeader* frames[2];
@@ -163,8 +163,8 @@ class Scene {
     const std::uint64_t value = random.below(1000);
     if (random.one_in(3)) {
       // The value is only known to who has read the node.
-      ReadFailure failure;
-      const FrameHeader* old = store_->newest(failure).version(NodeId{leaf});
+      ReadContext context;
+      const FrameHeader* old = store_->newest(context).version(NodeId{leaf});
       ASSERT_NE(old, nullptr);
       root.sum += value - value_of(old);
       store_->destroy(NodeId{leaf});
@@ -264,8 +264,8 @@ TEST(ReadersBesideWriter, LoadEveryNodeOnceWhenManyAskForIt) {
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       const ReadGuard guard = store.enter(before);
-      ReadFailure failure;
-      const ReadView view = store.view(guard, failure);
+      ReadContext context;
+      const ReadView view = store.view(guard, context);
       for (std::uint64_t n = 0; n < kNodes; ++n) {
         const FrameHeader* frame = view.version(entries[n].id);
         ASSERT_NE(frame, nullptr);

@@ -19,7 +19,7 @@ namespace xtree::index {
 namespace {
 
 using persistence::NodeId;
-using persistence::ReadFailure;
+using persistence::ReadContext;
 using persistence::ReadGuard;
 using persistence::SnapshotPin;
 using persistence::VersionStore;
@@ -40,7 +40,7 @@ class OwnedStore {
     versions_->begin_epoch();
   }
 
-  [[nodiscard]] View view() const noexcept { return View(versions_->newest(failure_)); }
+  [[nodiscard]] View view() const noexcept { return View(versions_->newest(context_)); }
   [[nodiscard]] bool reserve(std::size_t bytes, std::size_t largest = 1 << 20) noexcept {
     reserved_ = bytes;
     return store().reserve(bytes, largest);
@@ -84,7 +84,7 @@ class OwnedStore {
 
  private:
   DurableStore store() const noexcept {
-    return {*versions_, versions_->newest(failure_), {}, trail_};
+    return {*versions_, versions_->newest(context_), {}, trail_};
   }
   // What an operation takes it has reserved, links included.
   Node* taken(Node* node, bool in_place) noexcept {
@@ -96,7 +96,7 @@ class OwnedStore {
   }
 
   std::unique_ptr<VersionStore> versions_;
-  mutable ReadFailure failure_;
+  mutable ReadContext context_;
   mutable Trail trail_;
   std::size_t reserved_ = 0;
 };
@@ -132,9 +132,9 @@ class LinkedTree : public ModelledTree<Scalar, OwnedStore> {
   }
   // At an epoch that was published.
   void verify_at(const Root& start, const ReadGuard& guard) {
-    ReadFailure failure;
+    ReadContext context;
     IndexStats stats;
-    const DurableView view(this->store.versions().view(guard, failure));
+    const DurableView view(this->store.versions().view(guard, context));
     const auto verified = verify_tree<Scalar>(this->layout, view, start, stats, [](Ref) {});
     ASSERT_TRUE(verified) << verified.error().message();
   }
@@ -182,9 +182,9 @@ void live_with_readers(const detail::Schema& schema, Data data, int operations) 
     }
     if (dice.one_in(3)) continue;  // some operations share an epoch
     tree.store.next_epoch();
-    ReadFailure failure;
+    ReadContext context;
     const ReadGuard guard = tree.store.versions().enter();
-    const DurableView view(tree.store.versions().view(guard, failure));
+    const DurableView view(tree.store.versions().view(guard, context));
     for (int n = 0; n < 4; ++n) tree.read(tree.root, view, source.next().geometry);
     if (!dice.one_in(20)) continue;
     ASSERT_NO_FATAL_FAILURE(tree.verify_at(tree.root, guard));
@@ -192,7 +192,7 @@ void live_with_readers(const detail::Schema& schema, Data data, int operations) 
     Held& some = held[dice.below(held.size())];
     if (some.pin) {
       const ReadGuard former = tree.store.versions().enter(some.pin);
-      const DurableView view_then(tree.store.versions().view(former, failure));
+      const DurableView view_then(tree.store.versions().view(former, context));
       tree.read(some.root, view_then, source.next().geometry);
       ASSERT_NO_FATAL_FAILURE(tree.verify_at(some.root, former));
     }
@@ -235,8 +235,8 @@ TEST(DurableTree, ShowsReadersBesideItsWriterOneState) {
     threads.emplace_back([&, random = test::Random(seed + i)]() mutable {
       while (!stop.load() && !testing::Test::HasFailure()) {
         const ReadGuard guard = tree.store.versions().enter(pin);
-        ReadFailure failure;
-        const DurableView view(tree.store.versions().view(guard, failure));
+        ReadContext context;
+        const DurableView view(tree.store.versions().view(guard, context));
         for (int n = 0; n < 20; ++n) tree.read(root, view, {random.unit(), random.unit()});
         tree.verify_at(root, guard);
       }

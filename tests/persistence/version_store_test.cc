@@ -63,8 +63,8 @@ TEST_F(VersionStoreTest, MakesZeroedNodesThatNameThemselves) {
   EXPECT_EQ(frame->previous, nullptr);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(frame) % kFrameAlignment, 0u);
   EXPECT_TRUE(says(frame, 0));
-  ReadFailure failure;
-  EXPECT_EQ(store_->newest(failure).version(NodeId{frame->node_id}), frame);
+  ReadContext context;
+  EXPECT_EQ(store_->newest(context).version(NodeId{frame->node_id}), frame);
 }
 
 TEST_F(VersionStoreTest, ShowsAnEpochToReadersOnlyOnceItIsPublished) {
@@ -72,17 +72,17 @@ TEST_F(VersionStoreTest, ShowsAnEpochToReadersOnlyOnceItIsPublished) {
   store_->begin_epoch();
   fill(store_->edit(id), 2);
   const NodeId young = make(3);
-  ReadFailure failure;
+  ReadContext context;
   {
     const ReadGuard guard = store_->enter();
-    EXPECT_TRUE(says(store_->view(guard, failure).version(id), 1));
+    EXPECT_TRUE(says(store_->view(guard, context).version(id), 1));
     EXPECT_EQ(at(young, guard.epoch()), nullptr);
   }
   store_->publish();
   const ReadGuard guard = store_->enter();
-  EXPECT_TRUE(says(store_->view(guard, failure).version(id), 2));
-  EXPECT_TRUE(says(store_->view(guard, failure).version(young), 3));
-  EXPECT_TRUE(failure.status());
+  EXPECT_TRUE(says(store_->view(guard, context).version(id), 2));
+  EXPECT_TRUE(says(store_->view(guard, context).version(young), 3));
+  EXPECT_TRUE(context.status());
 }
 
 TEST_F(VersionStoreTest, EditsInPlaceWithinAnEpochAndCopiesAcross) {
@@ -192,8 +192,8 @@ TEST_F(VersionStoreTest, KeepsADestroyedNodeForOlderReadersAndForNobodyElse) {
   EXPECT_EQ(at(id, store_->published()), nullptr);
   {
     const ReadGuard guard = store_->enter(snapshot);
-    ReadFailure failure;
-    EXPECT_TRUE(says(store_->view(guard, failure).version(id), 5));
+    ReadContext context;
+    EXPECT_TRUE(says(store_->view(guard, context).version(id), 5));
   }
   snapshot = SnapshotPin();
   store_->collect();
@@ -206,14 +206,14 @@ TEST_F(VersionStoreTest, KeepsADestroyedNodeForOlderReadersAndForNobodyElse) {
 
 TEST_F(VersionStoreTest, NamesAReferenceToNothingAsCorruption) {
   const ReadGuard guard = store_->enter();
-  ReadFailure failure;
-  const ReadView view = store_->view(guard, failure);
+  ReadContext context;
+  const ReadView view = store_->view(guard, context);
   EXPECT_EQ(view.version(NodeId{0xabcd0001}), nullptr);
-  ASSERT_FALSE(failure.status());
-  EXPECT_EQ(failure.status().error().code(), ErrorCode::corruption);
-  EXPECT_STREQ(failure.status().error().place(), "node 00000000abcd0001");
+  ASSERT_FALSE(context.status());
+  EXPECT_EQ(context.status().error().code(), ErrorCode::corruption);
+  EXPECT_STREQ(context.status().error().place(), "node 00000000abcd0001");
   EXPECT_EQ(view.version(NodeId{0x12340001}), nullptr);
-  EXPECT_STREQ(failure.status().error().place(), "node 00000000abcd0001");
+  EXPECT_STREQ(context.status().error().place(), "node 00000000abcd0001");
 }
 
 TEST_F(VersionStoreTest, AppliesAnEpochWhileTheOneBeforeWaitsForItsSync) {
@@ -248,13 +248,13 @@ TEST_F(VersionStoreTest, ReadsANodeFromDiskOnce) {
 TEST_F(VersionStoreTest, ReportsAReadThatFailsAndTriesAgain) {
   const TableEntry entry = open_cold(9);
   const ReadGuard guard = store_->enter();
-  ReadFailure failure;
+  ReadContext context;
   source_.fail(true);
-  EXPECT_EQ(store_->view(guard, failure).version(entry.id), nullptr);
-  EXPECT_EQ(failure.status().error().code(), ErrorCode::io_error);
+  EXPECT_EQ(store_->view(guard, context).version(entry.id), nullptr);
+  EXPECT_EQ(context.status().error().code(), ErrorCode::io_error);
   EXPECT_EQ(store_->counts().resident_bytes, 0u);
   source_.fail(false);
-  EXPECT_TRUE(says(store_->view(guard, failure).version(entry.id), 9));
+  EXPECT_TRUE(says(store_->view(guard, context).version(entry.id), 9));
 }
 
 TEST_F(VersionStoreTest, BelievesNoImageWithAFlippedBit) {
