@@ -151,18 +151,22 @@ class ModelledTree {
     if (done) model.push_back(entry);
     return done;
   }
-  // The next of the source, laid out as a batch has them.
   Result<void> insert_all(EntrySource<Scalar>& source, std::size_t count) {
+    std::vector<Entry<Scalar>> entries;
+    for (std::size_t i = 0; i < count; ++i) entries.push_back(source.next());
+    return insert_all(entries);
+  }
+  // Laid out as a batch has them.
+  Result<void> insert_all(const std::vector<Entry<Scalar>>& entries) {
     const std::size_t geometry_bytes = layout.rows * sizeof(Scalar);
     const std::size_t stride = (geometry_bytes + layout.value_bytes + 7) / 8 * 8;
-    std::vector<std::byte> bytes(count * stride);
-    std::vector<Entry<Scalar>> entries;
-    for (std::size_t i = 0; i < count; ++i) {
-      entries.push_back(source.next());
+    std::vector<std::byte> bytes(entries.size() * stride);
+    for (std::size_t i = 0; i < entries.size(); ++i) {
       std::memcpy(&bytes[i * stride], entries[i].geometry.data(), geometry_bytes);
       std::memcpy(&bytes[i * stride + geometry_bytes], entries[i].value.data(), layout.value_bytes);
     }
-    auto done = tree().insert_all({bytes.data(), bytes.data() + geometry_bytes, stride, count});
+    auto done =
+        tree().insert_all({bytes.data(), bytes.data() + geometry_bytes, stride, entries.size()});
     if (done) model.insert(model.end(), entries.begin(), entries.end());
     return done;
   }

@@ -271,14 +271,12 @@ TEST(Tree, ChangesNothingWhenMemoryIsExhausted) {
   EntrySource<double> source(tree.layout, Data::uniform, seed);
   int refused = 0;
   for (int i = 0; i < 30'000; ++i) {
-    Result<void> outcome;
-    if (source.random()() % 3 != 0 || tree.model.empty()) {
-      outcome = tree.insert(source.next());
-    } else {
+    const auto outcome = [&]() -> Result<void> {
+      if (source.random()() % 3 != 0 || tree.model.empty()) return tree.insert(source.next());
       const std::size_t index = source.random()() % tree.model.size();
       const auto done = tree.update(index, source.next().geometry);
-      if (!done) outcome = done.error();
-    }
+      return done ? Result<void>() : done.error();
+    }();
     if (outcome) continue;
     ASSERT_EQ(outcome.error().code(), ErrorCode::out_of_memory);
     if (++refused % 16 == 1) {
