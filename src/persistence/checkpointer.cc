@@ -130,8 +130,11 @@ Result<Checkpointer::Plan> Checkpointer::cut_locked() {
   Plan plan;
   plan.cut = std::move(cut).value();
   plan.cut_bytes = replayed_bytes_ + committer_.appended_bytes();
+  // The first checkpoint of a large index finds hardly any nodes on disk.
+  const std::uint64_t next_threshold =
+      threshold(std::max<std::uint64_t>(storage_.live_segment_bytes(), plan.cut.bytes));
   storage_.pacer().give_way_to(committer_.progress(),
-                               committer_.appended_bytes() + threshold() / kPatience);
+                               committer_.appended_bytes() + next_threshold / kPatience);
   plan.checkpoint.epoch = plan.cut.epoch;
   plan.checkpoint.next_lsn = log_.next_lsn();
   plan.checkpoint.log_file = position->file;
@@ -296,9 +299,10 @@ void Checkpointer::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-std::uint64_t Checkpointer::threshold() const noexcept {
-  const std::uint64_t nodes = storage_.live_segment_bytes();
-  return std::clamp(nodes + nodes / 2, threshold_bytes_, kMostThresholds * threshold_bytes_);
+// How far the log may grow when a checkpoint of all nodes has so many bytes.
+std::uint64_t Checkpointer::threshold(std::uint64_t node_bytes) const noexcept {
+  return std::clamp(node_bytes + node_bytes / 2, threshold_bytes_,
+                    kMostThresholds * threshold_bytes_);
 }
 
 std::size_t Checkpointer::changes_threshold() const noexcept {

@@ -92,7 +92,10 @@ class Checkpointer {
   void tell_store(const Plan& plan, const std::vector<TableEntry>& changes) noexcept;
   Result<void> finish_locked(Plan& plan, const Result<void>& stored);
   Result<void> remove_log();
-  [[nodiscard]] std::uint64_t threshold() const noexcept;
+  [[nodiscard]] std::uint64_t threshold(std::uint64_t node_bytes) const noexcept;
+  [[nodiscard]] std::uint64_t threshold() const noexcept {
+    return threshold(storage_.live_segment_bytes());
+  }
   [[nodiscard]] std::size_t changes_threshold() const noexcept;
   void watch();
 

@@ -26,19 +26,19 @@ void pause(std::uint64_t us) {
 
 }  // namespace
 
-// The figure orders nothing.
+// Whether somebody commits. The figure orders nothing.
 bool Pacer::is_busy() noexcept {
   if (commits_ == nullptr) return false;
   const std::uint64_t now_ms = platform::coarse_time_ms();
   const std::uint64_t commits = commits_->load(std::memory_order_relaxed);
   if (commits != commits_seen_) busy_until_ms_ = now_ms + kBusyMs;
   commits_seen_ = commits;
-  return now_ms < busy_until_ms_ && commits < limit_;
+  return now_ms < busy_until_ms_;
 }
 
 Result<void> Pacer::write(File& file, std::uint64_t offset, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const bool busy = is_busy();
+    const bool busy = is_busy() && !is_late();
     const auto piece = bytes.first(busy ? std::min(bytes.size(), kWriteBytes) : bytes.size());
     platform::Stopwatch watch;
     XTREE_TRY(file.write_at(offset, piece));
@@ -57,7 +57,10 @@ Result<void> Pacer::write(File& file, std::uint64_t offset, std::span<const std:
 }
 
 Result<void> Pacer::remove(std::string_view path) {
-  if (is_busy()) shrink(path);
+  if (is_busy()) {
+    shrink(path);
+    pause(kShrinkPauseUs);
+  }
   return files_.remove(path);
 }
 
