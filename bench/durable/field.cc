@@ -83,15 +83,21 @@ Runner::Runner(const Contestant& contestant, std::string directory, Promise prom
     : contestant_(contestant),
       directory_(std::move(directory)),
       promise_(promise) {
-  std::filesystem::remove_all(directory_);
-  std::filesystem::create_directories(directory_);
-  store_ = contestant_.open(directory_, promise_);
+  begin_empty();
 }
 
 Runner::~Runner() {
   store_.reset();
   std::error_code ignored;
   std::filesystem::remove_all(directory_, ignored);
+}
+
+void Runner::begin_empty() {
+  store_.reset();
+  std::filesystem::remove_all(directory_);
+  std::filesystem::create_directories(directory_);
+  store_ = contestant_.open(directory_, promise_);
+  inserted_ = 0;
 }
 
 double Runner::run(Way way, unsigned writers, double seconds) {

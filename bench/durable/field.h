@@ -27,6 +27,8 @@ class Runner {
   [[nodiscard]] const char* name() const { return contestant_.name; }
   [[nodiscard]] Store& store() { return *store_; }
   [[nodiscard]] std::uint64_t inserted() const { return inserted_; }
+  // Goes on with a new store, without an item.
+  void begin_empty();
   // Inserts in this way from so many threads for some time, and returns how many per second.
   double run(Way way, unsigned writers, double seconds);
   // The next item, which then counts as inserted.
