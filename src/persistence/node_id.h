@@ -1,6 +1,7 @@
 // NodeID: the name that a node keeps through all of its versions.
 #pragma once
 
+#include <bit>
 #include <compare>
 #include <cstdint>
 
@@ -34,7 +35,12 @@ struct NodeId {
     return bits & ((std::uint64_t{1} << kSlotBits) - 1);
   }
   explicit constexpr operator bool() const noexcept { return bits != 0; }
-  friend constexpr auto operator<=>(const NodeId&, const NodeId&) noexcept = default;
+  friend constexpr bool operator==(const NodeId&, const NodeId&) noexcept = default;
+  // By handle, as tables are, and then by tag: the lives of a slot one after the other.
+  friend constexpr auto operator<=>(const NodeId& a, const NodeId& b) noexcept {
+    constexpr int kTagBits = 64 - kHandleBits;
+    return std::rotl(a.bits, kTagBits) <=> std::rotl(b.bits, kTagBits);
+  }
 };
 
 }  // namespace xtree::persistence

@@ -118,7 +118,8 @@ class ImageReader {
 // The live images that a table names.
 std::vector<ImagePlace> places_of(std::span<const TableEntry> table);
 
-// What a scan of segment files finds, by NodeID, and from the oldest checkpoint to the newest.
+// What a scan of segment files finds: by handle, then from its first life to its last, and from the
+// oldest checkpoint to the newest.
 struct ScannedImages {
   std::vector<ImagePlace> whole;
   // Headers that make sense, before bytes that do not have their checksum: images that are damaged,

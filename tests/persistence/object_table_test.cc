@@ -54,6 +54,22 @@ TEST_F(ObjectTableTest, GivesEveryHandleOfEveryShardASlotOfItsOwn) {
   }
 }
 
+// As design/file_format.md has it.
+TEST(NodeIdTest, HasItsTagOnTopAndItsSlotAtTheBottom) {
+  const NodeId id = NodeId::make(std::uint64_t{5} << kSlotBits | 7, 0x1234);
+  EXPECT_EQ(id.bits, 0x1234140000000007u);
+  EXPECT_EQ(id.tag(), 0x1234u);
+  EXPECT_EQ(id.shard(), 5u);
+  EXPECT_EQ(id.slot(), 7u);
+}
+
+TEST(NodeIdTest, IsInOrderByHandleAndThenByTag) {
+  EXPECT_LT(NodeId::make(1, 9), NodeId::make(2, 1));
+  EXPECT_LT(NodeId::make(1, 9), NodeId::make(std::uint64_t{1} << kSlotBits, 1));
+  EXPECT_LT(NodeId::make(3, 0x7fff), NodeId::make(3, 0x8000));
+  EXPECT_LT(NodeId(), NodeId::make(0, 1));
+}
+
 TEST_F(ObjectTableTest, KnowsNoIdThatWasNeverGivenOut) {
   EXPECT_EQ(table_->look_up(NodeId{}).state, State::stale);
   EXPECT_EQ(table_->look_up(NodeId::make(17, 1)).state, State::stale);
