@@ -31,9 +31,6 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/index/warm_up.cc
   ${PROJECT_SOURCE_DIR}/src/index/write_kernels.cc)
 
-# Every instruction set rounds each operation (simd.h).
-target_compile_options(xtree PRIVATE -ffp-contract=off)
-
 # Kernels look at whole blocks, also at lanes that the writer is just filling and that they mask off
 # (growth.h). For the thread sanitizer that is a race.
 if(XTREE_SANITIZE MATCHES "thread")

@@ -15,6 +15,7 @@ struct Results {
   T difference[64 / sizeof(T)];
   T product[64 / sizeof(T)];
   T quotient[64 / sizeof(T)];
+  T rest[64 / sizeof(T)];
   T smaller[64 / sizeof(T)];
   T larger[64 / sizeof(T)];
   T selected[64 / sizeof(T)];
@@ -31,6 +32,7 @@ struct Results {
     (a - b).store(r.difference);                                          \
     (a * b).store(r.product);                                             \
     (a / b).store(r.quotient);                                            \
+    (a / b * b - a).store(r.rest);                                        \
     min(a, b).store(r.smaller);                                           \
     max(a, b).store(r.larger);                                            \
     select(a <= b, a, V<T>::broadcast(T{7})).store(r.selected);           \
@@ -93,6 +95,8 @@ void check_lanes(Probe<T> probe) {
     EXPECT_EQ(r.difference[i], a[i] - b[i]);
     EXPECT_EQ(r.product[i], a[i] * b[i]);
     EXPECT_EQ(r.quotient[i], a[i] / b[i]);
+    const T back = r.quotient[i] * b[i];
+    EXPECT_EQ(r.rest[i], back - a[i]) << "each operation is rounded";
     EXPECT_EQ(r.smaller[i], std::min(a[i], b[i]));
     EXPECT_EQ(r.larger[i], std::max(a[i], b[i]));
     EXPECT_EQ(r.selected[i], a[i] <= b[i] ? a[i] : T{7});
