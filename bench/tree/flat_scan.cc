@@ -143,8 +143,10 @@ struct Sums {
 
 FlatScanKernels flat_scan_kernels() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("bmi2")) {
+  // Where XTree's own kernels use it (src/index/isa.h).
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("bmi2")) {
     return {avx512::scan_window, avx512::scan_distances};
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) {

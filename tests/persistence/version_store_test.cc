@@ -204,16 +204,29 @@ TEST_F(VersionStoreTest, KeepsADestroyedNodeForOlderReadersAndForNobodyElse) {
   EXPECT_EQ(at(id, 1), nullptr);
 }
 
+TEST(LeadTest, KeepsEveryNodeIdThatThereCanBe) {
+  for (const std::uint64_t shard : {0u, 1u, kShards - 1}) {
+    for (const std::uint64_t slot : {std::uint64_t{0}, std::uint64_t{1}, ObjectTable::kSlots - 1}) {
+      for (const unsigned tag : {1u, 0x7fffu, 0x8000u, 0xffffu}) {
+        const NodeId id =
+            NodeId::make(shard << kSlotBits | slot, static_cast<std::uint16_t>(tag));
+        EXPECT_TRUE(Lead(id).is_id());
+        EXPECT_EQ(Lead(id).id(), id);
+      }
+    }
+  }
+}
+
 TEST_F(VersionStoreTest, NamesAReferenceToNothingAsCorruption) {
   const ReadGuard guard = store_->enter();
   ReadContext context;
   const ReadView view = store_->view(guard, context);
-  EXPECT_EQ(view.version(NodeId{0xabcd0001}), nullptr);
+  EXPECT_EQ(view.version(NodeId::make(0xabcd, 1)), nullptr);
   ASSERT_FALSE(context.status());
   EXPECT_EQ(context.status().error().code(), ErrorCode::corruption);
-  EXPECT_STREQ(context.status().error().place(), "node 00000000abcd0001");
-  EXPECT_EQ(view.version(NodeId{0x12340001}), nullptr);
-  EXPECT_STREQ(context.status().error().place(), "node 00000000abcd0001");
+  EXPECT_STREQ(context.status().error().place(), "node 000100000000abcd");
+  EXPECT_EQ(view.version(NodeId::make(0x1234, 1)), nullptr);
+  EXPECT_STREQ(context.status().error().place(), "node 000100000000abcd");
 }
 
 TEST_F(VersionStoreTest, AppliesAnEpochWhileTheOneBeforeWaitsForItsSync) {
