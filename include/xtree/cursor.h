@@ -71,7 +71,7 @@ class WindowScan {
         bits &= bits - 1;
         if (test_rest(predicate_, hit)) return true;
       }
-      if (!begun_ || !core_.next_leaf(state_, leaf_)) {
+      if (!begun_ || leaf_.last || !core_.next_leaf(state_, leaf_)) {
         finish();
         return false;
       }
@@ -89,7 +89,7 @@ class WindowScan {
       Decoder::decode(blocks, entry, hit);
       return !test_rest(predicate, hit) || visit(std::as_const(hit));
     };
-    while (core_.next_leaf(state_, leaf_)) {
+    while (!leaf_.last && core_.next_leaf(state_, leaf_)) {
       for (std::size_t word = 0; word < std::size(leaf_.mask); ++word) {
         if (leaf_.mask[word] == 0) continue;
         const std::byte* blocks = leaf_.blocks + word * kWordBytes;

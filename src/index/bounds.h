@@ -16,18 +16,25 @@ inline std::int32_t step_up(std::int32_t bits) noexcept { return bits >> 31 | 1;
 // The nearest float below or at `x`, and above or at `x`. Beyond the range of float they are the
 // largest float or an infinity, whichever lies on the right side. Whether the nearest float at all
 // lies on the wrong side nobody can predict, so no branch depends on it.
-inline float round_down(double x) noexcept {
+struct FloatsAround {
+  float below, above;
+};
+inline FloatsAround floats_around(double x) noexcept {
   const auto f = static_cast<float>(x);
   const auto bits = std::bit_cast<std::int32_t>(f);
-  return std::bit_cast<float>(bits - (step_up(bits) & -(static_cast<double>(f) > x)));
+  const std::int32_t step = step_up(bits);
+  return {std::bit_cast<float>(bits - (step & -(static_cast<double>(f) > x))),
+          std::bit_cast<float>(bits + (step & -(static_cast<double>(f) < x)))};
 }
-inline float round_up(double x) noexcept {
-  const auto f = static_cast<float>(x);
-  const auto bits = std::bit_cast<std::int32_t>(f);
-  return std::bit_cast<float>(bits + (step_up(bits) & -(static_cast<double>(f) < x)));
+inline FloatsAround floats_around(float x) noexcept { return {x, x}; }
+template <class Scalar>
+float round_down(Scalar x) noexcept {
+  return floats_around(x).below;
 }
-inline float round_down(float x) noexcept { return x; }
-inline float round_up(float x) noexcept { return x; }
+template <class Scalar>
+float round_up(Scalar x) noexcept {
+  return floats_around(x).above;
+}
 
 // D minima followed by D maxima, each a float that was rounded outward; what lies behind is unused.
 struct FloatBox {

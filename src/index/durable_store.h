@@ -39,15 +39,15 @@ class DurableView {
   [[nodiscard]] const Node* node(Lead lead) const noexcept {
     return reinterpret_cast<const Node*>(view_.version(lead));
   }
-  void prefetch(Lead lead) const noexcept {
+  [[gnu::always_inline]] void prefetch(Lead lead) const noexcept {
     for (std::size_t i = 0; i < kPrefetchedLines; ++i) prefetch_at(lead, 64 * i);
   }
   // The links of a usual node, which stand in front of it.
-  void prefetch_family(Lead lead) const noexcept {
+  [[gnu::always_inline]] void prefetch_family(Lead lead) const noexcept {
     constexpr std::size_t kBytes = link_count(1, kDirectoryBlocks) * sizeof(std::uint64_t);
     for (std::size_t i = 64; i <= kBytes; i += 64) prefetch_at(lead, -i);
   }
-  void prefetch_at(Lead lead, std::size_t offset) const noexcept {
+  [[gnu::always_inline]] void prefetch_at(Lead lead, std::size_t offset) const noexcept {
     persistence::ReadView::prefetch_at(lead, offset);
   }
   // A NodeID leads to a node that is on disk, or that has an older version for this reader.

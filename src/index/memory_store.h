@@ -19,11 +19,11 @@ class MemoryView {
   [[nodiscard]] const Node* node(Ref ref) const noexcept {
     return reinterpret_cast<const Node*>(static_cast<std::uintptr_t>(ref));
   }
-  void prefetch(Ref ref) const noexcept {
+  [[gnu::always_inline]] void prefetch(Ref ref) const noexcept {
     const auto* line = reinterpret_cast<const char*>(static_cast<std::uintptr_t>(ref));
     for (std::size_t i = 0; i < kPrefetchedLines; ++i) __builtin_prefetch(line + 64 * i);
   }
-  void prefetch_at(Ref ref, std::size_t offset) const noexcept {
+  [[gnu::always_inline]] void prefetch_at(Ref ref, std::size_t offset) const noexcept {
     __builtin_prefetch(reinterpret_cast<const char*>(static_cast<std::uintptr_t>(ref)) + offset);
   }
 };

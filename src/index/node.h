@@ -102,6 +102,8 @@ struct Layout {
   std::size_t code_pairs;         // of rows, in leaves whose codes lie in groups; may be 0
   std::size_t norms_at;           // offset in a leaf of points whose codes lie in groups
   std::size_t leaf_front_bytes;   // header, grid and codes of a leaf: its blocks follow
+  std::size_t usual_end;          // of a leaf with as many blocks as most have
+  std::size_t tried_end;          // of what a window looks at first in such a leaf
   std::size_t directory_block_bytes;
   bool points;
 
@@ -116,6 +118,8 @@ struct Layout {
         code_pairs(0),
         norms_at(0),
         leaf_front_bytes(sizeof(Node)),
+        usual_end(0),
+        tried_end(0),
         directory_block_bytes(2 * dimensions * 64 + kDirectoryLanes * sizeof(Ref)),
         points(schema.shape == Shape::points) {
     if (dimensions > 4) {
@@ -126,6 +130,9 @@ struct Layout {
       max_leaf_blocks = blocks_by_bytes();
     }
     if (has_codes()) leaf_front_bytes += (bytes_of_codes() + 63) / 64 * 64;
+    const std::size_t usual_blocks = max_leaf_blocks * 3 / 4;
+    usual_end = leaf_bytes(usual_blocks);
+    tried_end = has_codes() ? codes_end(usual_blocks * leaf_lanes) : usual_end;
   }
 
   // Whether leaves have codes, of one kind or the other.

@@ -4,16 +4,15 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 
-#include "index/bounds.h"
 #include "index/node.h"
 #include "index/node_access.h"
 #include "index/search_kernels.h"
 #include "index/store.h"
+#include "index/window_query.h"
 #include "xtree/detail/engine.h"
 
 namespace xtree::index {
@@ -22,50 +21,6 @@ namespace xtree::index {
 [[nodiscard]] constexpr std::uint64_t first_of_word(std::size_t count) noexcept {
   return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
 }
-
-// A window made ready for the kernels. A box inside [max(low_min, high_min), min(low_max,
-// high_max)] has both of its ends there, so everything below it answers; a box that misses that
-// range on one axis (which may be inverted, as for `covers`) holds no answer.
-template <class Scalar>
-class WindowQuery {
- public:
-  WindowQuery(const Layout& layout, const SearchKernels<Scalar>& kernels,
-              const detail::Window<Scalar>& window) noexcept {
-    bool intersecting = true;
-    for (std::size_t axis = 0; axis < layout.dimensions; ++axis) {
-      const Scalar low = std::max(window.low_min[axis], window.high_min[axis]);
-      const Scalar high = std::min(window.low_max[axis], window.high_max[axis]);
-      directory.reach_low[axis] = round_down(low);
-      directory.reach_high[axis] = round_up(high);
-      directory.inside_low[axis] = round_up(low);
-      directory.inside_high[axis] = round_down(high);
-      exact.low_min[axis] = window.low_min[axis];
-      exact.high_max[axis] = window.high_max[axis];
-      // The ends of a point are one, and so are their bounds.
-      exact.high_min[axis] = layout.points ? low : window.high_min[axis];
-      exact.low_max[axis] = layout.points ? high : window.low_max[axis];
-      intersecting = intersecting && std::isinf(window.low_min[axis]) && window.low_min[axis] < 0 &&
-                     std::isinf(window.high_max[axis]) && window.high_max[axis] > 0;
-    }
-    intersecting = intersecting || layout.points;
-    scan_leaf = intersecting ? kernels.scan_leaf_intersecting : kernels.scan_leaf;
-    count_leaf = intersecting ? kernels.count_leaf_intersecting : kernels.count_leaf;
-    if (layout.code_pairs != 0) [[unlikely]] fill_up(layout.dimensions);
-  }
-
-  DirectoryWindow directory;
-  detail::Window<Scalar> exact;
-  typename SearchKernels<Scalar>::ScanLeaf scan_leaf;
-  typename SearchKernels<Scalar>::CountLeaf count_leaf;
-
- private:
-  // Kernels of codes in pairs read whole vectors of a window's ends.
-  [[gnu::noinline, gnu::cold]] void fill_up(std::size_t dimensions) noexcept {
-    for (std::size_t axis = dimensions; axis < pair_grid_axes(dimensions); ++axis) {
-      exact.low_min[axis] = exact.low_max[axis] = exact.high_min[axis] = exact.high_max[axis] = 0;
-    }
-  }
-};
 
 // What a walk's caller will read of a leaf that lies inside the window: its entries' values, or
 // nothing but how many they are. Of other leaves it reads everything.
@@ -91,16 +46,21 @@ class LeafWalk {
   // answer; else each has to be tried. The view says how many there are.
   [[nodiscard]] const Node* next(bool& inside) noexcept {
     inside = false;
+    const Node* node = nullptr;
     if (start_ != 0) {
-      if (const Node* leaf = enter_root()) return leaf;
-    }
-    while (Level* level = level_with_child()) {
-      const Node* node = take_child(*level, inside);
-      if (node == nullptr || depth_ == kMaxHeight) [[unlikely]] return fail();
+      node = view_.node(std::exchange(start_, 0));
+      if (node == nullptr) return fail();
       if (node->level == 0) return node;
-      enter(*node, inside);
     }
-    return nullptr;
+    for (;;) {
+      if (node != nullptr && !enter(*node, inside)) [[unlikely]] return fail();
+      if (depth_ == 0) return nullptr;
+      Level& level = stack_[depth_ - 1];
+      const bool is_leaf = level.node->level == 1;
+      node = take_child(level, inside);
+      if (node == nullptr) [[unlikely]] return fail();
+      if (is_leaf) return node->level == 0 ? node : fail();
+    }
   }
 
   // The same for leaves with codes in pairs.
@@ -147,6 +107,8 @@ class LeafWalk {
   }
 
   [[nodiscard]] bool failed() const noexcept { return failed_; }
+  // Whether `next` has no more to return.
+  [[nodiscard]] bool ended() const noexcept { return depth_ == 0; }
 
  private:
   // A directory node on the way down, and what is left to do of the chunk that begins at `block`.
@@ -183,9 +145,8 @@ class LeafWalk {
   }
 
   [[gnu::noinline]] void form_line() noexcept {
-    paired_end_ = layout_.codes_end(usual_blocks() * layout_.leaf_lanes);
     most_waiting_ = static_cast<std::uint32_t>(
-        std::clamp(kBytesAhead / paired_end_, kFewestWaiting, kMostWaiting));
+        std::clamp(kBytesAhead / layout_.tried_end, kFewestWaiting, kMostWaiting));
     first_waiting_ = 0;
   }
   [[nodiscard]] Waiting& waiting_at(std::uint32_t place) noexcept {
@@ -193,15 +154,15 @@ class LeafWalk {
   }
   // Puts one more leaf into the line; false when there is none, or the view failed.
   bool find_leaf() noexcept {
-    while (Level* level = level_with_child()) {
-      if (level->node->level == 1) {
-        line_up(*level);
+    while (depth_ > 0) {
+      Level& level = stack_[depth_ - 1];
+      if (level.node->level == 1) {
+        line_up(level);
         return true;
       }
       bool inside = false;
-      const Node* node = take_child(*level, inside);
-      if (node == nullptr || depth_ == kMaxHeight) [[unlikely]] return fail() != nullptr;
-      enter(*node, inside);
+      const Node* node = take_child(level, inside);
+      if (node == nullptr || !enter(*node, inside)) [[unlikely]] return fail() != nullptr;
     }
     return false;
   }
@@ -215,12 +176,16 @@ class LeafWalk {
       load_far_children(level);
       leaf = lead(level, child);
     } else {
-      prefetch_at(view_, leaf, 0);
-      if (!inside) fetch_lines(leaf, paired_end_);
+      if (inside) {
+        prefetch_at(view_, leaf, 0);
+      } else {
+        fetch_lines(leaf, layout_.tried_end);
+      }
       if (inside && use == InsideUse::values) fetch_values(leaf);
     }
     level.hits &= level.hits - 1;
     waiting_at(waiting_++) = {leaf, inside};
+    if (level.hits == 0) leave();
   }
 
   // The root when it is a leaf.
@@ -228,28 +193,36 @@ class LeafWalk {
     const Node* root = view_.node(std::exchange(start_, 0));
     if (root == nullptr) return fail();
     if (root->level == 0) return root;
-    enter(*root, false);
+    if (!enter(*root, false)) fail();
     return nullptr;
   }
-  void enter(const Node& node, bool all_inside) noexcept {
+  // False where a tree would be higher than any is.
+  [[gnu::always_inline]] bool enter(const Node& node, bool all_inside) noexcept {
+    if (depth_ == kMaxHeight) return false;
     Level& level = stack_[depth_++];
-    level = {&node, 0, 0, 0, 0, all_inside, false};
+    level.node = &node;
+    level.unfetched = 0;
+    level.block = 0;
+    level.all_inside = all_inside;
     look_at_chunk(level);
+    if (level.hits == 0) [[unlikely]] leave();
+    return true;
   }
-
-  // The deepest level that still has a child to visit; null at the end.
-  Level* level_with_child() noexcept {
-    while (depth_ > 0) {
-      Level& level = stack_[depth_ - 1];
-      if (level.hits != 0) return &level;
-      level.block += kChunkBlocks;
-      if (level.block * kDirectoryLanes < level.node->count) {
-        look_at_chunk(level);
-      } else {
-        --depth_;
-      }
+  // Goes on from the deepest level, which has no child left to visit: to its next chunk, or back
+  // up. So all levels have a child to visit, and a walk that found its last leaf is over.
+  void leave() noexcept {
+    const Level& level = stack_[depth_ - 1];
+    if ((level.block + kChunkBlocks) * kDirectoryLanes < level.node->count) [[unlikely]] {
+      next_chunk();
+    } else {
+      --depth_;
     }
-    return nullptr;
+  }
+  [[gnu::noinline]] void next_chunk() noexcept {
+    Level& level = stack_[depth_ - 1];
+    level.block += kChunkBlocks;
+    look_at_chunk(level);
+    if (level.hits == 0) leave();
   }
 
   [[nodiscard]] Lead<View> lead(const Level& level, std::size_t child) const noexcept {
@@ -261,10 +234,12 @@ class LeafWalk {
     inside = (level.inside >> child & 1) != 0;
     level.hits &= level.hits - 1;
     if (level.unfetched != 0) fetch_leaf(level);
-    return view_.node(lead(level, child));
+    const Node* node = view_.node(lead(level, child));
+    if (level.hits == 0) leave();
+    return node;
   }
 
-  void look_at_chunk(Level& level) noexcept {
+  [[gnu::always_inline]] void look_at_chunk(Level& level) noexcept {
     level.far_were_loaded = false;
     if (level.all_inside) {
       level.hits = first_of_word(level.node->count - level.block * kDirectoryLanes);
@@ -280,7 +255,12 @@ class LeafWalk {
       for (std::size_t i = 0; i < kLeavesAhead && level.unfetched != 0; ++i) fetch_leaf(level);
       return;
     }
-    for (std::uint64_t rest = level.hits; rest != 0; rest &= rest - 1) {
+    // The first is entered at once.
+    std::uint64_t rest = level.hits;
+    if (level.node->level == 2 && rest != 0) {
+      prefetch_family(view_, lead(level, static_cast<std::size_t>(std::countr_zero(rest))));
+    }
+    for (rest &= rest - 1; rest != 0; rest &= rest - 1) {
       const Lead<View> ahead = lead(level, static_cast<std::size_t>(std::countr_zero(rest)));
       if (is_far(view_, ahead)) [[unlikely]] load_far_children(level);
       view_.prefetch(ahead);
@@ -314,6 +294,7 @@ class LeafWalk {
     }
   }
   void add_cousins(const Level& parent, FarNodes& far) const noexcept {
+    if (parent.node->level != 2) return;  // theirs has no child left
     std::uint64_t rest = parent.hits;
     for (; rest != 0 && far.count < far.leads.size(); rest &= rest - 1) {
       const auto child = static_cast<std::size_t>(std::countr_zero(rest));
@@ -338,28 +319,31 @@ class LeafWalk {
     level.unfetched &= level.unfetched - 1;
     const Lead<View> leaf = lead(level, child);
     if (is_far(view_, leaf)) [[unlikely]] return load_far_children(level);
-    prefetch_at(view_, leaf, 0);
-    if (inside && use == InsideUse::count) return;
-    if (!inside) {
-      if (layout_.code_bytes == 0) return fetch_lines(leaf, layout_.leaf_bytes(usual_blocks()));
-      fetch_lines(leaf, layout_.leaf_front_bytes);
-      if (use == InsideUse::count) return;
-    }
-    fetch_values(leaf);
-  }
-  void fetch_values(Lead<View> leaf) const noexcept {
-    for (std::size_t block = 0; block < usual_blocks(); ++block) {
-      prefetch_at(view_, leaf, values_offset(block));
+    if (inside) {
+      prefetch_at(view_, leaf, 0);
+      if (use == InsideUse::values) fetch_values(leaf);
+    } else {
+      fetch_lines(leaf, layout_.tried_end);
+      if (use == InsideUse::values && layout_.code_bytes != 0) fetch_values(leaf);
     }
   }
-  void fetch_lines(Lead<View> leaf, std::size_t end) const noexcept {
-    for (std::size_t at = sizeof(Node); at < end; at += 64) prefetch_at(view_, leaf, at);
+  [[gnu::always_inline]] void fetch_values(Lead<View> leaf) const noexcept {
+    const std::size_t step = layout_.leaf_block_bytes;
+    std::size_t at = layout_.leaf_bytes(0) + layout_.rows * kRowBytes;
+    for (; at < layout_.usual_end; at += 3 * step) {
+      prefetch_at(view_, leaf, at);
+      prefetch_at(view_, leaf, at + step);
+      prefetch_at(view_, leaf, at + 2 * step);
+    }
   }
-  [[nodiscard]] std::size_t usual_blocks() const noexcept {
-    return layout_.max_leaf_blocks * 3 / 4;
-  }
-  [[nodiscard]] std::size_t values_offset(std::size_t block) const noexcept {
-    return layout_.leaf_bytes(block) + layout_.rows * kRowBytes;
+  // Some at a time, and perhaps a few more than are wanted.
+  [[gnu::always_inline]] void fetch_lines(Lead<View> leaf, std::size_t end) const noexcept {
+    for (std::size_t at = 0; at < end; at += 256) {
+      prefetch_at(view_, leaf, at);
+      prefetch_at(view_, leaf, at + 64);
+      prefetch_at(view_, leaf, at + 128);
+      prefetch_at(view_, leaf, at + 192);
+    }
   }
 
   View view_;
@@ -372,7 +356,6 @@ class LeafWalk {
   std::uint32_t waiting_ = 0;
   std::uint32_t first_waiting_;  // this and the rest for leaves with codes in pairs only
   std::uint32_t most_waiting_;
-  std::size_t paired_end_;  // of what is looked at first in most leaves
   Waiting line_[kMostWaiting];
   Level stack_[kMaxHeight];
 };
@@ -424,6 +407,7 @@ class Scan {
     if (ahead_ == nullptr) return false;
     hits = hits_ahead_;
     look_ahead();
+    hits.last = ahead_ == nullptr;
     return true;
   }
 
@@ -440,6 +424,7 @@ class Scan {
       }
       hits.blocks = layout_.leaf_block(*leaf, 0);
       hits.block_bytes = layout_.leaf_block_bytes;
+      hits.last = !paired && walk_.ended();
       return leaf;
     }
     return nullptr;

@@ -58,12 +58,13 @@ std::vector<std::uint64_t> scan(const Fixture& fixture, Isa isa, const detail::W
   const auto kernels = make_search_kernels<T>(fixture.layout, isa);
   std::vector<std::uint64_t> values;
   Scan<T, MemoryView> leaves(fixture.store.view(), fixture.layout, kernels, fixture.root, window);
-  detail::LeafHits hits;
-  while (leaves.next(hits)) {
+  for (detail::LeafHits hits; !hits.last && leaves.next(hits);) {
     const std::size_t before = values.size();
     append_values<T>(hits, fixture.layout, values);
     EXPECT_GT(values.size(), before) << "a leaf without hits was returned";
   }
+  detail::LeafHits none;
+  EXPECT_FALSE(leaves.next(none)) << "a leaf was called the last that was not";
   EXPECT_FALSE(leaves.failed());
   const Count count = count_hits<T>(fixture.store.view(), fixture.layout, kernels, fixture.root,
                                     window);

@@ -41,7 +41,7 @@ struct Schema {
 // The leaf format that the shell decodes: blocks of `kLeafVectorBytes / sizeof(Scalar)` lanes, one
 // 64-byte row per coordinate (all minima by axis, then all maxima), then the lanes' values.
 inline constexpr std::size_t kLeafVectorBytes = 64;
-inline constexpr std::size_t kMaxLeafEntries = 256;
+inline constexpr std::size_t kMaxLeafEntries = 128;
 
 // The bytes of a block: rows and values, up to the next row's beginning.
 [[nodiscard]] constexpr std::size_t leaf_block_bytes_for(std::size_t rows, std::size_t lanes,
@@ -50,10 +50,12 @@ inline constexpr std::size_t kMaxLeafEntries = 256;
   return (used + kLeafVectorBytes - 1) / kLeafVectorBytes * kLeafVectorBytes;
 }
 
-// The hits of one leaf: bit i of `mask` says that entry i answers the query.
+// The hits of one leaf: bit i of `mask` says that entry i answers the query. `last` may say that no
+// other leaf has any, so that nobody has to ask.
 struct LeafHits {
   const std::byte* blocks = nullptr;
   std::size_t block_bytes = 0;
+  bool last = false;
   std::uint64_t mask[kMaxLeafEntries / 64] = {};
 };
 
