@@ -111,7 +111,7 @@ class ReadView {
   static constexpr std::size_t kMostAtOnce = NodeLoader::kMostAtOnce;
   void load_ahead(std::span<const NodeId> ids) const noexcept;
   // Starts to bring a line of the frame near; the prefetch of what is no address does nothing.
-  static void prefetch_at(Lead lead, std::size_t offset) noexcept {
+  [[gnu::always_inline]] static void prefetch_at(Lead lead, std::size_t offset) noexcept {
     __builtin_prefetch(reinterpret_cast<const char*>(lead.frame()) + offset);
   }
   // Starts to bring the first lines of the node's newest version near.
