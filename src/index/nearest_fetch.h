@@ -47,8 +47,14 @@ class NearestFetch {
  private:
   void codes(Lead<View> leaf) const noexcept {
     const std::size_t entries = layout_.leaf_capacity() * 3 / 4;
-    for (std::size_t at = sizeof(Node); at < layout_.codes_end(entries); at += 64) {
+    const std::size_t end = layout_.codes_end(entries);
+    for (std::size_t at = sizeof(Node); at < layout_.pairs_at; at += 64) {
       prefetch_at(view_, leaf, at);
+    }
+    // In the order in which they are looked at.
+    for (std::size_t at = layout_.pairs_at; at < end; at += 64) {
+      prefetch_at(view_, leaf, at);
+      if (!layout_.points) prefetch_at(view_, leaf, at + layout_.max_pairs_at - layout_.pairs_at);
     }
     for (std::size_t at = 0; layout_.points && at < entries * sizeof(float); at += 64) {
       prefetch_at(view_, leaf, layout_.norms_at + at);

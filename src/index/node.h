@@ -76,10 +76,13 @@ inline constexpr std::size_t kMaxSupernodeBlocks = 16 * kDirectoryBlocks;
   return (2 * dimensions * sizeof(double) + 31) / 32 * 32;
 }
 
-// In more than four dimensions, codes lie in groups of so many entries, two rows side by side:
+// In more than four dimensions, codes lie in groups of so many entries, two axes side by side:
 // pair_codes.h. The grid has an origin and a scale for each axis, floats, and room for whole
-// vectors of eight.
+// vectors of eight. Behind it, in leaves of boxes, is a line with a byte for each axis: how many
+// cells the longest box has.
 inline constexpr std::size_t kCodeGroup = 16;
+inline constexpr std::size_t kLongestBytes = 64;
+static_assert(kLongestBytes >= kMaxDimensions);
 [[nodiscard]] constexpr std::size_t pair_grid_axes(std::size_t dimensions) noexcept {
   return (dimensions + 7) / 8 * 8;
 }
@@ -99,7 +102,9 @@ struct Layout {
   std::size_t leaf_block_bytes;   // rows and values, rounded up to 64
   std::size_t max_leaf_blocks;
   std::size_t code_bytes;         // of each entry in a leaf; may be 0
-  std::size_t code_pairs;         // of rows, in leaves whose codes lie in groups; may be 0
+  std::size_t code_pairs;         // of axes, in leaves whose codes lie in groups; may be 0
+  std::size_t pairs_at;           // offset of such codes: of points, or of boxes' minima
+  std::size_t max_pairs_at;       // the same of boxes' maxima
   std::size_t norms_at;           // offset in a leaf of points whose codes lie in groups
   std::size_t leaf_front_bytes;   // header, grid and codes of a leaf: its blocks follow
   std::size_t usual_end;          // of a leaf with as many blocks as most have
@@ -116,6 +121,8 @@ struct Layout {
         max_leaf_blocks(0),
         code_bytes(0),
         code_pairs(0),
+        pairs_at(0),
+        max_pairs_at(0),
         norms_at(0),
         leaf_front_bytes(sizeof(Node)),
         usual_end(0),
@@ -123,7 +130,7 @@ struct Layout {
         directory_block_bytes(2 * dimensions * 64 + kDirectoryLanes * sizeof(Ref)),
         points(schema.shape == Shape::points) {
     if (dimensions > 4) {
-      code_pairs = (rows + 1) / 2;
+      code_pairs = (dimensions + 1) / 2;
       max_leaf_blocks = kPairedLeafEntries / leaf_lanes;
     } else {
       if (!points) code_bytes = code_bytes_for(dimensions);
@@ -137,12 +144,9 @@ struct Layout {
 
   // Whether leaves have codes, of one kind or the other.
   [[nodiscard]] bool has_codes() const noexcept { return code_bytes != 0 || code_pairs != 0; }
-  // What a window reads of a leaf of so many entries before it reads rows.
+  // What a query reads of a leaf of so many entries before it reads anything else.
   [[nodiscard]] std::size_t codes_end(std::size_t entries) const noexcept {
-    if (code_pairs == 0) return leaf_front_bytes;
-    const std::size_t groups = (entries + kCodeGroup - 1) / kCodeGroup;
-    return sizeof(Node) + 2 * pair_grid_axes(dimensions) * sizeof(float) +
-           groups * code_pairs * 2 * kCodeGroup;
+    return code_pairs == 0 ? leaf_front_bytes : pairs_at + bytes_of_pairs(entries);
   }
 
   [[nodiscard]] std::size_t leaf_capacity() const noexcept { return max_leaf_blocks * leaf_lanes; }
@@ -173,13 +177,21 @@ struct Layout {
     return blocks < most ? blocks : most;
   }
 
-  // Behind the header: grid, codes and, for points whose codes lie in groups, norms.
+  // Behind the header: grid and codes, and what belongs to codes that lie in groups.
   [[nodiscard]] std::size_t bytes_of_codes() noexcept {
     if (code_pairs == 0) return grid_bytes_for(dimensions) + leaf_capacity() * code_bytes;
-    const std::size_t end = codes_end(leaf_capacity());
-    if (!points) return end - sizeof(Node);
-    norms_at = end;
-    return end - sizeof(Node) + leaf_capacity() * sizeof(float);
+    const std::size_t codes = bytes_of_pairs(leaf_capacity());
+    pairs_at = sizeof(Node) + 2 * pair_grid_axes(dimensions) * sizeof(float);
+    if (points) {
+      norms_at = pairs_at + codes;
+      return norms_at - sizeof(Node) + leaf_capacity() * sizeof(float);
+    }
+    pairs_at += kLongestBytes;
+    max_pairs_at = pairs_at + codes;
+    return max_pairs_at - sizeof(Node) + codes;
+  }
+  [[nodiscard]] std::size_t bytes_of_pairs(std::size_t entries) const noexcept {
+    return (entries + kCodeGroup - 1) / kCodeGroup * code_pairs * 2 * kCodeGroup;
   }
 
   static constexpr std::size_t kMinLeafEntries = 48;

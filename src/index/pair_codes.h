@@ -1,8 +1,11 @@
 // The codes of a leaf in more than four dimensions: as those of leaf_codes.h a byte for each
-// coordinate, but laid out for registers that hold two coordinates of many entries.
+// coordinate, but laid out for registers that hold two coordinates of many entries. Boxes have one
+// code of their minima and one of their maxima, and all of the first stand together: with the side
+// of the longest box they mostly decide alone.
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -13,7 +16,7 @@
 
 namespace xtree::index {
 
-// Two rows of one group.
+// Two axes of one group.
 inline constexpr std::size_t kPairBytes = 2 * kCodeGroup;
 
 // A leaf's grid: origins by axis, and the scales of the axes behind them. Places behind the last
@@ -28,26 +31,38 @@ inline constexpr std::size_t kPairBytes = 2 * kCodeGroup;
   return pair_origins(leaf) + pair_grid_axes(dimensions);
 }
 
-// The codes: groups one behind the other, each of them pair by pair.
-[[nodiscard]] inline const std::byte* pair_codes(const Node& leaf,
-                                                 std::size_t dimensions) noexcept {
-  return reinterpret_cast<const std::byte*>(pair_scales(leaf, dimensions) +
-                                            pair_grid_axes(dimensions));
+// Of boxes, by axis: the longest side that any has had since the grid was laid, in cells from that
+// of the minimum to that of the maximum. Readers may look at it while it grows: it does before the
+// entry counts for which it has to (growth.h).
+[[nodiscard]] inline std::uint8_t* longest_boxes(Node& leaf, std::size_t dimensions) noexcept {
+  return reinterpret_cast<std::uint8_t*>(pair_origins(leaf) + 2 * pair_grid_axes(dimensions));
 }
-[[nodiscard]] inline std::byte* pair_codes(Node& leaf, std::size_t dimensions) noexcept {
-  return const_cast<std::byte*>(pair_codes(static_cast<const Node&>(leaf), dimensions));
+[[nodiscard]] inline const std::uint8_t* longest_boxes(const Node& leaf,
+                                                       std::size_t dimensions) noexcept {
+  return longest_boxes(const_cast<Node&>(leaf), dimensions);
 }
-// Where the first two bytes of an entry's code are; the others follow kPairBytes apart.
-[[nodiscard]] inline std::byte* pair_code(Node& leaf, const Layout& layout,
-                                          std::size_t index) noexcept {
-  return pair_codes(leaf, layout.dimensions) +
-         index / kCodeGroup * layout.code_pairs * kPairBytes + index % kCodeGroup * 2;
+// One of them, beside a writer.
+[[nodiscard]] inline std::uint8_t longest_box(const Node& leaf, std::size_t dimensions,
+                                              std::size_t axis) noexcept {
+  std::uint8_t& longest = longest_boxes(const_cast<Node&>(leaf), dimensions)[axis];
+  return std::atomic_ref(longest).load(std::memory_order_relaxed);
+}
+inline void note_length(std::uint8_t& longest, std::uint8_t length) noexcept {
+  if (length > longest) std::atomic_ref(longest).store(length, std::memory_order_relaxed);
 }
 
-// Which row the cell at this place of a code is of: of points the rows follow each other, of boxes
-// the minimum and the maximum of an axis lie side by side.
-[[nodiscard]] inline std::size_t row_at(const Layout& layout, std::size_t place) noexcept {
-  return layout.points ? place : place / 2 + place % 2 * layout.dimensions;
+// Where the first two bytes of an entry's code are, of points or of one of a box's corners; the
+// others follow kPairBytes apart. Groups lie one behind the other, each of them pair by pair.
+[[nodiscard]] inline std::byte* pair_code(Node& leaf, const Layout& layout, std::size_t codes_at,
+                                          std::size_t index) noexcept {
+  return reinterpret_cast<std::byte*>(&leaf) + codes_at +
+         index / kCodeGroup * layout.code_pairs * kPairBytes + index % kCodeGroup * 2;
+}
+// Calls `f` with where the codes of points begin, or with both places for boxes.
+template <class F>
+void for_each_corner(const Layout& layout, F&& f) noexcept {
+  f(layout.pairs_at);
+  if (!layout.points) f(layout.max_pairs_at);
 }
 
 // A norm for each point: the sum of the squares of its cells, by weight. With it the square of the
@@ -60,6 +75,18 @@ inline constexpr std::size_t kPairBytes = 2 * kCodeGroup;
 [[nodiscard]] inline float* pair_norms(Node& leaf, const Layout& layout) noexcept {
   return const_cast<float*>(pair_norms(static_cast<const Node&>(leaf), layout));
 }
+
+// What a window asks of a leaf's codes in pairs: the first and the last cell, by axis, in which
+// something can be that answers. In the cells in which the window ends codes leave that open. Of
+// points there are minima only.
+struct CellBounds {
+  std::uint8_t first[kMaxDimensions];
+  std::uint8_t last[kMaxDimensions];
+};
+struct PairBounds {
+  CellBounds minima;
+  CellBounds maxima;
+};
 
 // The weights of the axes: squares of how long a cell is, in parts of the longest.
 inline void cell_weights(const Node& leaf, std::size_t dimensions, double* weights) noexcept {
@@ -88,20 +115,33 @@ template <class Scalar>
   return within ? static_cast<float>(norm) : -std::numeric_limits<float>::infinity();
 }
 
+// The cells of one corner, or of a point, by axis.
+template <class Scalar>
+void write_cells(Node& leaf, const Layout& layout, std::size_t codes_at, std::size_t index,
+                 const Scalar* corner, std::uint8_t* cells) noexcept {
+  const float* origins = pair_origins(leaf);
+  const float* scales = pair_scales(leaf, layout.dimensions);
+  std::byte* code = pair_code(leaf, layout, codes_at, index);
+  for (std::size_t axis = 0; axis < layout.dimensions; ++axis) {
+    cells[axis] = static_cast<std::uint8_t>(cell_of(corner[axis], origins[axis], scales[axis]));
+    code[axis / 2 * kPairBytes + axis % 2] = std::byte{cells[axis]};
+  }
+}
+
 // Writes the code of one entry, and the norm of a point.
 template <class Scalar>
 void set_pair_code(Node& leaf, const Layout& layout, std::size_t index,
                    const Scalar* geometry) noexcept {
-  const float* origins = pair_origins(leaf);
-  const float* scales = pair_scales(leaf, layout.dimensions);
-  std::byte* code = pair_code(leaf, layout, index);
-  for (std::size_t place = 0; place < layout.rows; ++place) {
-    const std::size_t row = row_at(layout, place);
-    const std::size_t axis = row < layout.dimensions ? row : row - layout.dimensions;
-    code[place / 2 * kPairBytes + place % 2] =
-        static_cast<std::byte>(cell_of(geometry[row], origins[axis], scales[axis]));
+  std::uint8_t first[kMaxDimensions], last[kMaxDimensions];
+  write_cells(leaf, layout, layout.pairs_at, index, geometry, first);
+  if (!layout.points) {
+    write_cells(leaf, layout, layout.max_pairs_at, index, geometry + layout.dimensions, last);
+    std::uint8_t* longest = longest_boxes(leaf, layout.dimensions);
+    for (std::size_t axis = 0; axis < layout.dimensions; ++axis) {
+      note_length(longest[axis], static_cast<std::uint8_t>(last[axis] - first[axis]));
+    }
+    return;
   }
-  if (!layout.points) return;
   double weights[kMaxDimensions];
   cell_weights(leaf, layout.dimensions, weights);
   pair_norms(leaf, layout)[index] = norm_of(leaf, layout.dimensions, weights, geometry);
@@ -109,31 +149,38 @@ void set_pair_code(Node& leaf, const Layout& layout, std::size_t index,
 
 inline void copy_pair_code(Node& leaf, const Layout& layout, std::size_t from,
                            std::size_t to) noexcept {
-  const std::byte* source = pair_code(leaf, layout, from);
-  std::byte* target = pair_code(leaf, layout, to);
-  for (std::size_t at = 0; at < layout.code_pairs * kPairBytes; at += kPairBytes) {
-    target[at] = source[at];
-    target[at + 1] = source[at + 1];
-  }
+  for_each_corner(layout, [&](std::size_t codes_at) {
+    const std::byte* source = pair_code(leaf, layout, codes_at, from);
+    std::byte* target = pair_code(leaf, layout, codes_at, to);
+    for (std::size_t at = 0; at < layout.code_pairs * kPairBytes; at += kPairBytes) {
+      target[at] = source[at];
+      target[at + 1] = source[at + 1];
+    }
+  });
   if (layout.points) pair_norms(leaf, layout)[to] = pair_norms(leaf, layout)[from];
 }
 
 [[nodiscard]] inline bool pair_codes_equal(const Node& a, const Node& b, const Layout& layout,
                                            std::size_t index) noexcept {
-  const std::byte* first = pair_code(const_cast<Node&>(a), layout, index);
-  const std::byte* second = pair_code(const_cast<Node&>(b), layout, index);
-  for (std::size_t at = 0; at < layout.code_pairs * kPairBytes; at += kPairBytes) {
-    if (first[at] != second[at] || first[at + 1] != second[at + 1]) return false;
-  }
-  return !layout.points || pair_norms(a, layout)[index] == pair_norms(b, layout)[index];
+  bool equal = true;
+  for_each_corner(layout, [&](std::size_t codes_at) {
+    const std::byte* first = pair_code(const_cast<Node&>(a), layout, codes_at, index);
+    const std::byte* second = pair_code(const_cast<Node&>(b), layout, codes_at, index);
+    for (std::size_t at = 0; at < layout.code_pairs * kPairBytes; at += kPairBytes) {
+      equal = equal && first[at] == second[at] && first[at + 1] == second[at + 1];
+    }
+  });
+  return equal && (!layout.points || pair_norms(a, layout)[index] == pair_norms(b, layout)[index]);
 }
 
 inline void clear_pair_code(Node& leaf, const Layout& layout, std::size_t index) noexcept {
-  std::byte* code = pair_code(leaf, layout, index);
-  for (std::size_t at = 0; at < layout.code_pairs * kPairBytes; at += kPairBytes) {
-    code[at] = std::byte{0};
-    code[at + 1] = std::byte{0};
-  }
+  for_each_corner(layout, [&](std::size_t codes_at) {
+    std::byte* code = pair_code(leaf, layout, codes_at, index);
+    for (std::size_t at = 0; at < layout.code_pairs * kPairBytes; at += kPairBytes) {
+      code[at] = std::byte{0};
+      code[at + 1] = std::byte{0};
+    }
+  });
   if (layout.points) pair_norms(leaf, layout)[index] = 0;
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "index/marked_leaves.h"
 #include "index/node.h"
 #include "index/node_access.h"
 #include "index/search_kernels.h"
@@ -78,6 +79,9 @@ class LeafWalk {
     --waiting_;
     return leaf != nullptr && leaf->level == 0 ? leaf : fail();
   }
+
+  // Whether the leaves that come into the line are asked for their codes of maxima, too.
+  void fetch_maxima(bool wanted) noexcept { maxima_too_ = wanted; }
 
   // Lets go of all nodes and finds them again: between, `let_go` may give up what kept them there.
   template <class F>
@@ -179,7 +183,7 @@ class LeafWalk {
       if (inside) {
         prefetch_at(view_, leaf, 0);
       } else {
-        fetch_lines(leaf, layout_.tried_end);
+        fetch_codes(leaf);
       }
       if (inside && use == InsideUse::values) fetch_values(leaf);
     }
@@ -336,6 +340,12 @@ class LeafWalk {
       prefetch_at(view_, leaf, at + 2 * step);
     }
   }
+  void fetch_codes(Lead<View> leaf) const noexcept {
+    fetch_lines(leaf, layout_.tried_end);
+    if (!maxima_too_) return;
+    const std::size_t end = layout_.max_pairs_at + layout_.tried_end - layout_.pairs_at;
+    for (std::size_t at = layout_.max_pairs_at; at < end; at += 64) prefetch_at(view_, leaf, at);
+  }
   // Some at a time, and perhaps a few more than are wanted.
   [[gnu::always_inline]] void fetch_lines(Lead<View> leaf, std::size_t end) const noexcept {
     for (std::size_t at = 0; at < end; at += 256) {
@@ -356,6 +366,7 @@ class LeafWalk {
   std::uint32_t waiting_ = 0;
   std::uint32_t first_waiting_;  // this and the rest for leaves with codes in pairs only
   std::uint32_t most_waiting_;
+  bool maxima_too_ = false;
   Waiting line_[kMostWaiting];
   Level stack_[kMaxHeight];
 };
@@ -382,14 +393,14 @@ class Scan {
 
   // The next leaf that has hits; false at the end or when the view failed.
   [[nodiscard]] bool next(detail::LeafHits& hits) noexcept {
-    return layout_.code_pairs != 0 ? next_ahead(hits) : find<false>(hits) != nullptr;
+    return layout_.code_pairs != 0 ? next_ahead(hits) : find(hits);
   }
 
   // Between two leaves, as LeafWalk's.
   template <class F>
   void renew(F&& let_go) {
     const Ref ahead = ahead_ == nullptr ? 0 : ahead_->frame.node_id;
-    walk_.renew(let_go);
+    marked_.renew(walk_, let_go);
     if (ahead == 0) return;
     ahead_ = walk_.find_again(ahead);
     if (ahead_ != nullptr) hits_ahead_.blocks = layout_.leaf_block(*ahead_, 0);
@@ -411,10 +422,9 @@ class Scan {
     return true;
   }
 
-  template <bool paired>
-  [[gnu::always_inline]] const Node* find(detail::LeafHits& hits) noexcept {
+  [[gnu::always_inline]] bool find(detail::LeafHits& hits) noexcept {
     bool inside = false;
-    while (const Node* leaf = paired ? walk_.next_in_line(inside) : walk_.next(inside)) {
+    while (const Node* leaf = walk_.next(inside)) {
       for (std::uint64_t& word : hits.mask) word = 0;
       const std::uint32_t count = entry_count(view_, *leaf);
       if (inside) {
@@ -422,17 +432,22 @@ class Scan {
       } else if (!query_.scan_leaf(*leaf, count, layout_, query_.exact, hits.mask)) {
         continue;
       }
-      hits.blocks = layout_.leaf_block(*leaf, 0);
-      hits.block_bytes = layout_.leaf_block_bytes;
-      hits.last = !paired && walk_.ended();
-      return leaf;
+      show(*leaf, hits);
+      hits.last = walk_.ended();
+      return true;
     }
-    return nullptr;
+    return false;
+  }
+  void show(const Node& leaf, detail::LeafHits& hits) const noexcept {
+    hits.blocks = layout_.leaf_block(leaf, 0);
+    hits.block_bytes = layout_.leaf_block_bytes;
   }
 
   [[gnu::noinline]] void look_ahead() noexcept {
-    ahead_ = find<true>(hits_ahead_);
+    for (std::uint64_t& word : hits_ahead_.mask) word = 0;
+    ahead_ = marked_.next(view_, walk_, layout_, query_, hits_ahead_.mask);
     if (ahead_ == nullptr) return;
+    show(*ahead_, hits_ahead_);
     for (std::size_t word = 0; word < std::size(hits_ahead_.mask); ++word) {
       for (std::uint64_t hits = hits_ahead_.mask[word]; hits != 0;) {
         const std::size_t lane = std::countr_zero(hits) / kLeafLanes<Scalar> * kLeafLanes<Scalar>;
@@ -449,6 +464,7 @@ class Scan {
   bool begun_ = false;
   const Node* ahead_ = nullptr;  // the leaf that comes next, and its hits
   detail::LeafHits hits_ahead_;
+  MarkedLeaves<Scalar> marked_;
 };
 
 struct Count {
@@ -464,11 +480,18 @@ template <class Scalar, NodeView View>
   const WindowQuery<Scalar> query(layout, kernels, window);
   LeafWalk<Scalar, View, InsideUse::count> walk(view, layout, kernels, root, query.directory);
   Count count;
-  const bool paired = layout.code_pairs != 0;
-  bool inside = false;
-  while (const Node* leaf = paired ? walk.next_in_line(inside) : walk.next(inside)) {
-    const std::uint32_t entries = entry_count(view, *leaf);
-    count.hits += inside ? entries : query.count_leaf(*leaf, entries, layout, query.exact);
+  if (layout.code_pairs != 0) {
+    MarkedLeaves<Scalar> marked;
+    std::uint64_t mask[detail::kMaxLeafEntries / 64] = {};
+    while (marked.next(view, walk, layout, query, mask) != nullptr) {
+      for (std::uint64_t& word : mask) count.hits += std::popcount(std::exchange(word, 0));
+    }
+  } else {
+    bool inside = false;
+    while (const Node* leaf = walk.next(inside)) {
+      const std::uint32_t entries = entry_count(view, *leaf);
+      count.hits += inside ? entries : query.count_leaf(*leaf, entries, layout, query.exact);
+    }
   }
   count.failed = walk.failed();
   return count;

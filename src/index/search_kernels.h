@@ -7,6 +7,7 @@
 
 #include "index/isa.h"
 #include "index/node.h"
+#include "index/pair_codes.h"
 #include "xtree/detail/engine.h"
 
 namespace xtree::index {
@@ -58,6 +59,16 @@ struct MeasureKernels {
   bool (*leaf)(const Node& leaf, std::uint32_t count, const Layout& layout,
                const NearestTarget& target, double limit, double* measures,
                std::uint64_t* mask) noexcept;
+};
+
+// What is known of the entries of a leaf with codes in pairs: those that surely answer a window,
+// and those that may.
+struct LeafMarks {
+  std::uint64_t surely[detail::kMaxLeafEntries / 64];
+  std::uint64_t open[detail::kMaxLeafEntries / 64];
+  PairBounds bounds;
+  bool maxima_are_near;  // so that the first step looks at them, too
+  bool maxima_are_needed;  // the first step says whether minima left anything open
 };
 
 inline constexpr std::size_t kDistanceLanes = 8;
@@ -116,6 +127,23 @@ struct SearchKernels {
   bool (*marked_points)(const Node& leaf, std::uint32_t count, const Layout& layout,
                         const NearestTarget& target, double limit, double* measures,
                         std::uint64_t* mask) noexcept;
+
+  // What `scan_leaf` does in leaves with codes in pairs, in three steps; null for all else. Each
+  // asks for what the next one reads of the entries that are left open. The first two say whether
+  // any entry may answer; if maxima are near, the second has nothing to do.
+  using MarkLeaf = bool (*)(const Node& leaf, std::uint32_t count, const Layout& layout,
+                            const Window& window, LeafMarks& marks) noexcept;
+  using NarrowLeaf = bool (*)(const Node& leaf, std::uint32_t count, const Layout& layout,
+                              LeafMarks& marks) noexcept;
+  using DecideLeaf = bool (*)(const Node& leaf, std::uint32_t count, const Layout& layout,
+                              const Window& window, const LeafMarks& marks,
+                              std::uint64_t* mask) noexcept;
+  MarkLeaf mark_leaf;
+  MarkLeaf mark_leaf_intersecting;
+  NarrowLeaf narrow_leaf;
+  NarrowLeaf narrow_leaf_intersecting;
+  DecideLeaf decide_leaf;
+  DecideLeaf decide_leaf_intersecting;
 };
 
 // The kernels for a schema. The instruction set must be supported.

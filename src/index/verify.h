@@ -253,9 +253,7 @@ class Verifier {
     }
     front_.assign(layout_.leaf_front_bytes, std::byte{0});
     Node& made = *reinterpret_cast<Node*>(front_.data());
-    const auto grid_bytes = static_cast<std::size_t>(pair_codes(leaf, layout_.dimensions) -
-                                                     reinterpret_cast<const std::byte*>(origins));
-    std::memcpy(pair_origins(made), origins, grid_bytes);
+    std::memcpy(pair_origins(made), origins, 2 * axes * sizeof(float));
     const std::uint32_t count = count_of(leaf);
     bool same = true;
     for (std::size_t i = 0; i < count; ++i) {
@@ -264,11 +262,26 @@ class Verifier {
       set_pair_code(made, layout_, i, geometry);
       same = same && pair_codes_equal(made, leaf, layout_, i);
     }
+    if (!layout_.points && !keep_longest(leaf, made)) {
+      return fault(ref, 0, "its longest box is longer than it says");
+    }
     const auto* held = reinterpret_cast<const std::byte*>(&leaf);
     if (is_still(view_, leaf)) {
       same = std::equal(front_.begin() + sizeof(Node), front_.end(), held + sizeof(Node));
     }
     return same ? Result<void>() : fault(ref, 0, "a code is not that of its entry");
+  }
+
+  // What is said of the longest box may be of one that is gone: if the leaf's boxes are not longer,
+  // `made` gets it.
+  [[nodiscard]] bool keep_longest(const Node& leaf, Node& made) const noexcept {
+    std::uint8_t* needed = longest_boxes(made, layout_.dimensions);
+    for (std::size_t axis = 0; axis < layout_.dimensions; ++axis) {
+      const std::uint8_t said = longest_box(leaf, layout_.dimensions, axis);
+      if (said < needed[axis]) return false;
+      needed[axis] = said;
+    }
+    return true;
   }
 
   Result<void> check_free_entries(const Node& leaf, Ref ref) const {

@@ -41,6 +41,9 @@ class WindowQuery {
     intersecting = intersecting || layout.points;
     scan_leaf = intersecting ? kernels.scan_leaf_intersecting : kernels.scan_leaf;
     count_leaf = intersecting ? kernels.count_leaf_intersecting : kernels.count_leaf;
+    mark_leaf = intersecting ? kernels.mark_leaf_intersecting : kernels.mark_leaf;
+    narrow_leaf = intersecting ? kernels.narrow_leaf_intersecting : kernels.narrow_leaf;
+    decide_leaf = intersecting ? kernels.decide_leaf_intersecting : kernels.decide_leaf;
     if (layout.code_pairs != 0) [[unlikely]] fill_up(layout.dimensions);
   }
 
@@ -48,6 +51,9 @@ class WindowQuery {
   detail::Window<Scalar> exact;
   typename SearchKernels<Scalar>::ScanLeaf scan_leaf;
   typename SearchKernels<Scalar>::CountLeaf count_leaf;
+  typename SearchKernels<Scalar>::MarkLeaf mark_leaf;
+  typename SearchKernels<Scalar>::NarrowLeaf narrow_leaf;
+  typename SearchKernels<Scalar>::DecideLeaf decide_leaf;
 
  private:
   // Kernels of codes in pairs read whole vectors of a window's ends.

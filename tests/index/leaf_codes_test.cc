@@ -34,8 +34,9 @@ void for_all_codes(F f) {
 }
 
 // The bytes in front of a leaf's blocks, header left out, as its grid and its entries make them.
+// The longest box that it remembers may be one that is gone.
 template <class Scalar>
-std::vector<std::byte> front_of(const Node& leaf, const Layout& layout) {
+std::vector<std::byte> front_of(const Node& leaf, const Layout& layout, bool some_are_gone) {
   const OwnedNode made = make_node(layout.leaf_bytes(leaf.blocks), leaf.blocks, 0);
   const std::size_t grid_bytes = layout.code_pairs != 0
                                      ? 2 * sizeof(float) * pair_grid_axes(layout.dimensions)
@@ -45,6 +46,11 @@ std::vector<std::byte> front_of(const Node& leaf, const Layout& layout) {
     Scalar geometry[2 * kMaxDimensions];
     read_geometry(leaf, layout, i, geometry);
     set_entry_code(*made, layout, i, geometry);
+  }
+  for (std::size_t axis = 0; layout.max_pairs_at != 0 && axis < layout.dimensions; ++axis) {
+    std::uint8_t& longest = longest_boxes(*made, layout.dimensions)[axis];
+    const std::uint8_t held = longest_box(leaf, layout.dimensions, axis);
+    if (some_are_gone && held > longest) longest = held;
   }
   const auto* bytes = reinterpret_cast<const std::byte*>(made.get());
   return {bytes + sizeof(Node), bytes + layout.leaf_front_bytes};
@@ -103,19 +109,19 @@ TEST(LeafCodes, AreThoseOfTheEntriesWhoeverWroteThem) {
     for (const Spread spread : kAllSpreads) {
       const auto entries = any_entries<Scalar>(layout, spread, random);
       const OwnedNode leaf = make_leaf<Scalar>(layout, entries);
-      const auto expect_right = [&] {
+      const auto expect_right = [&](bool some_are_gone) {
         const auto* held = reinterpret_cast<const std::byte*>(leaf.get() + 1);
-        const std::vector<std::byte> right = front_of<Scalar>(*leaf, layout);
+        const std::vector<std::byte> right = front_of<Scalar>(*leaf, layout, some_are_gone);
         for (std::size_t i = 0; i < right.size(); ++i) {
           ASSERT_EQ(held[i], right[i]) << "byte " << i << ", " << name_of(spread);
         }
       };
-      ASSERT_NO_FATAL_FAILURE(expect_right());
+      ASSERT_NO_FATAL_FAILURE(expect_right(false));
       set_geometry(*leaf, layout, random.below(leaf->count),
                    any_geometry<Scalar>(layout, spread, random).data());
-      ASSERT_NO_FATAL_FAILURE(expect_right());
+      ASSERT_NO_FATAL_FAILURE(expect_right(true));
       if (leaf->count > 1) remove_entry<Scalar>(*leaf, layout, random.below(leaf->count));
-      ASSERT_NO_FATAL_FAILURE(expect_right());
+      ASSERT_NO_FATAL_FAILURE(expect_right(true));
       const WriteKernels<Scalar>& kernels = write_kernels<Scalar>(layout, isa);
       FloatBox box;
       kernels.leaf_box(*leaf, layout, box);
@@ -128,7 +134,7 @@ TEST(LeafCodes, AreThoseOfTheEntriesWhoeverWroteThem) {
       }
       set_leaf_grid(*leaf, layout, box);
       kernels.encode(*leaf, layout);
-      ASSERT_NO_FATAL_FAILURE(expect_right());
+      ASSERT_NO_FATAL_FAILURE(expect_right(false));
     }
   });
 }
@@ -146,6 +152,22 @@ Scalar any_end(const Geometries<Scalar>& entries, std::size_t axis, std::size_t 
     case 3: return any_number<Scalar>(spread, axis, random);
     default: return none;
   }
+}
+
+// What the steps of a window's look at a leaf with codes in pairs say one by one.
+template <class Scalar>
+bool scan_in_steps(const SearchKernels<Scalar>& kernels, const Node& leaf, const Layout& layout,
+                   const detail::Window<Scalar>& window, bool intersecting, std::uint64_t* mask) {
+  LeafMarks marks;
+  marks.maxima_are_near = false;
+  if (intersecting) {
+    return kernels.mark_leaf_intersecting(leaf, leaf.count, layout, window, marks) &&
+           kernels.narrow_leaf_intersecting(leaf, leaf.count, layout, marks) &&
+           kernels.decide_leaf_intersecting(leaf, leaf.count, layout, window, marks, mask);
+  }
+  return kernels.mark_leaf(leaf, leaf.count, layout, window, marks) &&
+         kernels.narrow_leaf(leaf, leaf.count, layout, marks) &&
+         kernels.decide_leaf(leaf, leaf.count, layout, window, marks, mask);
 }
 
 // Windows end where entries end, and entries lie beside the grid: so cells leave much open.
@@ -196,6 +218,11 @@ TEST(LeafCodes, LeaveNoWindowWithAWrongAnswer) {
       }
       ASSERT_EQ(any, right != 0);
       ASSERT_EQ(count, right);
+      if (layout.code_pairs != 0) {
+        std::uint64_t in_steps[detail::kMaxLeafEntries / 64];
+        ASSERT_EQ(scan_in_steps(kernels, *leaf, layout, window, intersecting, in_steps), any);
+        ASSERT_TRUE(!any || std::equal(in_steps, in_steps + blocks_for(entries.size(), 64), mask));
+      }
       if (intersecting) {
         std::uint64_t near[detail::kMaxLeafEntries / 64];
         ASSERT_EQ(kernels.scan_near_leaf(*leaf, leaf->count, layout, window, near), any);

@@ -55,14 +55,19 @@ TEST(Layout, IsWhatTheFileFormatSays) {
     const std::size_t grid_bytes = schema.dimensions == 1 ? 32 : (schema.dimensions + 1) / 2 * 32u;
     std::size_t front = coded ? grid_bytes + layout.leaf_capacity() * code_bytes : 0;
     if (schema.dimensions > 4) {
-      // Behind a grid of two floats for each axis, in eights, are groups of 16 entries with two
-      // bytes for each pair of rows, and a float for each point.
-      EXPECT_EQ(layout.code_pairs, (layout.rows + 1) / 2);
+      // Behind a grid of two floats for each axis, in eights, and 64 bytes for the longest box, are
+      // groups of 16 entries with two bytes for each pair of axes, for each corner of boxes, and a
+      // float for each point.
+      EXPECT_EQ(layout.code_pairs, (layout.dimensions + 1) / 2);
       const std::size_t groups = (layout.leaf_capacity() + 15) / 16;
-      front = (schema.dimensions + 7u) / 8 * 64 + groups * 32 * layout.code_pairs;
-      EXPECT_EQ(layout.codes_end(layout.leaf_capacity()), sizeof(Node) + front);
-      EXPECT_EQ(layout.norms_at, layout.points ? sizeof(Node) + front : 0);
-      if (layout.points) front += 4 * layout.leaf_capacity();
+      const std::size_t codes = groups * 32 * layout.code_pairs;
+      front = (schema.dimensions + 7u) / 8 * 64 + (layout.points ? 0 : 64);
+      EXPECT_EQ(layout.pairs_at, sizeof(Node) + front);
+      EXPECT_EQ(layout.codes_end(layout.leaf_capacity()), layout.pairs_at + codes);
+      EXPECT_EQ(layout.codes_end(17), layout.pairs_at + 2 * 32 * layout.code_pairs);
+      EXPECT_EQ(layout.max_pairs_at, layout.points ? 0 : layout.pairs_at + codes);
+      EXPECT_EQ(layout.norms_at, layout.points ? layout.pairs_at + codes : 0);
+      front += codes + (layout.points ? 4 * layout.leaf_capacity() : codes);
     }
     EXPECT_EQ(layout.has_codes(), front != 0);
     EXPECT_EQ(layout.leaf_front_bytes, sizeof(Node) + (front + 63) / 64 * 64);

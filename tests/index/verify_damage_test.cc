@@ -201,9 +201,10 @@ void Harms<Scalar>::codes_in_pairs() {
   Node& node = tree_.node(leaf.ref);
   const char* wrong = "a code is not that of its entry";
   const auto flip_code = [&](std::size_t entry) {
-    const std::size_t pair = random_.below(layout_.code_pairs);
-    const std::size_t odd = 2 * pair + 1 < layout_.rows ? random_.below(2) : 0;
-    pair_code(node, layout_, entry)[pair * kPairBytes + odd] ^= std::byte{1};
+    const std::size_t axis = any_axis();
+    const bool maxima = !layout_.points && random_.one_in(2);
+    const std::size_t codes_at = maxima ? layout_.max_pairs_at : layout_.pairs_at;
+    pair_code(node, layout_, codes_at, entry)[axis / 2 * kPairBytes + axis % 2] ^= std::byte{1};
   };
   tree_.expect_fault(leaf, wrong, [&] { flip_code(random_.below(node.count)); });
   if (node.count < layout_.leaf_capacity()) {
@@ -221,9 +222,20 @@ void Harms<Scalar>::codes_in_pairs() {
     tree_.expect_fault(leaf, none, [&] { scale = bad; });
   }
   tree_.expect_fault(leaf, none, [&] { origin = std::nanf(""); });
+  if (!layout_.points) {
+    std::uint8_t* longest = longest_boxes(node, layout_.dimensions);
+    std::uint8_t& some = longest[any_axis()];
+    if (some != 0) {
+      tree_.expect_fault(leaf, "its longest box is longer than it says", [&] { some = 0; });
+    }
+    if (layout_.dimensions < kLongestBytes) {
+      tree_.expect_fault(leaf, wrong, [&] { longest[layout_.dimensions] = 1; });
+    }
+  }
+  const std::size_t codes_bytes = layout_.codes_end(layout_.leaf_capacity()) - layout_.pairs_at;
   const std::size_t used = layout_.points
                                ? layout_.norms_at + layout_.leaf_capacity() * sizeof(float)
-                               : layout_.codes_end(layout_.leaf_capacity());
+                               : layout_.max_pairs_at + codes_bytes;
   std::byte* last = layout_.leaf_block(node, 0) - 1;
   if (last < reinterpret_cast<std::byte*>(&node) + used) return;
   tree_.expect_fault(leaf, wrong, [&] { *last = std::byte{1}; });

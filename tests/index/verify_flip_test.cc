@@ -72,7 +72,10 @@ Meaning Flips<Scalar>::meaning(const Place& place, std::size_t offset) {
     bool in_grid = at < 2 * layout_.dimensions * sizeof(double);
     if (layout_.code_pairs != 0) {
       const std::size_t axes = pair_grid_axes(layout_.dimensions);
-      in_grid = at < 2 * axes * sizeof(float) && at / sizeof(float) % axes < layout_.dimensions;
+      const std::size_t grid_bytes = 2 * axes * sizeof(float);
+      const bool in_lengths =
+          !layout_.points && at >= grid_bytes && at < grid_bytes + layout_.dimensions;
+      in_grid = (at < grid_bytes && at / sizeof(float) % axes < layout_.dimensions) || in_lengths;
     }
     return in_grid ? Meaning::grid : Meaning::anything;
   }
@@ -158,15 +161,20 @@ bool Flips<Scalar>::pair_codes_are_right(const Place& place) {
     Scalar entry[2 * kMaxDimensions];
     read_geometry(leaf, layout_, i, entry);
     double norm = 0;
+    double first[kMaxDimensions];
     for (std::size_t row = 0; row < layout_.rows; ++row) {
       const double scale = scales[row % dims];
       const double at = (static_cast<double>(entry[row]) - origins[row % dims]) * scale;
       const double cell = std::isnan(at) ? 0 : std::nearbyint(std::clamp(at, 0.0, 255.0));
-      // Of boxes, the minimum and the maximum of an axis make a pair.
-      const std::size_t byte = layout_.points ? row : row % dims * 2 + row / dims;
-      const std::size_t pair = i / kCodeGroup * layout_.code_pairs + byte / 2;
-      const std::byte held = pair_codes(leaf, dims)[pair * 32 + i % kCodeGroup * 2 + byte % 2];
+      const std::size_t pair = i / kCodeGroup * layout_.code_pairs + row % dims / 2;
+      const auto* codes = reinterpret_cast<const std::byte*>(&leaf) +
+                          (row < dims ? layout_.pairs_at : layout_.max_pairs_at);
+      const std::byte held = codes[pair * 32 + i % kCodeGroup * 2 + row % dims % 2];
       if (static_cast<unsigned>(held) != static_cast<unsigned>(cell)) return false;
+      if (row < dims) first[row] = cell;
+      if (row >= dims && cell - first[row % dims] > longest_box(leaf, dims, row % dims)) {
+        return false;
+      }
       const double length = scale > 0 ? least / scale : 1;
       norm += at >= 0 && at <= 255 ? length * length * (cell * cell) : -kInfinity;
     }
