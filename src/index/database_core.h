@@ -50,6 +50,8 @@ class Reader {
  public:
   // Enters as DatabaseCore::enter does.
   Reader(const DatabaseCore& database, const SnapshotCore* snapshot);
+  Reader(const Reader&) = delete;  // its view leads to its context
+  Reader& operator=(const Reader&) = delete;
 
   [[nodiscard]] const persistence::ReadView& view() const noexcept { return view_; }
   [[nodiscard]] Result<void> status() const { return context_.status(); }
