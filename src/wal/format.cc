@@ -2,9 +2,6 @@
 
 #include <cstring>
 
-#include "platform/bytes.h"
-#include "platform/check.h"
-#include "platform/crc32c.h"
 #include "platform/plant.h"
 
 namespace xtree::wal {
@@ -30,12 +27,6 @@ std::uint32_t encode_as(Header header, std::uint64_t magic, std::span<std::byte>
   return sum;
 }
 
-std::uint32_t checksum(std::span<const std::byte> header, std::span<const std::byte> payload,
-                       std::uint32_t sum_before) noexcept {
-  return platform::crc32c(
-      payload, platform::crc32c(header.first(offsetof(AdditionHeader, crc)), sum_before));
-}
-
 template <class Header>
 std::optional<Header> decode_as(std::uint64_t magic, std::span<const std::byte> from) noexcept {
   Header header;
@@ -54,22 +45,6 @@ void encode(FileHeader header, std::span<std::byte> to) noexcept {
 
 std::uint32_t encode(GroupHeader header, std::span<std::byte> to) noexcept {
   return encode_as(header, kGroupMagic, to);
-}
-
-// The fields go straight to where they belong, two and two. Read as one from where they were stored
-// one by one, they would have to wait until they are in the cache, behind all that the commit has
-// stored before.
-std::uint32_t encode(const AdditionHeader& header, std::span<const std::byte> payload,
-                     std::uint32_t sum_before, std::span<std::byte> to) noexcept {
-  XTREE_CHECK(to.size() >= sizeof header + payload.size());
-  const auto pair = [](std::uint64_t low, std::uint64_t high) { return low | high << 32; };
-  platform::store_u64(to.data(), pair(header.operations, payload.size()));
-  platform::store_u64(to.data() + 8, pair(header.first_lsn, header.epochs));
-  platform::store_u32(to.data() + 16, header.time_us);
-  const std::uint32_t sum = checksum(to, payload, sum_before);
-  platform::store_u64(to.data() + 16, pair(header.time_us, sum));
-  if (!payload.empty()) std::memcpy(to.data() + sizeof header, payload.data(), payload.size());
-  return sum;
 }
 
 std::optional<FileHeader> decode_file_header(std::span<const std::byte> from) noexcept {
@@ -91,7 +66,7 @@ std::optional<AdditionHeader> decode_addition(std::span<const std::byte> from,
     return std::nullopt;
   }
   const auto payload = from.subspan(sizeof header, header.payload_bytes);
-  const bool is_whole = header.crc == checksum(from, payload, sum_before) ||
+  const bool is_whole = header.crc == addition_checksum(from, payload, sum_before) ||
                         platform::planted(platform::Plant::addition_unchecked);
   return is_whole ? std::optional(header) : std::nullopt;
 }

@@ -4,9 +4,14 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <type_traits>
+
+#include "platform/bytes.h"
+#include "platform/check.h"
+#include "platform/crc32c.h"
 
 namespace xtree::wal {
 
@@ -143,6 +148,13 @@ std::uint32_t encode(GroupHeader header, std::span<std::byte> to) noexcept;
 // holds of a former life is never taken for an addition to what it holds now.
 std::uint32_t encode(const AdditionHeader& header, std::span<const std::byte> payload,
                      std::uint32_t sum_before, std::span<std::byte> to) noexcept;
+// What encode returns for an addition with this header, which is encoded, and payload.
+inline std::uint32_t addition_checksum(std::span<const std::byte> header,
+                                       std::span<const std::byte> payload,
+                                       std::uint32_t sum_before) noexcept {
+  return platform::crc32c(
+      payload, platform::crc32c(header.first(offsetof(AdditionHeader, crc)), sum_before));
+}
 
 // The header at the front of `from`; nothing when there are too few bytes, when they are no
 // header, or when the checksum is wrong. The header of a file may be of a newer format.
@@ -151,5 +163,21 @@ std::optional<GroupHeader> decode_group_header(std::span<const std::byte> from) 
 // The header of a whole addition at the front of `from`; nothing when there is none.
 std::optional<AdditionHeader> decode_addition(std::span<const std::byte> from,
                                               std::uint32_t sum_before) noexcept;
+
+// The fields go straight to where they belong, two and two. Read as one from where they were stored
+// one by one, they would have to wait until they are in the cache, behind all that the commit has
+// stored before. Nor are they stored to be handed over: so this is inline.
+inline std::uint32_t encode(const AdditionHeader& header, std::span<const std::byte> payload,
+                            std::uint32_t sum_before, std::span<std::byte> to) noexcept {
+  XTREE_CHECK(to.size() >= sizeof header + payload.size());
+  const auto pair = [](std::uint64_t low, std::uint64_t high) { return low | high << 32; };
+  platform::store_u64(to.data(), pair(header.operations, payload.size()));
+  platform::store_u64(to.data() + 8, pair(header.first_lsn, header.epochs));
+  platform::store_u32(to.data() + 16, header.time_us);
+  const std::uint32_t sum = addition_checksum(to, payload, sum_before);
+  platform::store_u64(to.data() + 16, pair(header.time_us, sum));
+  if (!payload.empty()) std::memcpy(to.data() + sizeof header, payload.data(), payload.size());
+  return sum;
+}
 
 }  // namespace xtree::wal
