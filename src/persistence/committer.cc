@@ -23,6 +23,13 @@ constexpr std::size_t kQueueRequests = 65536;
 constexpr int kSyncPart = 2;
 constexpr std::chrono::steady_clock::duration kLongestGathering = std::chrono::milliseconds(1);
 
+// So many writers may be two groups, of which one is applied while the other one is synced. Fewer
+// do better together, in one.
+constexpr std::size_t kCrowd = 8;
+// Leaders who sync, or have done it and wait for who was before them.
+constexpr unsigned kMostSyncing = 2;
+static_assert(GroupSleepers::kGroups > kMostSyncing + 1);  // one is led, and one is open
+
 bool is_synced(Durability durability) noexcept {
   return durability == Durability::strict || durability == Durability::balanced;
 }
@@ -42,25 +49,6 @@ Committer::Committer(VersionStore& store, wal::LogWriter& log, Applier& applier,
       sync_interval_ms_(options.sync_interval_ms) {}
 
 Committer::~Committer() { static_cast<void>(stop()); }
-
-void CommitQueue::push(CommitRequest& request) noexcept {
-  (first_ == nullptr ? first_ : last_->next) = &request;
-  last_ = &request;
-  ++size_;
-  bytes_ += request.operations.size();
-}
-
-CommitQueue CommitQueue::take(std::size_t bytes) noexcept {
-  CommitQueue taken;
-  while (first_ != nullptr && (taken.empty() || taken.bytes_ < bytes)) {
-    CommitRequest& request = *first_;
-    first_ = std::exchange(request.next, nullptr);
-    --size_;
-    bytes_ -= request.operations.size();
-    taken.push(request);
-  }
-  return taken;
-}
 
 Result<void> Committer::admit_locked() const {
   XTREE_TRY(health_locked());
@@ -99,6 +87,7 @@ Result<void> Committer::commit(CommitRequest& request) {
     return request.result;
   }
   enqueue_locked(request);
+  GroupSleepers::Place place;
   // Acquire pairs with the leader's release: the result before its use, and the leader's last touch
   // of the request before its end.
   while (!request.done.load(std::memory_order_acquire)) {
@@ -107,12 +96,9 @@ Result<void> Committer::commit(CommitRequest& request) {
     } else if (may_lead_locked()) {
       lead(lock);
     } else {
-      const bool is_taken = request.group != 0;
-      const auto& turn = turn_of(is_taken ? request.group : open_group_);
-      const std::uint32_t now = turn.load(std::memory_order_relaxed);  // it changes under the mutex
-      ++asleep_on(is_taken ? request.group : open_group_);
+      sleepers_.take_place_locked(place, request.group != 0 ? request.group : open_group_);
       lock.unlock();
-      turn.wait(now, std::memory_order_acquire);
+      sleepers_.sleep(place);
     }
   }
   return request.result;
@@ -168,51 +154,89 @@ void Committer::watch_locked(std::unique_lock<std::mutex>& lock) {
   --watching_;
 }
 
+// While a group is synced, the next one is led when most of those have come who are not in the
+// first: fewer would wait for a sync of their own, and the others for one more.
+bool Committer::may_lead_beside_locked() const noexcept {
+  if (syncing_ == kMostSyncing || queue_.size() < kCrowd) return false;
+  const CommitRequest& first = *queue_.first();
+  return !first.is_asynchronous && is_synced(first.durability) &&
+         queue_.size() >= expected_requests_ - expected_requests_ / 4;
+}
+
 // Leads for what is queued. Returns without the mutex.
 void Committer::lead(std::unique_lock<std::mutex>& lock) {
   leading_ = true;
-  await_company(lock);
+  if (syncing_ == 0) await_company(lock);
   lead(lock, queue_.take(kGroupBytes));
 }
 
-// Gives the leader's place up only with the group done, so that the state is never between two.
+// Gives the leader's place up with the group done, so that the state is never between two, or, when
+// others may lead while a crowd is synced, with the group on its way to the disk.
 void Committer::lead(std::unique_lock<std::mutex>& lock, const CommitQueue& group) {
   leading_ = true;
-  const std::uint64_t number = open_group_++;
+  Work work{.number = open_group_++, .is_beside = syncing_ != 0};
   for (CommitRequest* request = group.first(); request != nullptr; request = request->next) {
-    request->group = number;
+    request->group = work.number;
   }
+  expected_requests_ -= std::min(expected_requests_, group.size());
   Result<void> result = health_locked();
   lock.unlock();
   // Memory that runs out in the middle of a group leaves it half applied, and poisons.
-  if (result) result = platform::without_throwing("database", [&] { return process(group); });
+  if (result) result = platform::without_throwing("database", [&] { return process(group, work); });
+  if (work.is_syncing) result = sync_crowd();
   lock.lock();
+  while (finished_group_ + 1 != work.number) watch_locked(lock);
+  finished_group_ = work.number;
+  // Its epoch shows those before it, too.
+  if (result && work.is_beside && !work.is_syncing) result = health_locked();
+  if (result && work.epoch != 0) store_.publish(work.epoch);
   finish_group_locked(group, result);
   expected_requests_ = group.size() + queue_.size();
-  give_way_locked();
+  if (work.is_syncing) {
+    --syncing_;
+    wake_next_locked();
+  } else {
+    give_way_locked();
+  }
   if (has_grown_locked()) grown_.notify_one();
-  // To change the word would wait for all that the group has written on its way to memory: nobody
+  // To change a word would wait for all that the group has written on its way to memory: nobody
   // does it for a group of which nobody sleeps.
-  const bool has_sleepers = std::exchange(asleep_on(number), 0) != 0;
-  // Sequentially consistent, as notifying begins with a look whether anybody sleeps.
-  if (has_sleepers) turn_of(number).fetch_add(1, std::memory_order_seq_cst);
+  const bool has_sleepers = sleepers_.end_locked(work.number);
   // Outside of the mutex, or those who wake would run into it.
   lock.unlock();
-  if (has_sleepers) turn_of(number).notify_all();
+  if (has_sleepers) sleepers_.wake(work.number);
 }
 
-// Leaves the leader's place to whoever has a use for it. If somebody has been waiting for an
-// exclusive turn, the others learn of it at the end of that.
+// Leaves the leader's place while the disk is at work. Who leads meanwhile makes the next sync, and
+// begins it when it knows how this one went.
+Result<void> Committer::sync_crowd() {
+  {
+    const std::lock_guard lock(mutex_);
+    ++syncing_;
+    give_way_locked();
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  Result<void> result = log_.run_sync();
+  sync_time_.store(std::chrono::steady_clock::now() - begin, std::memory_order_relaxed);
+  return result;
+}
+
+// Leaves the leader's place to whoever has a use for it.
 void Committer::give_way_locked() {
   arm_sync_locked();
   leading_ = false;
+  wake_next_locked();
+}
+
+// After a change of who leads or syncs. If somebody has been waiting for an exclusive turn, the
+// writers learn of it at the end of that.
+void Committer::wake_next_locked() {
   if (watching_ != 0) changed_.notify_all();
-  if (queue_.empty() || exclusive_waiting_ != 0) return;
+  if (queue_.empty() || !may_lead_locked()) return;
   if (queue_.first()->is_asynchronous) {
     logger_wakes_.notify_one();
   } else {
-    turn_of(open_group_).fetch_add(1, std::memory_order_seq_cst);
-    turn_of(open_group_).notify_one();
+    sleepers_.wake_one_locked(open_group_);
   }
 }
 
@@ -220,8 +244,9 @@ void Committer::give_way_locked() {
 // would lead a group of one, and the others wait for two syncs. So it lets them run until all are
 // back, or until that takes long beside a sync.
 void Committer::gather(std::unique_lock<std::mutex>& lock) {
-  const auto end = std::chrono::steady_clock::now() +
-                   std::min(sync_time_ / kSyncPart, kLongestGathering);
+  const auto sync_time = sync_time_.load(std::memory_order_relaxed);
+  const auto end =
+      std::chrono::steady_clock::now() + std::min(sync_time / kSyncPart, kLongestGathering);
   while (queue_.size() < expected_requests_ && std::chrono::steady_clock::now() < end) {
     lock.unlock();
     std::this_thread::yield();
@@ -269,12 +294,12 @@ void Committer::finish_group_locked(const CommitQueue& group, const Result<void>
   }
 }
 
-Result<void> Committer::process(const CommitQueue& group) {
+Result<void> Committer::process(const CommitQueue& group, Work& work) {
   bool begun = false;
   for (CommitRequest* request = group.first(); request != nullptr; request = request->next) {
     request->result = applier_.check(request->operations);
     if (!request->result) continue;
-    if (!begun) store_.begin_epoch();
+    if (!begun) work.epoch = store_.begin_epoch();
     begun = true;
     const Result<void> applied =
         applier_.apply(request->operations, is_logged(request->durability), request->answers);
@@ -285,13 +310,25 @@ Result<void> Committer::process(const CommitQueue& group) {
   }
   if (!begun) return {};
   XTREE_TRY(applier_.finish_epoch());
-  XTREE_TRY(write_log(group));
-  store_.publish();
+  const Result<bool> wants_sync = write_log(group, work.epoch);
+  if (!wants_sync) return wants_sync.error();
+  const bool is_crowd = *wants_sync && group.size() >= kCrowd;
+  if (*wants_sync && !is_crowd) {
+    const auto begin = std::chrono::steady_clock::now();
+    XTREE_TRY(log_.sync());
+    sync_time_.store(std::chrono::steady_clock::now() - begin, std::memory_order_relaxed);
+  }
+  if (!is_crowd && !work.is_beside) store_.publish(std::exchange(work.epoch, 0));
   store_.collect_when_due();
+  if (!is_crowd) return {};
+  XTREE_TRY(log_.end_sync());
+  work.is_syncing = log_.begin_sync();
+  XTREE_CHECK(work.is_syncing);
   return {};
 }
 
-Result<void> Committer::write_log(const CommitQueue& group) {
+// Whether a sync is to follow.
+Result<bool> Committer::write_log(const CommitQueue& group, std::uint64_t epoch) {
   wal::GroupInfo info{};
   bool synced = false;
   std::span<const std::byte> payload;  // the only request's where there is one, else a copy of all
@@ -308,18 +345,13 @@ Result<void> Committer::write_log(const CommitQueue& group) {
     info.operations += request->count;
     synced = synced || is_synced(request->durability);
   }
-  if (info.operations == 0) return {};
+  if (info.operations == 0) return false;
   info.first_lsn = log_.next_lsn();
-  info.epoch = store_.epoch();
+  info.epoch = epoch;
   info.time_us = platform::coarse_unix_time_us();
   XTREE_TRY(synced ? log_.append(info, payload) : log_.add(info, payload));
   appended_bytes_.store(log_.appended_bytes(), std::memory_order_relaxed);
-  if (platform::planted(platform::Plant::ack_before_sync)) return {};
-  if (!synced) return {};
-  const auto begin = std::chrono::steady_clock::now();
-  XTREE_TRY(log_.sync());
-  sync_time_ = std::chrono::steady_clock::now() - begin;
-  return {};
+  return synced && !platform::planted(platform::Plant::ack_before_sync);
 }
 
 Result<void> Committer::sync_log() {
@@ -329,14 +361,14 @@ Result<void> Committer::sync_log() {
 void Committer::begin_exclusive() {
   std::unique_lock lock(mutex_);
   ++exclusive_waiting_;
-  while (leading_) watch_locked(lock);
+  while (leading_ || syncing_ != 0) watch_locked(lock);
   --exclusive_waiting_;
   leading_ = true;
 }
 
 bool Committer::try_begin_exclusive() {
   std::unique_lock lock(mutex_);
-  if (leading_) return false;
+  if (leading_ || syncing_ != 0) return false;
   leading_ = true;
   return true;
 }
@@ -398,7 +430,7 @@ void Committer::start_logger_locked() {
 // Sees to it that what nobody waits for the sync of is synced within the interval.
 void Committer::arm_sync_locked() {
   const bool was_unsynced = is_unsynced_;
-  is_unsynced_ = log_.durable_lsn() != log_.next_lsn();
+  is_unsynced_ = log_.has_unsynced();
   if (!is_unsynced_ || was_unsynced) return;
   next_sync_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(sync_interval_ms_);
   logger_wakes_.notify_one();
@@ -412,7 +444,7 @@ Result<void> Committer::sync_beside() {
     return {};
   }));
   if (!begun) return {};
-  log_.run_sync();
+  static_cast<void>(log_.run_sync());
   return exclusively([&] { return log_.end_sync(); });
 }
 
@@ -444,7 +476,7 @@ Result<void> Committer::stop() {
   stopped_ = true;
   changed_.notify_all();
   logger_wakes_.notify_one();
-  while (leading_ || !queue_.empty()) {
+  while (leading_ || syncing_ != 0 || !queue_.empty()) {
     if (may_lead_locked()) {
       lead(lock);
       lock.lock();

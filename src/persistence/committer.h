@@ -18,6 +18,8 @@
 #include <vector>
 
 #include "persistence/applier.h"
+#include "persistence/commit_queue.h"
+#include "persistence/group_sleepers.h"
 #include "persistence/version_store.h"
 #include "platform/without_throwing.h"
 #include "wal/writer.h"
@@ -26,47 +28,12 @@
 
 namespace xtree::persistence {
 
-// One write: its operations are applied together or not at all.
-struct CommitRequest {
-  std::span<const std::byte> operations;
-  std::uint32_t count = 0;
-  Durability durability = Durability::strict;
-  bool* answers = nullptr;  // one per operation, or null
-
-  // The committer's own. `done` is stored last, with release, and makes the memory the writer's
-  // again; everything else is guarded by the committer's mutex.
-  CommitRequest* next = nullptr;  // behind it in the queue, or in its group
-  std::uint64_t ticket = 0;
-  std::uint64_t group = 0;        // that took it; 0 while it is queued
-  bool is_asynchronous = false;
-  Result<void> result;
-  std::atomic<bool> done = false;
-};
-
-// Requests in order, linked through `next`.
-class CommitQueue {
- public:
-  [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
-  [[nodiscard]] CommitRequest* first() const noexcept { return first_; }
-
-  void push(CommitRequest& request) noexcept;
-  // Takes requests off the front until they have so many bytes, one at least if there is one.
-  CommitQueue take(std::size_t bytes) noexcept;
-
- private:
-  CommitRequest* first_ = nullptr;
-  CommitRequest* last_ = nullptr;
-  std::size_t size_ = 0;
-  std::size_t bytes_ = 0;
-};
-
 // The first thread that finds nobody leading leads: it takes what has queued up, applies it under a
 // new epoch, appends it to the log as one group, syncs, publishes the epoch, wakes the group's
-// writers, and one of those who came meanwhile, who make up the next group. A thread of its own
-// leads for asynchronous writes, and syncs the log behind `eventual` ones; it is started by the
-// first of either.
+// writers, and one of those who came meanwhile, who make up the next group. Where there are many,
+// that one leads while the first group is still being synced. A thread of its own leads for
+// asynchronous writes, and syncs the log behind `eventual` ones; it is started by the first of
+// either.
 //
 // A failure to append, to sync or to apply poisons the committer: the epoch stays unpublished, and
 // every write from then on fails. design/concurrency.md, "The commit queue".
@@ -128,6 +95,13 @@ class Committer {
   void end_back_pressure();
 
  private:
+  // One group on its way.
+  struct Work {
+    std::uint64_t number = 0;  // of the group
+    std::uint64_t epoch = 0;   // that is still to be published; 0 for none
+    bool is_beside = false;    // another group was synced when this one began
+    bool is_syncing = false;   // it has begun a sync beside others
+  };
   struct AsyncRequest {
     std::vector<std::byte> operations;
     CommitRequest request;
@@ -140,21 +114,23 @@ class Committer {
   Result<void> admit_locked() const;
   Result<void> admit_locked(std::unique_lock<std::mutex>& lock);
   [[nodiscard]] bool may_lead_locked() const noexcept {
-    return !leading_ && exclusive_waiting_ == 0;
+    return !leading_ && exclusive_waiting_ == 0 && (syncing_ == 0 || may_lead_beside_locked());
   }
-  [[nodiscard]] unsigned& asleep_on(std::uint64_t group) noexcept { return asleep_[group % 2]; }
+  [[nodiscard]] bool may_lead_beside_locked() const noexcept;
   void accept_locked(CommitRequest& request);
   void enqueue_locked(CommitRequest& request);
   void lead(std::unique_lock<std::mutex>& lock);
   void lead(std::unique_lock<std::mutex>& lock, const CommitQueue& group);
+  Result<void> sync_crowd();
   void give_way_locked();
+  void wake_next_locked();
   void gather(std::unique_lock<std::mutex>& lock);
   void await_company(std::unique_lock<std::mutex>& lock);
   void finish_group_locked(const CommitQueue& group, const Result<void>& result);
   void watch_locked(std::unique_lock<std::mutex>& lock);
   void keep_error_locked(const CommitRequest& request) noexcept;
-  Result<void> process(const CommitQueue& group);
-  Result<void> write_log(const CommitQueue& group);
+  Result<void> process(const CommitQueue& group, Work& work);
+  Result<bool> write_log(const CommitQueue& group, std::uint64_t epoch);
   Result<void> sync_log();
   Result<void> sync_beside();
   void start_logger_locked();
@@ -167,10 +143,9 @@ class Committer {
   const std::uint32_t group_window_us_;
   const std::uint32_t sync_interval_ms_;
 
-  // Writers sleep on the word of their group, and look at their request before they take the mutex:
-  // of many that wake together only those who have something to do there meet in it.
-  std::atomic<std::uint32_t>& turn_of(std::uint64_t group) noexcept { return turns_[group % 2]; }
-  std::atomic<std::uint32_t> turns_[2] = {};
+  // Who wakes looks at its request before it takes the mutex: of many that wake together only those
+  // who have something to do there meet in it.
+  GroupSleepers sleepers_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;  // a turn ended, or the state changed; not for writers
@@ -180,9 +155,6 @@ class Committer {
   CommitQueue queue_;
   std::uint64_t open_group_ = 1;  // the group that will take what is queued
   unsigned watching_ = 0;         // threads that sleep on changed_
-  // Writers that sleep on the two words, or are about to, since all there were woken; a few more
-  // where one was woken alone.
-  unsigned asleep_[2] = {};
   std::deque<std::unique_ptr<AsyncRequest>> async_;   // by ticket, until done
   std::map<std::uint64_t, Error> async_errors_;       // failed and not yet waited for
   // Of those that failed and whose error found no memory; 0 when there is none.
@@ -194,6 +166,8 @@ class Committer {
   bool is_unsynced_ = false;           // the log has groups that the logger is to sync,
   std::chrono::steady_clock::time_point next_sync_;  // at this time
   bool leading_ = false;               // somebody leads, or has the writer's part exclusively
+  unsigned syncing_ = 0;               // leaders who left their place while they sync
+  std::uint64_t finished_group_ = 0;   // groups are finished in their order
   unsigned exclusive_waiting_ = 0;     // goes before those who would lead
   std::size_t awaited_requests_ = 0;   // by the leader, who waits for company; 0 when none does
   bool stopped_ = false;
@@ -212,9 +186,11 @@ class Committer {
   bool watched_ = true;
   std::atomic<std::uint64_t> appended_bytes_{0};
 
+  // How long the last group's sync took; it orders nothing.
+  std::atomic<std::chrono::steady_clock::duration> sync_time_{};
+
   // The leader's.
   std::vector<std::byte> payload_;
-  std::chrono::steady_clock::duration sync_time_{};  // of the last group that was synced
 };
 
 }  // namespace xtree::persistence

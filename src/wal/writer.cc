@@ -114,6 +114,7 @@ Result<void> LogWriter::carry(const StoredGroup& group) {
 }
 
 Result<void> LogWriter::append(const GroupInfo& info, std::span<const std::byte> payload) {
+  note_sync();
   if (failure_) return poisoned();
   XTREE_CHECK(info.operations > 0 && info.first_lsn == next_lsn_);
   const std::uint64_t bytes = group_bytes(payload.size());
@@ -153,6 +154,7 @@ void LogWriter::prepare_next_file(std::uint64_t bytes) noexcept {
 }
 
 Result<void> LogWriter::add(const GroupInfo& info, std::span<const std::byte> payload) {
+  note_sync();
   if (failure_) return poisoned();
   if (!takes(info, payload.size())) return append(info, payload);
   XTREE_CHECK(info.operations > 0 && info.first_lsn == next_lsn_);
@@ -193,6 +195,7 @@ Result<LogPosition> LogWriter::roll() {
 }
 
 Result<void> LogWriter::release_before(std::uint64_t file) {
+  note_sync();
   if (failure_) return poisoned();
   // The writer's own file is not among the older ones, so it stays whatever the caller says.
   while (!older_.empty() && older_.front() < file) {
@@ -235,6 +238,7 @@ Result<void> LogWriter::sync_groups() {
 }
 
 bool LogWriter::begin_sync() {
+  note_sync();
   if (failure_ || sync_beside_.has_begun() || durable_lsn_ == next_lsn_) return false;
   close_block();
   sync_beside_.begin(next_lsn_);
@@ -253,16 +257,23 @@ Result<void> LogWriter::settle_sync() {
   return {};
 }
 
+// Learns how a sync went that is over and that nobody has asked about.
+void LogWriter::note_sync() noexcept {
+  if (sync_beside_.is_over()) static_cast<void>(remember(settle_sync()));
+}
+
 void LogWriter::SyncBeside::begin(std::uint64_t lsn) noexcept {
   has_begun_ = true;
   lsn_ = lsn;
   is_done_.store(false, std::memory_order_relaxed);  // the caller's exclusion orders it
 }
 
-void LogWriter::SyncBeside::run(File& file) noexcept {
-  result_ = platform::without_throwing("log", [&] { return file.sync(); });
+Result<void> LogWriter::SyncBeside::run(File& file) noexcept {
+  Result<void> result = platform::without_throwing("log", [&] { return file.sync(); });
+  result_ = result;
   is_done_.store(true, std::memory_order_release);
   is_done_.notify_all();
+  return result;
 }
 
 Result<void> LogWriter::SyncBeside::end() noexcept {

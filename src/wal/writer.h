@@ -59,9 +59,11 @@ class LogWriter {
 
   // A sync in three parts, so that other calls, also those that append, may come while it runs. The
   // first and the last exclude other calls as all do; only `run_sync` does not, which waits for the
-  // disk. `begin_sync` says whether there is anything to sync: then the others have to follow.
+  // disk. `begin_sync` says whether there is anything to sync: then `run_sync` has to follow, which
+  // says how it went. `end_sync` waits for it, and the next call that appends or begins a sync
+  // learns of it without.
   [[nodiscard]] bool begin_sync();
-  void run_sync() noexcept { sync_beside_.run(*file_); }
+  Result<void> run_sync() noexcept { return sync_beside_.run(*file_); }
   Result<void> end_sync();
 
   // Syncs, and begins a new file unless this one is still empty; returns where the next group will
@@ -84,6 +86,10 @@ class LogWriter {
   [[nodiscard]] LogPosition position() const noexcept { return {number_, offset_}; }
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
   [[nodiscard]] std::uint64_t next_lsn() const noexcept { return next_lsn_; }
+  // Whether something was appended that no sync is for, not even one that runs.
+  [[nodiscard]] bool has_unsynced() const noexcept {
+    return next_lsn_ != (sync_beside_.has_begun() ? sync_beside_.lsn() : durable_lsn_);
+  }
   // All operations below it have been synced.
   [[nodiscard]] std::uint64_t durable_lsn() const noexcept { return durable_lsn_; }
   // Files before this one that were not released.
@@ -110,7 +116,10 @@ class LogWriter {
     [[nodiscard]] bool has_begun() const noexcept { return has_begun_; }
     [[nodiscard]] std::uint64_t lsn() const noexcept { return lsn_; }
     void begin(std::uint64_t lsn) noexcept;
-    void run(File& file) noexcept;
+    Result<void> run(File& file) noexcept;
+    [[nodiscard]] bool is_over() const noexcept {
+      return has_begun_ && is_done_.load(std::memory_order_acquire);
+    }
     Result<void> end() noexcept;
 
    private:
@@ -126,6 +135,7 @@ class LogWriter {
   Result<void> carry(const StoredGroup& group);
   Result<void> sync_groups();
   Result<void> settle_sync();
+  void note_sync() noexcept;
   void close_block() noexcept;
   Result<void> next_file();
   Result<void> make_file();

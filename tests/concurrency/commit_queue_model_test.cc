@@ -1,6 +1,7 @@
 // The commit queue's turns (committer.h) as programs of a model machine, tried in every order: two
-// writers that commit, and one thread that asks for an exclusive turn. What would be a writer that
-// nobody wakes is a state that nobody leaves.
+// writers that commit, and one thread that asks for an exclusive turn. Every group is a crowd, so
+// its leader leaves its place while it syncs. What would be a writer that nobody wakes is a state
+// that nobody leaves.
 #include <gtest/gtest.h>
 
 #include <iostream>
@@ -14,62 +15,106 @@ using Cpu = Machine::Cpu;
 
 constexpr std::size_t kWriters = 2;
 constexpr std::uint64_t kRounds = 2;
+constexpr std::size_t kSlots = 3;  // for groups that follow one another
+constexpr std::size_t kLanes = 2;  // the first to sleep for a group does it on the first one
 
 enum Word : std::size_t {
   kMutex,
   kLeading,
+  kSyncing,   // how many groups were left by their leaders to be synced
+  kSynced,    // the last group whose sync is over
+  kFinished,  // the last one that is finished
   kExclusiveWaiting,
-  kChanged,                // counts the calls of notify_all on `changed_`
+  kChanged,  // counts the calls of notify_all on `changed_`
   kOpenGroup,
-  kQueued,                 // a bit for each writer
-  kTurn,                   // two words, for even groups and odd ones,
-  kAsleep = kTurn + 2,     // how many sleep on each,
-  kWoken = kAsleep + 2,    // and how many of them have been woken
-  kCounted = kWoken + 2,   // how many the leader takes for asleep on each
-  kDone = kCounted + 2,    // a word for each writer's request
+  kQueued,                           // a bit for each writer
+  kTurn,                             // of each lane of each slot: its word,
+  kAsleep = kTurn + kSlots * kLanes,    // how many sleep on it,
+  kWoken = kAsleep + kSlots * kLanes,   // and how many of them have been woken
+  kPlaces = kWoken + kSlots * kLanes,   // of each slot: how many places were taken,
+  kUnwoken = kPlaces + kSlots,          // and whether its second lane is to be woken
+  kDone = kUnwoken + kSlots,            // a word for each writer's request
   kGroup = kDone + kWriters,
 };
 static_assert(kGroup + kWriters <= Machine::kWords);
 
 struct Flaws {
   bool next_not_woken = false;  // whoever leads wakes its own group only
-  bool word_read_late = false;  // a writer looks at its group's word without the mutex
-  bool woken_early = false;     // the word changes before the requests are done
+  bool word_read_late = false;  // a writer looks at its lane's word without the mutex
+  bool woken_early = false;     // the words change before the requests are done
   bool not_counted = false;     // a writer does not say that it will sleep
+  bool left_to_sleepers = false;  // who ends a group trusts the first lane to wake the second
+  bool not_in_order = false;      // a group is finished before the one before it
 };
 
 // Steps that any program may use; what the mutex guards may be read and written in one.
 bool lock(Cpu& cpu) { return cpu.exchange(kMutex, 1) == 0; }
 void unlock(Cpu& cpu) { cpu.store(kMutex, 0); }
 
-void wake_all(Cpu& cpu, std::uint64_t turn) {
-  cpu.add(kTurn + turn, 1);
-  cpu.exchange(kWoken + turn, cpu.add(kAsleep + turn, 0));
+std::uint64_t lane_of(std::uint64_t group, std::uint64_t lane) {
+  return group % kSlots * kLanes + lane;
 }
-void wake_one(Cpu& cpu, std::uint64_t turn) {
-  cpu.add(kTurn + turn, 1);
-  if (cpu.add(kAsleep + turn, 0) > cpu.add(kWoken + turn, 0)) cpu.add(kWoken + turn, 1);
+void wake_all(Cpu& cpu, std::uint64_t lane) {
+  cpu.exchange(kWoken + lane, cpu.add(kAsleep + lane, 0));
+}
+void wake_one(Cpu& cpu, std::uint64_t lane) {
+  cpu.add(kTurn + lane, 1);
+  if (cpu.add(kAsleep + lane, 0) > cpu.add(kWoken + lane, 0)) cpu.add(kWoken + lane, 1);
+}
+// Wakes the second lane if nobody has set out to.
+void wake_rest(Cpu& cpu, std::uint64_t group) {
+  if (cpu.exchange(kUnwoken + group % kSlots, 0) != 0) wake_all(cpu, lane_of(group, 1));
 }
 
-void give_way(Cpu& cpu, Flaws flaws) {
-  cpu.store(kLeading, 0);
+// Groups of even number may be led while the one before them is synced.
+bool may_lead(Cpu& cpu) {
+  if (cpu.load(kLeading) != 0 || cpu.load(kExclusiveWaiting) != 0) return false;
+  const std::uint64_t syncing = cpu.load(kSyncing);
+  return syncing == 0 || (syncing == 1 && cpu.load(kQueued) != 0 && cpu.load(kOpenGroup) % 2 == 0);
+}
+
+void wake_next(Cpu& cpu, Flaws flaws) {
   cpu.add(kChanged, 1);
-  if (flaws.next_not_woken || cpu.load(kQueued) == 0 || cpu.load(kExclusiveWaiting) != 0) return;
-  wake_one(cpu, cpu.load(kOpenGroup) % 2);
+  if (flaws.next_not_woken || cpu.load(kQueued) == 0 || !may_lead(cpu)) return;
+  wake_one(cpu, lane_of(cpu.load(kOpenGroup), 0));
 }
 
-void finish_group(Cpu& cpu, std::uint64_t group) {
+void finish_requests(Cpu& cpu, std::uint64_t group) {
   for (std::size_t i = 0; i < kWriters; ++i) {
     if (cpu.load(kGroup + i) == group) cpu.store(kDone + i, 1);
   }
+}
+
+// Whether somebody may sleep for the group.
+bool end_group(Cpu& cpu, std::uint64_t group) {
+  const std::uint64_t places = cpu.load(kPlaces + group % kSlots);
+  if (places == 0) return false;
+  if (places > 1) {
+    cpu.add(kTurn + lane_of(group, 1), 1);
+    cpu.exchange(kUnwoken + group % kSlots, 1);
+  }
+  cpu.add(kTurn + lane_of(group, 0), 1);
+  cpu.store(kPlaces + group % kSlots, 0);
+  return true;
+}
+
+void take_queue(Cpu& cpu, std::uint64_t& group) {
+  group = cpu.load(kOpenGroup);
+  cpu.store(kLeading, 1);
+  cpu.store(kOpenGroup, group + 1);
+  for (std::size_t i = 0; i < kWriters; ++i) {
+    if ((cpu.load(kQueued) >> i & 1) != 0) cpu.store(kGroup + i, group);
+  }
+  cpu.store(kQueued, 0);
 }
 
 Machine::Program writer(std::size_t number, Flaws flaws) {
   return [=](Cpu& cpu) {
     std::uint64_t& round = cpu.reg(0);
     std::uint64_t& group = cpu.reg(1);  // that it leads
-    std::uint64_t& turn = cpu.reg(2);   // that it sleeps on
-    std::uint64_t& seen = cpu.reg(3);   // there
+    std::uint64_t& place = cpu.reg(2);  // the group that it sleeps for,
+    std::uint64_t& lane = cpu.reg(3);   // on this lane,
+    std::uint64_t& seen = cpu.reg(4);   // whose word it has read
     switch (cpu.step()) {
       case 0:
         if (!lock(cpu)) return;
@@ -78,63 +123,84 @@ Machine::Program writer(std::size_t number, Flaws flaws) {
         cpu.store(kQueued, cpu.load(kQueued) | 1u << number);
         return cpu.go(2);
       case 1: return lock(cpu) ? cpu.go(2) : void();
-      case 2:  // with the mutex
+      case 2: {  // with the mutex
         if (cpu.load(kDone + number) != 0) {
           unlock(cpu);
-          return cpu.go(9);
+          return cpu.go(16);
         }
-        if (cpu.load(kLeading) == 0 && cpu.load(kExclusiveWaiting) == 0) return cpu.go(5);
-        turn = (cpu.load(kGroup + number) != 0 ? cpu.load(kGroup + number) : cpu.load(kOpenGroup)) %
-               2;
-        seen = cpu.load(kTurn + turn);
-        if (!flaws.not_counted) cpu.store(kCounted + turn, cpu.load(kCounted + turn) + 1);
+        if (may_lead(cpu)) return cpu.go(6);
+        const std::uint64_t wanted =
+            cpu.load(kGroup + number) != 0 ? cpu.load(kGroup + number) : cpu.load(kOpenGroup);
+        if (place != wanted) {
+          const std::size_t places = kPlaces + wanted % kSlots;
+          lane = lane_of(wanted, cpu.load(places) == 0 ? 0 : 1);
+          if (!flaws.not_counted) cpu.store(places, cpu.load(places) + 1);
+          place = wanted;
+        }
+        seen = cpu.load(kTurn + lane);
         unlock(cpu);
         return cpu.go(3);
+      }
       case 3:  // goes to sleep unless the word has changed
-        if (flaws.word_read_late) seen = cpu.load(kTurn + turn);
-        if (cpu.add(kTurn + turn, 0) != seen) return cpu.go(8);
-        cpu.add(kAsleep + turn, 1);
+        if (flaws.word_read_late) seen = cpu.load(kTurn + lane);
+        if (cpu.add(kTurn + lane, 0) != seen) return cpu.go(5);
+        cpu.add(kAsleep + lane, 1);
         return cpu.go(4);
       case 4:
-        if (cpu.add(kWoken + turn, 0) == 0) return;
-        cpu.add(kWoken + turn, ~std::uint64_t{0});
-        cpu.add(kAsleep + turn, ~std::uint64_t{0});
-        return cpu.go(8);
-      case 5:  // with the mutex: takes what is queued
+        if (cpu.add(kWoken + lane, 0) == 0) return;
+        cpu.add(kWoken + lane, ~std::uint64_t{0});
+        cpu.add(kAsleep + lane, ~std::uint64_t{0});
+        return cpu.go(5);
+      case 5:
+        wake_rest(cpu, place);
+        return cpu.go(15);
+      case 6:  // with the mutex: takes what is queued
         if (cpu.load(kQueued) == 0) return cpu.wrong("a turn with nothing to do");
-        cpu.store(kLeading, 1);
-        group = cpu.load(kOpenGroup);
-        cpu.store(kOpenGroup, group + 1);
-        for (std::size_t i = 0; i < kWriters; ++i) {
-          if ((cpu.load(kQueued) >> i & 1) != 0) cpu.store(kGroup + i, group);
-        }
-        cpu.store(kQueued, 0);
+        take_queue(cpu, group);
         unlock(cpu);
-        return cpu.go(6);
-      case 6:
+        return cpu.go(7);
+      case 7:  // the sync of the group before is over
+        return cpu.load(kSynced) == group - 1 ? cpu.go(8) : void();
+      case 8:
         if (!lock(cpu)) return;
-        if (flaws.woken_early) {
-          wake_all(cpu, group % 2);
-        } else {
-          finish_group(cpu, group);
-        }
-        give_way(cpu, flaws);
-        // Nobody is woken of a group of which nobody sleeps.
-        turn = cpu.load(kCounted + group % 2);
-        cpu.store(kCounted + group % 2, 0);
+        cpu.store(kSyncing, cpu.load(kSyncing) + 1);
+        cpu.store(kLeading, 0);
+        wake_next(cpu, flaws);
         unlock(cpu);
-        return cpu.go(turn != 0 || flaws.woken_early ? 7 : 8);
-      case 7:
-        if (flaws.woken_early) {
-          finish_group(cpu, group);
-        } else {
-          wake_all(cpu, group % 2);
+        return cpu.go(9);
+      case 9:
+        cpu.exchange(kSynced, group);
+        return cpu.go(10);
+      case 10:
+        if (!lock(cpu)) return;
+        return cpu.go(11);
+      case 11: {  // with the mutex
+        if (cpu.load(kFinished) != group - 1) {
+          if (flaws.not_in_order) return cpu.wrong("an epoch is shown before the one before it");
+          seen = cpu.load(kChanged);
+          unlock(cpu);
+          return cpu.go(12);
         }
-        return cpu.go(8);
-      case 8: return cpu.go(cpu.load(kDone + number) != 0 ? 9 : 1);
+        cpu.store(kFinished, group);
+        if (!flaws.woken_early) finish_requests(cpu, group);
+        cpu.store(kSyncing, cpu.load(kSyncing) - 1);
+        wake_next(cpu, flaws);
+        seen = end_group(cpu, group);  // whether there is somebody to wake
+        unlock(cpu);
+        return cpu.go(seen != 0 ? 13 : 14);
+      }
+      case 12: return cpu.load(kChanged) != seen ? cpu.go(10) : void();
+      case 13:
+        wake_all(cpu, lane_of(group, 0));
+        return cpu.go(14);
+      case 14:
+        if (flaws.woken_early) finish_requests(cpu, group);
+        if (!flaws.left_to_sleepers) wake_rest(cpu, group);
+        return cpu.go(15);
+      case 15: return cpu.go(cpu.load(kDone + number) != 0 ? 16 : 1);
       default:
         if (cpu.load(kGroup + number) == 0) return cpu.wrong("it was done by nobody");
-        group = turn = seen = 0;
+        group = place = lane = seen = 0;
         return ++round == kRounds ? cpu.done() : cpu.go(0);
     }
   };
@@ -149,7 +215,7 @@ Machine::Program exclusive_thread() {
         cpu.store(kExclusiveWaiting, 1);
         return cpu.go(1);
       case 1:  // with the mutex
-        if (cpu.load(kLeading) != 0) {
+        if (cpu.load(kLeading) != 0 || cpu.load(kSyncing) != 0) {
           seen = cpu.load(kChanged);
           unlock(cpu);
           return cpu.go(2);
@@ -162,7 +228,8 @@ Machine::Program exclusive_thread() {
       case 3: return lock(cpu) ? cpu.go(1) : void();
       case 4:
         if (!lock(cpu)) return;
-        give_way(cpu, {});
+        cpu.store(kLeading, 0);
+        wake_next(cpu, {});
         unlock(cpu);
         return cpu.done();
       default: return cpu.done();
@@ -188,6 +255,12 @@ TEST(CommitQueueProtocol, NeedsTheWordToBeReadUnderTheMutex) {
 }
 TEST(CommitQueueProtocol, NeedsThoseWhoWillSleepToBeCounted) {
   EXPECT_NE(try_all({.not_counted = true}), "");
+}
+TEST(CommitQueueProtocol, NeedsWhoeverEndsAGroupToWakeThoseWhomNobodyElseHas) {
+  EXPECT_NE(try_all({.left_to_sleepers = true}), "");
+}
+TEST(CommitQueueProtocol, NeedsGroupsToBeFinishedInTheirOrder) {
+  EXPECT_NE(try_all({.not_in_order = true}), "");
 }
 TEST(CommitQueueProtocol, NeedsRequestsToBeDoneBeforeTheWordChanges) {
   EXPECT_NE(try_all({.woken_early = true}), "");

@@ -17,7 +17,7 @@ namespace xtree::test {
 // here without one. All other reordering is the compiler's, and what atomics forbid.
 class Machine {
  public:
-  static constexpr std::size_t kWords = 18;
+  static constexpr std::size_t kWords = 40;
   static constexpr std::size_t kProcessors = 3;
   static constexpr std::uint8_t kDone = 255;
 

@@ -11,6 +11,7 @@
 
 #include "crash/cycles.h"
 #include "support/crashing_disk.h"
+#include "support/lingering_syncs.h"
 #include "support/temporary_directory.h"
 #include "xtree/testing/recording_file_system.h"
 
@@ -98,7 +99,7 @@ class Writer {
 
 // Each lane holds one of its states; the others are no longer possible.
 void find_states(Database& db, std::vector<Candidates>& candidates) {
-  for (std::uint32_t i = 0; i < kLanes; ++i) {
+  for (std::uint32_t i = 0; i < candidates.size(); ++i) {
     auto lane = Lane::open(db, i);
     ASSERT_TRUE(lane) << lane.error().message();
     std::string text;
@@ -141,8 +142,9 @@ class Power : public ::testing::Test {
     ASSERT_TRUE(made) << made.error().message();
     RecordingFileSystem files(posix_file_system(), root, image_);
     files.cut_after(plan.events);
+    LingeringSyncs slow(files, syncs_last_);
     Options options = plan.options;
-    options.file_system = &files;
+    options.file_system = &slow;
     if (auto db = Database::open(kDatabase, options)) {
       write_to(*db, plan, files);
     } else {
@@ -155,7 +157,7 @@ class Power : public ::testing::Test {
   void write_to(Database& db, const Plan& plan, const RecordingFileSystem& files) {
     std::deque<Lane> lanes;
     std::deque<Writer> writers;
-    for (std::uint32_t i = 0; i < kLanes; ++i) {
+    for (std::uint32_t i = 0; i < candidates_.size(); ++i) {
       auto lane = Lane::open(db, i);
       if (!lane) {
         EXPECT_FALSE(files.has_power()) << lane.error().message();
@@ -171,24 +173,35 @@ class Power : public ::testing::Test {
     for (const Writer& writer : writers) counts_.acknowledged += writer.acknowledged();
   }
 
+  void run() {
+    for (std::uint64_t i = 0; i < counts_.cycles; ++i) {
+      const Plan plan = random_plan(random_);
+      SCOPED_TRACE(::testing::Message()
+                   << "cycle " << i << ", durability " << static_cast<int>(plan.options.durability)
+                   << ", window " << plan.window << ", power for " << plan.events << " changes");
+      ASSERT_NO_FATAL_FAILURE(write(plan));
+      ASSERT_NO_FATAL_FAILURE(check_on_real_files());
+      if (HasFailure()) return;
+    }
+    expect_enough(counts_);
+  }
+
   Random random_{test_seed("power")};
   TemporaryDirectory directory_;
   DiskImage image_;
   std::vector<Candidates> candidates_ = std::vector<Candidates>(kLanes, Candidates(1));
+  int syncs_last_ = 0;  // so many times others are let go first
   CycleCounts counts_ = count_cycles(kSanitized ? 40 : 200);
 };
 
-TEST_F(Power, TakesNothingThatWasAcknowledged) {
-  for (std::uint64_t i = 0; i < counts_.cycles; ++i) {
-    const Plan plan = random_plan(random_);
-    SCOPED_TRACE(::testing::Message()
-                 << "cycle " << i << ", durability " << static_cast<int>(plan.options.durability)
-                 << ", window " << plan.window << ", power for " << plan.events << " changes");
-    ASSERT_NO_FATAL_FAILURE(write(plan));
-    ASSERT_NO_FATAL_FAILURE(check_on_real_files());
-    if (HasFailure()) return;
-  }
-  expect_enough(counts_);
+TEST_F(Power, TakesNothingThatWasAcknowledged) { run(); }
+
+// Groups of them are written while others are synced.
+TEST_F(Power, TakesNothingThatWasAcknowledgedOfACrowd) {
+  candidates_ = std::vector<Candidates>(24, Candidates(1));
+  syncs_last_ = 100;
+  counts_ = count_cycles(kSanitized ? 10 : 20);
+  run();
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ TEST(SyncBeside, MakesDurableWhatCameBeforeIt) {
   append_many(*writer, 3, 200);
   ASSERT_TRUE(writer->begin_sync());
   append_many(*writer, 2, 200);
-  writer->run_sync();
+  ASSERT_TRUE(writer->run_sync());
   EXPECT_EQ(writer->durable_lsn(), 1u);
   ASSERT_TRUE(writer->end_sync());
   EXPECT_EQ(writer->durable_lsn(), 4u);
@@ -21,6 +21,22 @@ TEST(SyncBeside, MakesDurableWhatCameBeforeIt) {
   EXPECT_EQ(writer->durable_lsn(), 6u);
   EXPECT_FALSE(writer->begin_sync());
   expect_groups(replay(files), 1, 5, 200);
+}
+
+// Whoever ran it need not come back for the log to know.
+TEST(SyncBeside, TheNextCallLearnsHowItWent) {
+  for (const bool fails : {false, true}) {
+    SimulatedFileSystem files;
+    auto writer = create_writer(files);
+    append_many(*writer, 3, 200);
+    ASSERT_TRUE(writer->begin_sync());
+    EXPECT_FALSE(writer->has_unsynced());
+    if (fails) files.fail(Call::sync, 1, kPlanted);
+    EXPECT_EQ(!writer->run_sync(), fails);
+    EXPECT_EQ(!append(*writer, {}), fails);
+    EXPECT_EQ(writer->durable_lsn(), fails ? 1u : 4u);
+    EXPECT_EQ(writer->begin_sync(), !fails);
+  }
 }
 
 // The block may be on its way to the disk.
@@ -33,7 +49,7 @@ TEST(SyncBeside, NothingIsAddedToABlockBehindItsBegin) {
   ASSERT_TRUE(writer->begin_sync());
   ASSERT_TRUE(add(*writer, make_payload(3, 200)));
   EXPECT_EQ(writer->position().offset, 3 * wal::kBlockBytes);
-  writer->run_sync();
+  ASSERT_TRUE(writer->run_sync());
   ASSERT_TRUE(writer->end_sync());
   expect_groups(replay(files), 1, 3, 200);
 }
@@ -43,7 +59,7 @@ TEST(SyncBeside, AFileIsNotLeftBeforeItIsSynced) {
   auto writer = create_writer(files);
   append_many(*writer, 3, 200);
   ASSERT_TRUE(writer->begin_sync());
-  writer->run_sync();
+  ASSERT_TRUE(writer->run_sync());
   EXPECT_EQ(writer->roll().value().file, 2u);
   EXPECT_EQ(writer->durable_lsn(), 4u);
   ASSERT_TRUE(writer->end_sync());
@@ -60,7 +76,7 @@ TEST(SyncBeside, ItsFailureIsThatOfASyncBesideIt) {
     ASSERT_TRUE(writer->begin_sync());
     append_many(*writer, 1, 200);
     files.fail(Call::sync, 1, kPlanted);
-    writer->run_sync();
+    EXPECT_EQ(writer->run_sync().error().code(), ErrorCode::io_error);
     const Result<void> result = rolls ? Result<void>(writer->roll().error()) : writer->sync();
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code(), ErrorCode::io_error);
@@ -76,7 +92,7 @@ TEST(SyncBeside, ItsFailurePoisonsTheLog) {
   append_many(*writer, 3, 200);
   ASSERT_TRUE(writer->begin_sync());
   files.fail(Call::sync, 1, kPlanted);
-  writer->run_sync();
+  EXPECT_EQ(writer->run_sync().error().code(), ErrorCode::io_error);
   EXPECT_EQ(writer->end_sync().error().code(), ErrorCode::io_error);
   EXPECT_EQ(append(*writer, {}).error().code(), ErrorCode::poisoned);
   EXPECT_FALSE(writer->begin_sync());

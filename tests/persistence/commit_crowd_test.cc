@@ -1,0 +1,216 @@
+// Many writers at once, whose groups are applied while others are synced: what is acknowledged or
+// shown to readers is durable, in the order of the log, also when a sync fails.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <thread>
+
+#include "persistence/committer.h"
+#include "platform/bytes.h"
+#include "support/random.h"
+#include "wal/reader.h"
+#include "xtree/testing/simulated_file_system.h"
+
+namespace xtree::test {
+namespace {
+
+using persistence::CommitRequest;
+using persistence::Committer;
+using testing::Call;
+
+constexpr std::uint64_t kThreads = 24;
+constexpr std::uint64_t kWrites = kSanitized ? 60 : 400;
+constexpr std::uint64_t kNumbers = kThreads * kWrites;
+
+// What the writers have done so far, counted in operations.
+struct Progress {
+  std::atomic<std::uint64_t> applied = 0;
+  std::atomic<std::uint64_t> durable = 0;
+  std::atomic<std::uint64_t> overlaps = 0;  // those applied during a sync
+  std::atomic<int> syncs = 0;  // that are running
+};
+
+// Files whose syncs last until somebody has made use of the time, or nobody seems to want to.
+class SlowFileSystem final : public testing::SimulatedFileSystem {
+ public:
+  explicit SlowFileSystem(Progress& progress) : progress_(progress) {}
+
+  Result<std::unique_ptr<File>> open(std::string_view path, OpenMode mode) override {
+    auto opened = SimulatedFileSystem::open(path, mode);
+    if (!opened) return opened.error();
+    return std::unique_ptr<File>(std::make_unique<SlowFile>(*std::move(opened), progress_));
+  }
+
+ private:
+  class SlowFile final : public File {
+   public:
+    SlowFile(std::unique_ptr<File> file, Progress& progress)
+        : file_(std::move(file)), progress_(progress) {}
+
+    Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> bytes) override {
+      return file_->read_at(offset, bytes);
+    }
+    // The leader writes what it has applied. Zeros are for later.
+    Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
+      const std::uint64_t applied = progress_.applied;
+      const Result<void> written = file_->write_at(offset, bytes);
+      if (bytes.front() != std::byte{0}) written_ = applied;
+      return written;
+    }
+    Result<void> sync() override {
+      const std::uint64_t written = written_;
+      const std::uint64_t applied = progress_.applied;
+      ++progress_.syncs;
+      for (int i = 0; i < 2000 && progress_.applied == applied; ++i) std::this_thread::yield();
+      const Result<void> synced = file_->sync();
+      if (synced) progress_.durable = std::max(progress_.durable.load(), written);
+      --progress_.syncs;
+      return synced;
+    }
+    Result<void> truncate(std::uint64_t bytes) override { return file_->truncate(bytes); }
+    Result<std::uint64_t> size() override { return file_->size(); }
+    Result<void> lock() override { return file_->lock(); }
+
+   private:
+    std::unique_ptr<File> file_;
+    Progress& progress_;
+    std::atomic<std::uint64_t> written_ = 0;
+  };
+
+  Progress& progress_;
+};
+
+// Operations are numbers below kNumbers; it notes which came when.
+class Ledger final : public persistence::Applier {
+ public:
+  explicit Ledger(Progress& progress) : progress_(progress) {}
+
+  Result<void> attach(persistence::VersionStore&, persistence::NodeId) override { return {}; }
+  [[nodiscard]] persistence::NodeId catalog() const noexcept override { return {}; }
+  [[nodiscard]] persistence::NodeFamily node_family() const noexcept override { return {}; }
+  Result<void> check(std::span<const std::byte>) override { return {}; }
+  Result<void> apply(std::span<const std::byte> operations, bool, bool*) override {
+    if (progress_.syncs != 0) ++progress_.overlaps;
+    places_[platform::load_u64(operations.data())] = ++progress_.applied;
+    return {};
+  }
+  Result<void> replay(std::span<const std::byte>) override { return {}; }
+  Result<void> finish_epoch() override {
+    ends_[++epochs_] = progress_.applied.load();
+    return {};
+  }
+  void cut() noexcept override {}
+  void checkpointed() noexcept override {}
+
+  // How many operations had been applied with this one; 0 before.
+  [[nodiscard]] std::uint64_t place(std::uint64_t number) const { return places_[number]; }
+  // How many had been at the end of this epoch.
+  [[nodiscard]] std::uint64_t end(std::uint64_t epoch) const { return ends_[epoch]; }
+
+ private:
+  Progress& progress_;
+  std::uint64_t epochs_ = 0;
+  std::array<std::atomic<std::uint64_t>, kNumbers> places_ = {};
+  std::array<std::atomic<std::uint64_t>, kNumbers + 1> ends_ = {};
+};
+
+class CommitCrowd : public ::testing::Test {
+ protected:
+  Result<void> commit(std::uint64_t number) {
+    std::array<std::byte, sizeof number> operations;
+    platform::store_u64(operations.data(), number);
+    CommitRequest request;
+    request.operations = operations;
+    request.count = 1;
+    return committer_.commit(request);
+  }
+
+  // Every thread writes so many of its numbers, or until one fails; returns how many were made.
+  // Some take their time between two, so that they miss the group of the others.
+  std::uint64_t write_all(std::uint64_t writes) {
+    Random seeds(test_seed("CommitCrowd"));
+    std::atomic<std::uint64_t> made = 0;
+    std::atomic<bool> over = false;
+    std::thread reader([&] {
+      while (!over) {
+        const std::uint64_t shown = ledger_.end(store_->published());
+        ASSERT_LE(shown, progress_.durable.load());
+        std::this_thread::yield();
+      }
+    });
+    std::vector<std::thread> writers;
+    for (std::uint64_t thread = 0; thread < kThreads; ++thread) {
+      writers.emplace_back([&, thread, random = Random(seeds.next())]() mutable {
+        for (std::uint64_t i = 0; i < writes && commit(thread * kWrites + i); ++i, ++made) {
+          for (auto pause = random.below(2) * random.below(400); pause != 0; --pause) {
+            std::this_thread::yield();
+          }
+          ASSERT_NE(ledger_.place(thread * kWrites + i), 0u);
+          ASSERT_LE(ledger_.place(thread * kWrites + i), ledger_.end(store_->published()));
+        }
+      });
+    }
+    for (std::thread& writer : writers) writer.join();
+    over = true;
+    reader.join();
+    return made;
+  }
+
+  Progress progress_;
+  SlowFileSystem files_{progress_};
+  Ledger ledger_{progress_};
+  std::unique_ptr<persistence::VersionStore> store_ =
+      persistence::VersionStore::create(0, nullptr).value();
+  std::unique_ptr<wal::LogWriter> log_ =
+      wal::LogWriter::create(files_, "wal", {}, std::uint64_t{64} << 10).value();
+  Committer committer_{*store_, *log_, ledger_, Options()};
+};
+
+TEST_F(CommitCrowd, ShowsAndAcknowledgesWhatIsDurable) {
+  EXPECT_EQ(write_all(kWrites), kNumbers);
+  EXPECT_GT(progress_.overlaps, 0u);
+  ASSERT_TRUE(committer_.stop());
+  std::uint64_t replayed = 0;
+  const auto visit = [&](const wal::GroupInfo&, std::span<const std::byte> payload) {
+    for (std::size_t at = 0; at < payload.size(); at += sizeof(std::uint64_t)) {
+      EXPECT_EQ(ledger_.place(platform::load_u64(payload.data() + at)), ++replayed);
+    }
+    return Result<void>();
+  };
+  EXPECT_TRUE(wal::replay_log(files_, "wal", {}, 0, 1, visit));
+  EXPECT_EQ(replayed, kNumbers);
+}
+
+TEST_F(CommitCrowd, FailsTogetherWhenASyncFails) {
+  Random random(test_seed("CommitCrowd"));
+  // A single one may be that of a file for later, which nobody misses.
+  files_.fail(Call::sync, 1 + random.below(kWrites / 4),
+              Error(ErrorCode::io_error, 5, "disk", "planted"), testing::Failure::from_then_on);
+  EXPECT_LT(write_all(kWrites), kNumbers);
+  EXPECT_LE(ledger_.end(store_->published()), progress_.durable);
+  EXPECT_EQ(commit(0).error().code(), ErrorCode::poisoned);
+  EXPECT_FALSE(committer_.stop());
+}
+
+// An exclusive turn finds no group on its way.
+TEST_F(CommitCrowd, MakesWayForAnExclusiveTurn) {
+  std::atomic<bool> over = false;
+  std::thread other([&] {
+    while (!over) {
+      const Result<void> done = committer_.exclusively([&] {
+        EXPECT_EQ(progress_.syncs, 0);
+        EXPECT_EQ(store_->published(), store_->epoch());
+        return Result<void>();
+      });
+      EXPECT_TRUE(done);
+    }
+  });
+  EXPECT_EQ(write_all(kWrites / 10), kNumbers / 10);
+  over = true;
+  other.join();
+}
+
+}  // namespace
+}  // namespace xtree::test
