@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds XTree by both compilers and under the sanitizers, with warnings as errors, and runs its
-# tests. Meant for a fresh Debian 12 (as root, for the packages). The first stage that fails ends it.
+# tests. Meant for a fresh Debian 12 (as root, for the packages). The first stage that fails ends
+# it.
 #   run-tests.sh              the stages release, asan and tsan, in this order
 #   run-tests.sh STAGE...     these; there are also clang and long, which take their time
 set -euo pipefail

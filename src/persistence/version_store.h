@@ -110,8 +110,8 @@ class ReadView {
   // after the other. Those that cannot be read stay where they are.
   static constexpr std::size_t kMostAtOnce = NodeLoader::kMostAtOnce;
   void load_ahead(std::span<const NodeId> ids) const noexcept;
-  // Starts to bring a line of the frame near, or one before it if `offset` is a negative number made
-  // unsigned; the prefetch of what is no address does nothing.
+  // Starts to bring a line of the frame near, or one before it where `offset` is a negative number
+  // made unsigned; the prefetch of what is no address does nothing.
   [[gnu::always_inline]] static void prefetch_at(Lead lead, std::size_t offset) noexcept {
     const auto frame = reinterpret_cast<std::uintptr_t>(lead.frame());
     __builtin_prefetch(reinterpret_cast<const char*>(frame + offset));
