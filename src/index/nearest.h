@@ -342,7 +342,7 @@ class Nearest {
       return lead_to_child(view_, parent, layout_, places[order[i]]);
     };
     for (std::uint32_t i = 0; i < std::min(count, kLeavesAhead); ++i) fetch_.whole(lead_of(i));
-    const bool in_steps = layout_.points && family_ == Family::squared;
+    const bool in_steps = family_ == Family::squared;
     Marked marked[2], *waiting = nullptr;
     for (std::uint32_t i = 0; i < count && distances[order[i]] <= measure_limit_; ++i) {
       if (i + kLeavesAhead < count) fetch_.whole(lead_of(i + kLeavesAhead));
@@ -359,7 +359,7 @@ class Nearest {
     return true;
   }
 
-  // Points of a leaf that may be near enough, by their codes: measured when the next is marked.
+  // Entries of a leaf that may be near enough, by their codes: measured when the next is marked.
   struct Marked {
     const Node* leaf;
     std::uint32_t count;
@@ -368,13 +368,13 @@ class Nearest {
   bool mark(const Node& leaf, Marked& marked) const noexcept {
     marked.leaf = &leaf;
     marked.count = entry_count(view_, leaf);
-    return kernels_.near_points(leaf, marked.count, layout_, target_, measure_limit_, marked.masks);
+    return kernels_.mark_near(leaf, marked.count, layout_, target_, measure_limit_, marked.masks);
   }
   template <class M>
   [[gnu::noinline]] void rank_marked(Marked& marked) noexcept {
     alignas(64) double measures[detail::kMaxLeafEntries];
-    const bool any = kernels_.marked_points(*marked.leaf, marked.count, layout_, target_,
-                                            measure_limit_, measures, marked.masks);
+    const bool any = kernels_.measure_marked(*marked.leaf, marked.count, layout_, target_,
+                                             measure_limit_, measures, marked.masks);
     if (any) add_all<M>(*marked.leaf, marked.count, measures, marked.masks);
   }
 

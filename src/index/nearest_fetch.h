@@ -51,11 +51,8 @@ class NearestFetch {
     for (std::size_t at = sizeof(Node); at < layout_.pairs_at; at += 64) {
       prefetch_at(view_, leaf, at);
     }
-    // In the order in which they are looked at.
-    for (std::size_t at = layout_.pairs_at; at < end; at += 64) {
-      prefetch_at(view_, leaf, at);
-      if (!layout_.points) prefetch_at(view_, leaf, at + layout_.max_pairs_at - layout_.pairs_at);
-    }
+    // Most leaves have no box that minima leave near.
+    for (std::size_t at = layout_.pairs_at; at < end; at += 64) prefetch_at(view_, leaf, at);
     for (std::size_t at = 0; layout_.points && at < entries * sizeof(float); at += 64) {
       prefetch_at(view_, leaf, layout_.norms_at + at);
     }

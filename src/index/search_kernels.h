@@ -119,14 +119,14 @@ struct SearchKernels {
   // the place of the least.
   void (*rank_distances)(double* distances, std::uint32_t count, std::uint32_t* order) noexcept;
 
-  // What `euclidean.leaf` does for points with codes in pairs and a finite limit, in two steps;
-  // null for all else. The first marks the points that may be within the limit, and asks for what
-  // the second reads of them; the limit may have fallen meanwhile.
-  bool (*near_points)(const Node& leaf, std::uint32_t count, const Layout& layout,
-                      const NearestTarget& target, double limit, std::uint64_t* mask) noexcept;
-  bool (*marked_points)(const Node& leaf, std::uint32_t count, const Layout& layout,
-                        const NearestTarget& target, double limit, double* measures,
-                        std::uint64_t* mask) noexcept;
+  // What `euclidean.leaf` does in leaves with codes in pairs for a finite limit, in two steps; null
+  // for all else. The first marks the entries that may be within the limit, and asks for what the
+  // second reads of them; the limit may have fallen meanwhile.
+  bool (*mark_near)(const Node& leaf, std::uint32_t count, const Layout& layout,
+                    const NearestTarget& target, double limit, std::uint64_t* mask) noexcept;
+  bool (*measure_marked)(const Node& leaf, std::uint32_t count, const Layout& layout,
+                         const NearestTarget& target, double limit, double* measures,
+                         std::uint64_t* mask) noexcept;
 
   // What `scan_leaf` does in leaves with codes in pairs, in three steps; null for all else. Each
   // asks for what the next one reads of the entries that are left open. The first two say whether
