@@ -70,13 +70,15 @@ class LeafWalk {
     if (start_ != 0) {
       if (const Node* leaf = enter_root()) return leaf;
     }
-    while (waiting_ < most_waiting_ && find_leaf()) {
+    while (waiting_ < kMostWaiting && find_leaf()) {
     }
     if (waiting_ == 0) return nullptr;
+    while (fetched_ < std::min(waiting_, kMostFetched)) fetch_waiting(waiting_at(fetched_++));
     inside = waiting_at(0).inside;
     const Node* leaf = view_.node(waiting_at(0).lead);
     ++first_waiting_;
     --waiting_;
+    --fetched_;
     return leaf != nullptr && leaf->level == 0 ? leaf : fail();
   }
 
@@ -131,30 +133,31 @@ class LeafWalk {
   // of the first-level cache.
   static constexpr std::size_t kLeavesAhead = 8;
   // In five dimensions or more leaves are found some places before they are read, whichever nodes
-  // they belong to, for a small window finds few in each: so many that about as many lines are
-  // asked for as the processor has on their way at once.
+  // they belong to, for a small window finds few in each. First they are asked for one line, so
+  // that the processor knows where their pages are once all that is read is asked for.
   struct Waiting {
     Lead<View> lead;
     bool inside;
   };
-  static constexpr std::size_t kBytesAhead = 7168;
-  static constexpr std::size_t kFewestWaiting = 3;
-  static constexpr std::size_t kMostWaiting = 8;
+  static constexpr std::uint32_t kMostWaiting = 8;
+  static constexpr std::uint32_t kMostFetched = 3;
 
   const Node* fail() noexcept {
     failed_ = true;
     depth_ = 0;
-    waiting_ = 0;
+    waiting_ = fetched_ = 0;
     return nullptr;
   }
 
-  [[gnu::noinline]] void form_line() noexcept {
-    most_waiting_ = static_cast<std::uint32_t>(
-        std::clamp(kBytesAhead / layout_.tried_end, kFewestWaiting, kMostWaiting));
-    first_waiting_ = 0;
-  }
+  [[gnu::noinline]] void form_line() noexcept { first_waiting_ = fetched_ = 0; }
   [[nodiscard]] Waiting& waiting_at(std::uint32_t place) noexcept {
     return line_[(first_waiting_ + place) % kMostWaiting];
+  }
+  // Asks for what will be read of a leaf: its codes, if it does not lie inside the window, for in
+  // so many dimensions most leaves that a window reaches hold nothing of it.
+  void fetch_waiting(const Waiting& leaf) const noexcept {
+    if (!leaf.inside) return fetch_codes(leaf.lead);
+    if (use == InsideUse::values) fetch_values(leaf.lead);
   }
   // Puts one more leaf into the line; false when there is none, or the view failed.
   bool find_leaf() noexcept {
@@ -170,8 +173,7 @@ class LeafWalk {
     }
     return false;
   }
-  // Takes a level's next leaf, and asks for its header and, if it does not lie inside the window,
-  // its codes: in so many dimensions most leaves that a window reaches hold nothing of it.
+  // Takes a level's next leaf, and asks for its first line.
   void line_up(Level& level) noexcept {
     const auto child = static_cast<std::size_t>(std::countr_zero(level.hits));
     const bool inside = (level.inside >> child & 1) != 0;
@@ -180,12 +182,7 @@ class LeafWalk {
       load_far_children(level);
       leaf = lead(level, child);
     } else {
-      if (inside) {
-        prefetch_at(view_, leaf, 0);
-      } else {
-        fetch_codes(leaf);
-      }
-      if (inside && use == InsideUse::values) fetch_values(leaf);
+      prefetch_at(view_, leaf, 0);
     }
     level.hits &= level.hits - 1;
     waiting_at(waiting_++) = {leaf, inside};
@@ -365,7 +362,7 @@ class LeafWalk {
   bool failed_ = false;
   std::uint32_t waiting_ = 0;
   std::uint32_t first_waiting_;  // this and the rest for leaves with codes in pairs only
-  std::uint32_t most_waiting_;
+  std::uint32_t fetched_;  // of those that wait, the first
   bool maxima_too_ = false;
   Waiting line_[kMostWaiting];
   Level stack_[kMaxHeight];
