@@ -1,7 +1,6 @@
 // MarkedLeaves: the leaves of a window that have hits, where leaves have codes in pairs.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -90,8 +89,9 @@ class MarkedLeaves {
   // with the others.
   template <class Walk>
   void look_at_need(bool needed, Walk& walk) noexcept {
+    needed_ += (needed ? 1 : 0) - (needs_ >> 7);
     needs_ = static_cast<std::uint8_t>(needs_ << 1 | (needed ? 1 : 0));
-    const bool near = std::popcount(needs_) >= kMostNeeds;
+    const bool near = needed_ >= kMostNeeds;
     if (near == maxima_are_near_) return;
     maxima_are_near_ = near;
     walk.fetch_maxima(near);
@@ -108,6 +108,7 @@ class MarkedLeaves {
   static constexpr int kMostNeeds = 5;
 
   std::uint8_t needs_ = 0;  // a bit for each of the last leaves
+  int needed_ = 0;          // how many of them are set
   bool maxima_are_near_ = false;
   std::size_t turn_ = 0;  // the place for the next
   Marked leaves_[kSteps];
