@@ -113,9 +113,9 @@ Result<void> scan_leaves(const IndexCore& index, const WindowQuery& query, F&& v
   const auto window = narrowed_window(
       query.relation, reinterpret_cast<const T*>(query.window.bytes), index.schema().dimensions);
   ScanState state;
-  if (auto begun = index.begin_scan(state, nullptr, &window); !begun) return begun;
   LeafHits leaf;
-  while (index.next_leaf(state, leaf) && visit(leaf)) {
+  if (auto begun = index.begin_scan(state, nullptr, &window, leaf); !begun) return begun;
+  while (visit(leaf) && !leaf.last && index.next_leaf(state, leaf)) {
   }
   return index.end_scan(state);
 }

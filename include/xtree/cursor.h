@@ -52,7 +52,7 @@ class WindowScan {
     Window<T> window;
     open_window(window, D);
     predicate_.narrow(window);
-    status_ = core_.begin_scan(state_, snapshot, &window);
+    status_ = core_.begin_scan(state_, snapshot, &window, leaf_);
     begun_ = status_.has_value();
   }
   WindowScan(const WindowScan&) = delete;
@@ -89,13 +89,15 @@ class WindowScan {
       Decoder::decode(blocks, entry, hit);
       return !test_rest(predicate, hit) || visit(std::as_const(hit));
     };
-    while (!leaf_.last && core_.next_leaf(state_, leaf_)) {
-      for (std::size_t word = 0; word < std::size(leaf_.mask); ++word) {
-        if (leaf_.mask[word] == 0) continue;
+    do {
+      // Nobody can predict in which word a lone hit is, so no branch asks for that.
+      static_assert(std::size(LeafHits().mask) == 2);
+      std::size_t word = leaf_.mask[0] == 0 ? 1 : 0;
+      do {
         const std::byte* blocks = leaf_.blocks + word * kWordBytes;
         if (!visit_word(blocks, leaf_.mask[word], visit_entry)) return finish();
-      }
-    }
+      } while (++word < std::size(leaf_.mask) && leaf_.mask[word] != 0);
+    } while (!leaf_.last && core_.next_leaf(state_, leaf_));
     finish();
   }
   [[nodiscard]] const Result<void>& status() const noexcept { return status_; }
@@ -131,7 +133,7 @@ class WindowScan {
   void finish() {
     if (begun_) {
       begun_ = false;
-      status_ = core_.end_scan(state_);
+      if (core_.scans_hold()) status_ = core_.end_scan(state_);
     }
   }
 
@@ -139,7 +141,7 @@ class WindowScan {
   P predicate_;
   Result<void> status_;
   bool begun_ = false;
-  std::size_t word_ = std::size(LeafHits().mask);
+  std::size_t word_ = 0;
   LeafHits leaf_;
   ScanState state_;
 };

@@ -148,11 +148,11 @@ Result<void> DurableIndex::with_root(const Reader& reader, F&& use) const {
 }
 
 Result<void> DurableIndex::begin_scan(ScanState& state, const SnapshotCore* snapshot,
-                                      const void* window) const {
+                                      const void* window, detail::LeafHits& hits) const {
   XTREE_TRY(check_readable(snapshot));
   auto* scan = ::new (static_cast<void*>(state.storage)) DurableScan(*database_, snapshot);
   Result<void> begun = with_root(scan->reader, [&](const Root& root) {
-    tree_->engine->begin_scan(scan->engine, DurableView(scan->reader.view()), root, window);
+    tree_->engine->begin_scan(scan->engine, DurableView(scan->reader.view()), root, window, hits);
   });
   if (!begun) scan->~DurableScan();
   return begun;
@@ -177,13 +177,14 @@ Result<void> DurableIndex::end_scan(ScanState& state) const {
 Result<std::uint64_t> DurableIndex::count_leaf_by_leaf(const SnapshotCore* snapshot,
                                                        const void* window) const {
   ScanState state;
-  XTREE_TRY(begin_scan(state, snapshot, window));
+  detail::LeafHits leaf;
+  XTREE_TRY(begin_scan(state, snapshot, window, leaf));
   std::uint64_t hits = 0;
-  for (detail::LeafHits leaf; next_leaf(state, leaf);) {
+  do {
     for (const std::uint64_t word : leaf.mask) {
       hits += static_cast<std::uint64_t>(std::popcount(word));
     }
-  }
+  } while (!leaf.last && next_leaf(state, leaf));
   XTREE_TRY(end_scan(state));
   return hits;
 }

@@ -15,7 +15,7 @@ namespace xtree::index {
 class DurableIndex final : public detail::IndexCore {
  public:
   DurableIndex(std::shared_ptr<detail::DatabaseCore> database, std::shared_ptr<DurableTree> tree)
-      : IndexCore(tree->definition.schema),
+      : IndexCore(tree->definition.schema, true),
         database_(std::move(database)),
         tree_(std::move(tree)) {}
 
@@ -27,7 +27,7 @@ class DurableIndex final : public detail::IndexCore {
   Result<void> clear() override;
 
   Result<void> begin_scan(detail::ScanState& state, const detail::SnapshotCore* snapshot,
-                          const void* window) const override;
+                          const void* window, detail::LeafHits& hits) const override;
   bool next_leaf(detail::ScanState& state, detail::LeafHits& hits) const override;
   Result<void> end_scan(detail::ScanState& state) const override;
   Result<std::uint64_t> count(const detail::SnapshotCore* snapshot,

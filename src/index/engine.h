@@ -64,8 +64,9 @@ class Engine {
   // Reads. A scan lives in kEngineScanBytes at `place`, aligned to 64; false from `next_*` is the
   // end or a failed view, which the view's owner tells apart. Nearest scans must be ended; their
   // `end_nearest` reports exhausted memory.
-  virtual void begin_scan(std::byte* place, View view, const Root& root,
-                          const void* window) const = 0;
+  // `begin_scan` finds the first leaf's hits, or says that those of none are the last.
+  virtual void begin_scan(std::byte* place, View view, const Root& root, const void* window,
+                          detail::LeafHits& hits) const = 0;
   virtual bool next_leaf(std::byte* place, detail::LeafHits& hits) const = 0;
   // Between two leaves: keeps nothing but references, calls `let_go`, and follows them again.
   virtual void renew_scan(std::byte* place, const std::function<void()>& let_go) const = 0;

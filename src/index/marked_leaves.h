@@ -38,7 +38,7 @@ class MarkedLeaves {
         if (marked.leaf == nullptr && narrowed.leaf == nullptr) return nullptr;
         continue;
       }
-      if (query.decide_leaf(*leaf, decided.count, layout, query.exact, decided.marks, mask)) {
+      if (query.decide_leaf(*leaf, decided.count, layout, decided.marks, mask)) {
         return leaf;
       }
     }
@@ -79,7 +79,7 @@ class MarkedLeaves {
         return leaf;
       }
       marked.marks.maxima_are_near = maxima_are_near_;
-      const bool any = query.mark_leaf(*leaf, marked.count, layout, query.exact, marked.marks);
+      const bool any = query.mark_leaf(*leaf, marked.count, layout, marked.marks);
       look_at_need(marked.marks.maxima_are_needed, walk);
       if (any) return leaf;
     }

@@ -27,7 +27,7 @@ static_assert(kEngineScanBytes <= sizeof(ScanState));
 class MemoryIndex final : public detail::IndexCore {
  public:
   explicit MemoryIndex(const detail::Schema& schema)
-      : IndexCore(schema), engine_(make_engine<MemoryStore>(schema)) {}
+      : IndexCore(schema, false), engine_(make_engine<MemoryStore>(schema)) {}
 
   Result<void> insert(const void* geometry, const void* value) override {
     XTREE_TRY(check_geometry(schema(), geometry));
@@ -51,10 +51,10 @@ class MemoryIndex final : public detail::IndexCore {
   }
   Result<void> clear() override { return engine_->clear(store_, root_); }
 
-  Result<void> begin_scan(ScanState& state, const SnapshotCore* snapshot,
-                          const void* window) const override {
+  Result<void> begin_scan(ScanState& state, const SnapshotCore* snapshot, const void* window,
+                          detail::LeafHits& hits) const override {
     XTREE_TRY(refuse(snapshot));
-    engine_->begin_scan(state.storage, store_.view(), root_, window);
+    engine_->begin_scan(state.storage, store_.view(), root_, window, hits);
     return {};
   }
   bool next_leaf(ScanState& state, detail::LeafHits& hits) const override {

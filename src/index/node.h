@@ -87,6 +87,10 @@ static_assert(kLongestBytes >= kMaxDimensions);
   return (dimensions + 7) / 8 * 8;
 }
 
+// In up to four dimensions small entries could be more in 4096 bytes, but small queries would read
+// them for nothing.
+inline constexpr std::size_t kMostLeafEntries = 96;
+
 // How a schema's nodes are laid out. A block is rows of 64 bytes, one lane per entry: all minima by
 // axis, then all maxima (a leaf of points has the D coordinate rows only); then the values of the
 // lanes (leaf) or their child references (directory). Leaf rows hold the exact scalars, 8 or 16
@@ -195,8 +199,6 @@ struct Layout {
   }
 
   static constexpr std::size_t kMinLeafEntries = 48;
-  // Small entries could be more in 4096 bytes, but small queries would read them for nothing.
-  static constexpr std::size_t kMostLeafEntries = 96;
   // Where codes say which few of a leaf's entries are looked at, what lies in front of them costs
   // more, so there are more to a leaf, whatever their size.
   static constexpr std::size_t kPairedLeafEntries = 128;

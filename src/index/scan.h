@@ -1,13 +1,14 @@
-// Scan: walks the leaves that a window reaches. It allocates nothing and reads each node once.
+// Scan: the hits of a window, or how many they are.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
+#include <new>
 #include <utility>
 
+#include "index/leaf_walk.h"
 #include "index/marked_leaves.h"
 #include "index/node.h"
 #include "index/node_access.h"
@@ -17,356 +18,6 @@
 #include "xtree/detail/engine.h"
 
 namespace xtree::index {
-
-// The bits of the first `count` entries or children of one mask word.
-[[nodiscard]] constexpr std::uint64_t first_of_word(std::size_t count) noexcept {
-  return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
-}
-
-// What a walk's caller will read of a leaf that lies inside the window: its entries' values, or
-// nothing but how many they are. Of other leaves it reads everything.
-enum class InsideUse : std::uint8_t { values, count };
-
-// Finds the leaves that a window reaches, one after the other, with a stack of fixed size. Nodes
-// lie anywhere in memory, so they are asked for ahead: the first lines of all directory nodes that
-// a look shows, and of leaves, some places ahead, all that is mostly read.
-template <class Scalar, NodeView View, InsideUse use>
-class LeafWalk {
- public:
-  LeafWalk(View view, const Layout& layout, const SearchKernels<Scalar>& kernels, const Root& root,
-           const DirectoryWindow& window) noexcept
-      : view_(view),
-        layout_(layout),
-        scan_children_(kernels.scan_children),
-        window_(window),
-        start_(root.node) {
-    if (layout.code_pairs != 0) [[unlikely]] form_line();
-  }
-
-  // The next leaf, null at the end or when the view failed. `inside` says that all of its entries
-  // answer; else each has to be tried. The view says how many there are.
-  [[nodiscard]] const Node* next(bool& inside) noexcept {
-    inside = false;
-    const Node* node = nullptr;
-    if (start_ != 0) {
-      node = view_.node(std::exchange(start_, 0));
-      if (node == nullptr) return fail();
-      if (node->level == 0) return node;
-    }
-    for (;;) {
-      if (node != nullptr && !enter(*node, inside)) [[unlikely]] return fail();
-      if (depth_ == 0) return nullptr;
-      Level& level = stack_[depth_ - 1];
-      const bool is_leaf = level.node->level == 1;
-      node = take_child(level, inside);
-      if (node == nullptr) [[unlikely]] return fail();
-      if (is_leaf) return node->level == 0 ? node : fail();
-    }
-  }
-
-  // The same for leaves with codes in pairs.
-  [[nodiscard]] [[gnu::noinline]] const Node* next_in_line(bool& inside) noexcept {
-    inside = false;
-    if (start_ != 0) {
-      if (const Node* leaf = enter_root()) return leaf;
-    }
-    while (waiting_ < kMostWaiting && find_leaf()) {
-    }
-    if (waiting_ == 0) return nullptr;
-    while (fetched_ < std::min(waiting_, kMostFetched)) fetch_waiting(waiting_at(fetched_++));
-    inside = waiting_at(0).inside;
-    const Node* leaf = view_.node(waiting_at(0).lead);
-    ++first_waiting_;
-    --waiting_;
-    --fetched_;
-    return leaf != nullptr && leaf->level == 0 ? leaf : fail();
-  }
-
-  // Whether the leaves that come into the line are asked for their codes of maxima, too.
-  void fetch_maxima(bool wanted) noexcept { maxima_too_ = wanted; }
-
-  // Lets go of all nodes and finds them again: between, `let_go` may give up what kept them there.
-  template <class F>
-  void renew(F&& let_go) {
-    std::array<Ref, kMaxHeight> refs;
-    std::array<Ref, kMostWaiting> waiting;
-    for (std::uint32_t i = 0; i < depth_; ++i) refs[i] = stack_[i].node->frame.node_id;
-    for (std::uint32_t i = 0; i < waiting_; ++i) {
-      const Node* leaf = view_.node(waiting_at(i).lead);
-      if (leaf == nullptr) return static_cast<void>(fail());
-      waiting[i] = leaf->frame.node_id;
-    }
-    let_go();
-    for (std::uint32_t i = 0; i < waiting_; ++i) {
-      waiting_at(i).lead = lead_to_node(view_, waiting[i]);
-    }
-    for (std::uint32_t i = 0; i < depth_; ++i) {
-      stack_[i].node = view_.node(refs[i]);
-      if (stack_[i].node == nullptr) return static_cast<void>(fail());
-    }
-  }
-
-  // A leaf that `next` returned before all nodes were let go of; null when the view failed.
-  [[nodiscard]] const Node* find_again(Ref ref) noexcept {
-    const Node* leaf = view_.node(ref);
-    return leaf != nullptr ? leaf : fail();
-  }
-
-  [[nodiscard]] bool failed() const noexcept { return failed_; }
-  // Whether `next` has no more to return.
-  [[nodiscard]] bool ended() const noexcept { return depth_ == 0; }
-
- private:
-  // A directory node on the way down, and what is left to do of the chunk that begins at `block`.
-  // The two masks that a kernel returns do not stand side by side: compilers then copy them as one
-  // vector, for which a processor has to wait until both halves are written.
-  struct Level {
-    const Node* node;
-    std::uint64_t hits;
-    std::uint64_t unfetched;  // hits that were not asked for yet
-    std::uint64_t inside;
-    std::uint32_t block;
-    bool all_inside;
-    bool far_were_loaded;
-  };
-  // So many leaves are asked for before the first of them is read. More would push each other out
-  // of the first-level cache.
-  static constexpr std::size_t kLeavesAhead = 8;
-  // In five dimensions or more leaves are found some places before they are read, whichever nodes
-  // they belong to, for a small window finds few in each. First they are asked for one line, so
-  // that the processor knows where their pages are once all that is read is asked for.
-  struct Waiting {
-    Lead<View> lead;
-    bool inside;
-  };
-  static constexpr std::uint32_t kMostWaiting = 8;
-  static constexpr std::uint32_t kMostFetched = 3;
-
-  const Node* fail() noexcept {
-    failed_ = true;
-    depth_ = 0;
-    waiting_ = fetched_ = 0;
-    return nullptr;
-  }
-
-  [[gnu::noinline]] void form_line() noexcept { first_waiting_ = fetched_ = 0; }
-  [[nodiscard]] Waiting& waiting_at(std::uint32_t place) noexcept {
-    return line_[(first_waiting_ + place) % kMostWaiting];
-  }
-  // Asks for what will be read of a leaf: its codes, if it does not lie inside the window, for in
-  // so many dimensions most leaves that a window reaches hold nothing of it.
-  void fetch_waiting(const Waiting& leaf) const noexcept {
-    if (!leaf.inside) return fetch_codes(leaf.lead);
-    if (use == InsideUse::values) fetch_values(leaf.lead);
-  }
-  // Puts one more leaf into the line; false when there is none, or the view failed.
-  bool find_leaf() noexcept {
-    while (depth_ > 0) {
-      Level& level = stack_[depth_ - 1];
-      if (level.node->level == 1) {
-        line_up(level);
-        return true;
-      }
-      bool inside = false;
-      const Node* node = take_child(level, inside);
-      if (node == nullptr || !enter(*node, inside)) [[unlikely]] return fail() != nullptr;
-    }
-    return false;
-  }
-  // Takes a level's next leaf, and asks for its first line.
-  void line_up(Level& level) noexcept {
-    const auto child = static_cast<std::size_t>(std::countr_zero(level.hits));
-    const bool inside = (level.inside >> child & 1) != 0;
-    Lead<View> leaf = lead(level, child);
-    if (is_far(view_, leaf)) [[unlikely]] {
-      load_far_children(level);
-      leaf = lead(level, child);
-    } else {
-      prefetch_at(view_, leaf, 0);
-    }
-    level.hits &= level.hits - 1;
-    waiting_at(waiting_++) = {leaf, inside};
-    if (level.hits == 0) leave();
-  }
-
-  // The root when it is a leaf.
-  const Node* enter_root() noexcept {
-    const Node* root = view_.node(std::exchange(start_, 0));
-    if (root == nullptr) return fail();
-    if (root->level == 0) return root;
-    if (!enter(*root, false)) fail();
-    return nullptr;
-  }
-  // False where a tree would be higher than any is.
-  [[gnu::always_inline]] bool enter(const Node& node, bool all_inside) noexcept {
-    if (depth_ == kMaxHeight) return false;
-    Level& level = stack_[depth_++];
-    level.node = &node;
-    level.unfetched = 0;
-    level.block = 0;
-    level.all_inside = all_inside;
-    look_at_chunk(level);
-    if (level.hits == 0) [[unlikely]] leave();
-    return true;
-  }
-  // Goes on from the deepest level, which has no child left to visit: to its next chunk, or back
-  // up. So all levels have a child to visit, and a walk that found its last leaf is over.
-  void leave() noexcept {
-    const Level& level = stack_[depth_ - 1];
-    if ((level.block + kChunkBlocks) * kDirectoryLanes < level.node->count) [[unlikely]] {
-      next_chunk();
-    } else {
-      --depth_;
-    }
-  }
-  [[gnu::noinline]] void next_chunk() noexcept {
-    Level& level = stack_[depth_ - 1];
-    level.block += kChunkBlocks;
-    look_at_chunk(level);
-    if (level.hits == 0) leave();
-  }
-
-  [[nodiscard]] Lead<View> lead(const Level& level, std::size_t child) const noexcept {
-    return lead_to_child(view_, *level.node, layout_, level.block * kDirectoryLanes + child);
-  }
-
-  const Node* take_child(Level& level, bool& inside) noexcept {
-    const auto child = static_cast<std::size_t>(std::countr_zero(level.hits));
-    inside = (level.inside >> child & 1) != 0;
-    level.hits &= level.hits - 1;
-    if (level.unfetched != 0) fetch_leaf(level);
-    const Node* node = view_.node(lead(level, child));
-    if (level.hits == 0) leave();
-    return node;
-  }
-
-  [[gnu::always_inline]] void look_at_chunk(Level& level) noexcept {
-    level.far_were_loaded = false;
-    if (level.all_inside) {
-      level.hits = first_of_word(level.node->count - level.block * kDirectoryLanes);
-      level.inside = level.hits;
-    } else {
-      const ChildMasks masks = scan_children_(*level.node, layout_, window_, level.block);
-      level.hits = masks.hits;
-      level.inside = masks.inside;
-    }
-    if (level.node->level == 1) {
-      if (layout_.code_pairs != 0) [[unlikely]] return;
-      level.unfetched = level.hits;
-      for (std::size_t i = 0; i < kLeavesAhead && level.unfetched != 0; ++i) fetch_leaf(level);
-      return;
-    }
-    // The first is entered at once.
-    std::uint64_t rest = level.hits;
-    if (level.node->level == 2 && rest != 0) {
-      prefetch_family(view_, lead(level, static_cast<std::size_t>(std::countr_zero(rest))));
-    }
-    for (rest &= rest - 1; rest != 0; rest &= rest - 1) {
-      const Lead<View> ahead = lead(level, static_cast<std::size_t>(std::countr_zero(rest)));
-      if (is_far(view_, ahead)) [[unlikely]] load_far_children(level);
-      view_.prefetch(ahead);
-      if (level.node->level == 2) prefetch_family(view_, ahead);
-    }
-  }
-
-  // Nodes that are not in memory, as many as are brought there at once.
-  struct FarNodes {
-    std::array<Lead<View>, 64> leads;
-    std::size_t count = 0;
-  };
-
-  // Once a chunk, all that it shows and that are to be visited yet: then they are there. A disk
-  // works on several at a time, so leaves below the parent's other children are read with them.
-  [[gnu::noinline, gnu::cold]] void load_far_children(Level& level) const noexcept {
-    if (level.far_were_loaded) return;
-    level.far_were_loaded = true;
-    FarNodes far;
-    add_far_children(*level.node, level.block, level.hits, far);
-    if (level.node->level == 1 && depth_ > 1) add_cousins(stack_[depth_ - 2], far);
-    load_ahead(view_, std::span<const Lead<View>>(far.leads.data(), far.count));
-  }
-  void add_far_children(const Node& node, std::uint32_t block, std::uint64_t children,
-                        FarNodes& far) const noexcept {
-    for (; children != 0 && far.count < far.leads.size(); children &= children - 1) {
-      const auto child = static_cast<std::size_t>(std::countr_zero(children));
-      const Lead<View> ahead =
-          lead_to_child(view_, node, layout_, block * kDirectoryLanes + child);
-      if (is_far(view_, ahead)) far.leads[far.count++] = ahead;
-    }
-  }
-  void add_cousins(const Level& parent, FarNodes& far) const noexcept {
-    if (parent.node->level != 2) return;  // theirs has no child left
-    std::uint64_t rest = parent.hits;
-    for (; rest != 0 && far.count < far.leads.size(); rest &= rest - 1) {
-      const auto child = static_cast<std::size_t>(std::countr_zero(rest));
-      const Lead<View> sibling = lead(parent, child);
-      const Node* node = is_far(view_, sibling) ? nullptr : view_.node(sibling);
-      if (node == nullptr) continue;
-      const bool inside = (parent.inside >> child & 1) != 0;
-      for (std::uint32_t block = 0; block * kDirectoryLanes < node->count; block += kChunkBlocks) {
-        const std::uint64_t hits =
-            inside ? first_of_word(node->count - block * kDirectoryLanes)
-                   : scan_children_(*node, layout_, window_, block).hits;
-        add_far_children(*node, block, hits, far);
-      }
-    }
-  }
-
-  // Asks for what will be read of the next leaf: its header, and the values of as many blocks as
-  // most have; if it does not lie inside the window, its codes too, or else its rows.
-  void fetch_leaf(Level& level) const noexcept {
-    const auto child = static_cast<std::size_t>(std::countr_zero(level.unfetched));
-    const bool inside = (level.inside >> child & 1) != 0;
-    level.unfetched &= level.unfetched - 1;
-    const Lead<View> leaf = lead(level, child);
-    if (is_far(view_, leaf)) [[unlikely]] return load_far_children(level);
-    if (inside) {
-      prefetch_at(view_, leaf, 0);
-      if (use == InsideUse::values) fetch_values(leaf);
-    } else {
-      fetch_lines(leaf, layout_.tried_end);
-      if (use == InsideUse::values && layout_.code_bytes != 0) fetch_values(leaf);
-    }
-  }
-  [[gnu::always_inline]] void fetch_values(Lead<View> leaf) const noexcept {
-    const std::size_t step = layout_.leaf_block_bytes;
-    std::size_t at = layout_.leaf_bytes(0) + layout_.rows * kRowBytes;
-    for (; at < layout_.usual_end; at += 3 * step) {
-      prefetch_at(view_, leaf, at);
-      prefetch_at(view_, leaf, at + step);
-      prefetch_at(view_, leaf, at + 2 * step);
-    }
-  }
-  void fetch_codes(Lead<View> leaf) const noexcept {
-    fetch_lines(leaf, layout_.tried_end);
-    if (!maxima_too_) return;
-    const std::size_t end = layout_.max_pairs_at + layout_.tried_end - layout_.pairs_at;
-    for (std::size_t at = layout_.max_pairs_at; at < end; at += 64) prefetch_at(view_, leaf, at);
-  }
-  // Some at a time, and perhaps a few more than are wanted.
-  [[gnu::always_inline]] void fetch_lines(Lead<View> leaf, std::size_t end) const noexcept {
-    for (std::size_t at = 0; at < end; at += 256) {
-      prefetch_at(view_, leaf, at);
-      prefetch_at(view_, leaf, at + 64);
-      prefetch_at(view_, leaf, at + 128);
-      prefetch_at(view_, leaf, at + 192);
-    }
-  }
-
-  View view_;
-  const Layout& layout_;
-  decltype(SearchKernels<Scalar>::scan_children) scan_children_;
-  const DirectoryWindow& window_;
-  Ref start_;
-  std::uint32_t depth_ = 0;
-  bool failed_ = false;
-  std::uint32_t waiting_ = 0;
-  std::uint32_t first_waiting_;  // this and the rest for leaves with codes in pairs only
-  std::uint32_t fetched_;  // of those that wait, the first
-  bool maxima_too_ = false;
-  Waiting line_[kMostWaiting];
-  Level stack_[kMaxHeight];
-};
 
 // The hits of a window, leaf by leaf, in no particular order.
 //
@@ -384,23 +35,26 @@ class Scan {
       : view_(view),
         layout_(layout),
         query_(layout, kernels, window),
-        walk_(view, layout, kernels, root, query_.directory) {}
+        walk_(view, layout, kernels, root, query_.directory) {
+    if (layout.code_pairs != 0) [[unlikely]] ::new (static_cast<void*>(&ahead_)) Ahead();
+  }
   Scan(const Scan&) = delete;
   Scan& operator=(const Scan&) = delete;
 
   // The next leaf that has hits; false at the end or when the view failed.
-  [[nodiscard]] bool next(detail::LeafHits& hits) noexcept {
+  [[nodiscard]] [[gnu::always_inline]] bool next(detail::LeafHits& hits) noexcept {
     return layout_.code_pairs != 0 ? next_ahead(hits) : find(hits);
   }
 
   // Between two leaves, as LeafWalk's.
   template <class F>
   void renew(F&& let_go) {
-    const Ref ahead = ahead_ == nullptr ? 0 : ahead_->frame.node_id;
-    marked_.renew(walk_, let_go);
-    if (ahead == 0) return;
-    ahead_ = walk_.find_again(ahead);
-    if (ahead_ != nullptr) hits_ahead_.blocks = layout_.leaf_block(*ahead_, 0);
+    if (layout_.code_pairs == 0) return walk_.renew(let_go);
+    const Ref ref = ahead_.leaf == nullptr ? 0 : ahead_.leaf->frame.node_id;
+    ahead_.marked.renew(walk_, let_go);
+    if (ref == 0) return;
+    ahead_.leaf = walk_.find_again(ref);
+    if (ahead_.leaf != nullptr) ahead_.hits.blocks = layout_.leaf_block(*ahead_.leaf, 0);
   }
 
   // Whether the view could not follow a reference: the hits so far are not all.
@@ -408,14 +62,21 @@ class Scan {
 
  private:
   // In many dimensions codes say what answers, and values lie far from them. So they are asked for
-  // while the caller reads those of the leaf before.
+  // while the caller reads those of the leaf before. In few dimensions nothing of it is made.
+  struct Ahead {
+    bool begun = false;
+    const Node* leaf = nullptr;  // the leaf that comes next, and its hits
+    detail::LeafHits hits;
+    MarkedLeaves<Scalar> marked;
+  };
+
   [[gnu::noinline]] bool next_ahead(detail::LeafHits& hits) noexcept {
-    if (!begun_) look_ahead();
-    begun_ = true;
-    if (ahead_ == nullptr) return false;
-    hits = hits_ahead_;
+    if (!ahead_.begun) look_ahead();
+    ahead_.begun = true;
+    if (ahead_.leaf == nullptr) return false;
+    hits = ahead_.hits;
     look_ahead();
-    hits.last = ahead_ == nullptr;
+    hits.last = ahead_.leaf == nullptr;
     return true;
   }
 
@@ -426,7 +87,7 @@ class Scan {
       const std::uint32_t count = entry_count(view_, *leaf);
       if (inside) {
         for (std::size_t i = 0; i * 64 < count; ++i) hits.mask[i] = first_of_word(count - i * 64);
-      } else if (!query_.scan_leaf(*leaf, count, layout_, query_.exact, hits.mask)) {
+      } else if (!query_.scan_leaf(*leaf, count, layout_, hits.mask)) {
         continue;
       }
       show(*leaf, hits);
@@ -441,15 +102,16 @@ class Scan {
   }
 
   [[gnu::noinline]] void look_ahead() noexcept {
-    for (std::uint64_t& word : hits_ahead_.mask) word = 0;
-    ahead_ = marked_.next(view_, walk_, layout_, query_, hits_ahead_.mask);
-    if (ahead_ == nullptr) return;
-    show(*ahead_, hits_ahead_);
-    for (std::size_t word = 0; word < std::size(hits_ahead_.mask); ++word) {
-      for (std::uint64_t hits = hits_ahead_.mask[word]; hits != 0;) {
-        const std::size_t lane = std::countr_zero(hits) / kLeafLanes<Scalar> * kLeafLanes<Scalar>;
-        __builtin_prefetch(entry_value<Scalar>(*ahead_, layout_, word * 64 + lane));
-        hits &= ~(first_of_word(kLeafLanes<Scalar>) << lane);
+    auto& [begun, leaf, hits, marked] = ahead_;
+    for (std::uint64_t& word : hits.mask) word = 0;
+    leaf = marked.next(view_, walk_, layout_, query_, hits.mask);
+    if (leaf == nullptr) return;
+    show(*leaf, hits);
+    for (std::size_t word = 0; word < std::size(hits.mask); ++word) {
+      for (std::uint64_t rest = hits.mask[word]; rest != 0;) {
+        const std::size_t lane = std::countr_zero(rest) / kLeafLanes<Scalar> * kLeafLanes<Scalar>;
+        __builtin_prefetch(entry_value<Scalar>(*leaf, layout_, word * 64 + lane));
+        rest &= ~(first_of_word(kLeafLanes<Scalar>) << lane);
       }
     }
   }
@@ -458,10 +120,9 @@ class Scan {
   const Layout& layout_;
   WindowQuery<Scalar> query_;
   LeafWalk<Scalar, View, InsideUse::values> walk_;
-  bool begun_ = false;
-  const Node* ahead_ = nullptr;  // the leaf that comes next, and its hits
-  detail::LeafHits hits_ahead_;
-  MarkedLeaves<Scalar> marked_;
+  union {
+    Ahead ahead_;
+  };
 };
 
 struct Count {
@@ -487,7 +148,7 @@ template <class Scalar, NodeView View>
     bool inside = false;
     while (const Node* leaf = walk.next(inside)) {
       const std::uint32_t entries = entry_count(view, *leaf);
-      count.hits += inside ? entries : query.count_leaf(*leaf, entries, layout, query.exact);
+      count.hits += inside ? entries : query.count_leaf(*leaf, entries, layout);
     }
   }
   count.failed = walk.failed();

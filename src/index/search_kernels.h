@@ -78,6 +78,11 @@ template <class Scalar>
 struct SearchKernels {
   using Window = detail::Window<Scalar>;
 
+  // Makes of a window what the other kernels ask for, and says whether it bounds only high_min and
+  // low_max.
+  bool (*ready_window)(const Layout& layout, const Window& window, DirectoryWindow& directory,
+                       Window& exact) noexcept;
+
   ChildMasks (*scan_children)(const Node& node, const Layout& layout, const DirectoryWindow& window,
                               std::uint32_t first_block) noexcept;
 
@@ -89,7 +94,8 @@ struct SearchKernels {
                                       const Window& window) noexcept;
 
   // Fill the mask words up to the count and say whether any bit is set. `intersecting` is for
-  // windows that bound only high_min and low_max, as those of points always do.
+  // windows that bound only high_min and low_max, as those of points always do. Where leaves have
+  // codes a second word is filled if one may have so many entries.
   ScanLeaf scan_leaf;
   ScanLeaf scan_leaf_intersecting;
   // The number of hits.

@@ -60,11 +60,12 @@ class TreeEngine final : public Engine<Store> {
     return Error(ErrorCode::out_of_memory, "entries", "no memory to sort them");
   }
 
-  void begin_scan(std::byte* place, View view, const Root& root,
-                  const void* window) const override {
+  void begin_scan(std::byte* place, View view, const Root& root, const void* window,
+                  detail::LeafHits& hits) const override {
     static_assert(sizeof(ScanType) <= kEngineScanBytes);
     static_assert(std::is_trivially_destructible_v<ScanType>);
-    ::new (place) ScanType(view, layout_, search_, root, window_in(window));
+    auto* scan = ::new (place) ScanType(view, layout_, search_, root, window_in(window));
+    if (!scan->next(hits)) hits.last = true;
   }
   bool next_leaf(std::byte* place, detail::LeafHits& hits) const override {
     return in<ScanType>(place).next(hits);

@@ -1,67 +1,68 @@
 // WindowQuery: a window made ready for the kernels that look at nodes.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <limits>
 
-#include "index/bounds.h"
 #include "index/node.h"
 #include "index/search_kernels.h"
 #include "xtree/detail/engine.h"
 
 namespace xtree::index {
 
-// A box inside [max(low_min, high_min), min(low_max, high_max)] has both of its ends there, so
-// everything below it answers; a box that misses that range on one axis (which may be inverted, as
-// for `covers`) holds no answer.
+// Its kernels are chosen where they are called, which costs less than to note which they are.
 template <class Scalar>
 class WindowQuery {
  public:
   WindowQuery(const Layout& layout, const SearchKernels<Scalar>& kernels,
-              const detail::Window<Scalar>& window) noexcept {
-    bool intersecting = true;
-    for (std::size_t axis = 0; axis < layout.dimensions; ++axis) {
-      const Scalar low = std::max(window.low_min[axis], window.high_min[axis]);
-      const Scalar high = std::min(window.low_max[axis], window.high_max[axis]);
-      const FloatsAround about_low = floats_around(low);
-      const FloatsAround about_high = floats_around(high);
-      directory.reach_low[axis] = about_low.below;
-      directory.reach_high[axis] = about_high.above;
-      directory.inside_low[axis] = about_low.above;
-      directory.inside_high[axis] = about_high.below;
-      exact.low_min[axis] = window.low_min[axis];
-      exact.high_max[axis] = window.high_max[axis];
-      // The ends of a point are one, and so are their bounds.
-      exact.high_min[axis] = layout.points ? low : window.high_min[axis];
-      exact.low_max[axis] = layout.points ? high : window.low_max[axis];
-      constexpr Scalar kInfinity = std::numeric_limits<Scalar>::infinity();
-      intersecting &= window.low_min[axis] == -kInfinity && window.high_max[axis] == kInfinity;
-    }
-    intersecting = intersecting || layout.points;
-    scan_leaf = intersecting ? kernels.scan_leaf_intersecting : kernels.scan_leaf;
-    count_leaf = intersecting ? kernels.count_leaf_intersecting : kernels.count_leaf;
-    mark_leaf = intersecting ? kernels.mark_leaf_intersecting : kernels.mark_leaf;
-    narrow_leaf = intersecting ? kernels.narrow_leaf_intersecting : kernels.narrow_leaf;
-    decide_leaf = intersecting ? kernels.decide_leaf_intersecting : kernels.decide_leaf;
+              const detail::Window<Scalar>& window) noexcept
+      : kernels_(kernels),
+        is_intersecting_(kernels.ready_window(layout, window, directory, exact)) {
     if (layout.code_pairs != 0) [[unlikely]] fill_up(layout.dimensions);
   }
 
   DirectoryWindow directory;
   detail::Window<Scalar> exact;
-  typename SearchKernels<Scalar>::ScanLeaf scan_leaf;
-  typename SearchKernels<Scalar>::CountLeaf count_leaf;
-  typename SearchKernels<Scalar>::MarkLeaf mark_leaf;
-  typename SearchKernels<Scalar>::NarrowLeaf narrow_leaf;
-  typename SearchKernels<Scalar>::DecideLeaf decide_leaf;
+
+  [[nodiscard]] bool scan_leaf(const Node& leaf, std::uint32_t count, const Layout& layout,
+                               std::uint64_t* mask) const noexcept {
+    return choose(kernels_.scan_leaf, kernels_.scan_leaf_intersecting)(leaf, count, layout, exact,
+                                                                       mask);
+  }
+  [[nodiscard]] std::uint32_t count_leaf(const Node& leaf, std::uint32_t count,
+                                         const Layout& layout) const noexcept {
+    return choose(kernels_.count_leaf, kernels_.count_leaf_intersecting)(leaf, count, layout,
+                                                                         exact);
+  }
+  [[nodiscard]] bool mark_leaf(const Node& leaf, std::uint32_t count, const Layout& layout,
+                               LeafMarks& marks) const noexcept {
+    return choose(kernels_.mark_leaf, kernels_.mark_leaf_intersecting)(leaf, count, layout, exact,
+                                                                       marks);
+  }
+  [[nodiscard]] bool narrow_leaf(const Node& leaf, std::uint32_t count, const Layout& layout,
+                                 LeafMarks& marks) const noexcept {
+    return choose(kernels_.narrow_leaf, kernels_.narrow_leaf_intersecting)(leaf, count, layout,
+                                                                           marks);
+  }
+  [[nodiscard]] bool decide_leaf(const Node& leaf, std::uint32_t count, const Layout& layout,
+                                 const LeafMarks& marks, std::uint64_t* mask) const noexcept {
+    return choose(kernels_.decide_leaf, kernels_.decide_leaf_intersecting)(leaf, count, layout,
+                                                                           exact, marks, mask);
+  }
 
  private:
+  template <class Kernel>
+  [[nodiscard]] Kernel choose(Kernel any, Kernel intersecting) const noexcept {
+    return is_intersecting_ ? intersecting : any;
+  }
   // Kernels of codes in pairs read whole vectors of a window's ends.
   [[gnu::noinline, gnu::cold]] void fill_up(std::size_t dimensions) noexcept {
     for (std::size_t axis = dimensions; axis < pair_grid_axes(dimensions); ++axis) {
       exact.low_min[axis] = exact.low_max[axis] = exact.high_min[axis] = exact.high_max[axis] = 0;
     }
   }
+
+  const SearchKernels<Scalar>& kernels_;
+  const bool is_intersecting_;
 };
 
 }  // namespace xtree::index

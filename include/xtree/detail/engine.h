@@ -148,12 +148,16 @@ class TreeReader;
 // else; in durable mode any thread may call anything at any time.
 class XTREE_EXPORT IndexCore {
  public:
-  explicit IndexCore(const Schema& schema) noexcept : schema_(schema) {}
+  // `scans_hold` says whether a scan holds on to anything, so that it must be ended.
+  IndexCore(const Schema& schema, bool scans_hold) noexcept
+      : schema_(schema),
+        scans_hold_(scans_hold) {}
   IndexCore(const IndexCore&) = delete;
   IndexCore& operator=(const IndexCore&) = delete;
   virtual ~IndexCore();
 
   [[nodiscard]] const Schema& schema() const noexcept { return schema_; }
+  [[nodiscard]] bool scans_hold() const noexcept { return scans_hold_; }
 
   // The database that an index lives in, and its number there; null in memory.
   struct Home {
@@ -168,10 +172,11 @@ class XTREE_EXPORT IndexCore {
   virtual Result<void> bulk_load(const EntryBlock& entries, const BulkLoadOptions& options) = 0;
   virtual Result<void> clear() = 0;
 
-  // `window` is a Window<Scalar>; no NaN in it. A scan that was begun must be ended, whether it
-  // ran dry or not. `next_leaf` is false at the end and on an error, and `end_scan` tells which.
+  // `window` is a Window<Scalar>; no NaN in it. If scans hold, one that was begun must be ended,
+  // whether it ran dry or not. `begin_scan` finds the first hits, and says of none that they are
+  // the last. `next_leaf` is false at the end and on an error, and `end_scan` tells which.
   virtual Result<void> begin_scan(ScanState& state, const SnapshotCore* snapshot,
-                                  const void* window) const = 0;
+                                  const void* window, LeafHits& hits) const = 0;
   virtual bool next_leaf(ScanState& state, LeafHits& hits) const = 0;
   virtual Result<void> end_scan(ScanState& state) const = 0;
   virtual Result<std::uint64_t> count(const SnapshotCore* snapshot, const void* window) const = 0;
@@ -197,6 +202,7 @@ class XTREE_EXPORT IndexCore {
 
  private:
   Schema schema_;
+  bool scans_hold_;
 };
 
 // A join under way. It refers to both indexes.

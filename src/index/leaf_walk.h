@@ -1,0 +1,404 @@
+// LeafWalk: the leaves that a window reaches. It allocates nothing and reads each node once.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "index/node.h"
+#include "index/node_access.h"
+#include "index/search_kernels.h"
+#include "index/store.h"
+
+namespace xtree::index {
+
+// The bits of the first `count` entries or children of one mask word.
+[[nodiscard]] constexpr std::uint64_t first_of_word(std::size_t count) noexcept {
+  return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
+}
+
+// What a walk's caller will read of a leaf that lies inside the window: its entries' values, or
+// nothing but how many they are. Of other leaves it reads everything.
+enum class InsideUse : std::uint8_t { values, count };
+
+// Finds the leaves that a window reaches, one after the other, with a stack of fixed size. Nodes
+// lie anywhere in memory, so they are asked for ahead: the first lines of all directory nodes that
+// a look shows, and of leaves, some places ahead, all that is mostly read.
+template <class Scalar, NodeView View, InsideUse use>
+class LeafWalk {
+ public:
+  LeafWalk(View view, const Layout& layout, const SearchKernels<Scalar>& kernels, const Root& root,
+           const DirectoryWindow& window) noexcept
+      : view_(view),
+        layout_(layout),
+        scan_children_(kernels.scan_children),
+        window_(window),
+        start_(root.node) {
+    if (layout.code_pairs != 0) [[unlikely]] form_line();
+  }
+
+  // The next leaf, null at the end or when the view failed. `inside` says that all of its entries
+  // answer; else each has to be tried. The view says how many there are.
+  [[nodiscard]] [[gnu::always_inline]] const Node* next(bool& inside) noexcept {
+    inside = false;
+    std::uint32_t level = kMaxHeight;  // of the parent; what the root's would be, nobody knows
+    const Node* node;
+    if (start_ != 0) {
+      node = view_.node(std::exchange(start_, 0));
+    } else {
+      if (depth_ == 0) return nullptr;
+      node = take_child(level, inside);
+    }
+    for (;;) {
+      if (node == nullptr || node->level >= level) [[unlikely]] return fail();
+      if (node->level == 0) return level == 1 || level == kMaxHeight ? node : fail();
+      const ChildMasks masks = look(*node, 0, inside);
+      Lead<View> only;
+      if (has_one_child(*node, masks, only)) {
+        level = node->level;
+        inside = masks.inside != 0;
+        node = view_.node(only);
+        continue;
+      }
+      if (!enter(*node, masks, inside)) [[unlikely]] return fail();
+      if (depth_ == 0) return nullptr;
+      node = take_child(level, inside);
+    }
+  }
+
+  // The same for leaves with codes in pairs.
+  [[nodiscard]] [[gnu::noinline]] const Node* next_in_line(bool& inside) noexcept {
+    inside = false;
+    if (start_ != 0) {
+      if (const Node* leaf = enter_root()) return leaf;
+    }
+    while (waiting_ < kMostWaiting && find_leaf()) {
+    }
+    if (waiting_ == 0) return nullptr;
+    while (fetched_ < std::min(waiting_, kMostFetched)) fetch_waiting(waiting_at(fetched_++));
+    inside = waiting_at(0).inside;
+    const Node* leaf = view_.node(waiting_at(0).lead);
+    ++first_waiting_;
+    --waiting_;
+    --fetched_;
+    return leaf != nullptr && leaf->level == 0 ? leaf : fail();
+  }
+
+  // Whether the leaves that come into the line are asked for their codes of maxima, too.
+  void fetch_maxima(bool wanted) noexcept { maxima_too_ = wanted; }
+
+  // Lets go of all nodes and finds them again: between, `let_go` may give up what kept them there.
+  template <class F>
+  void renew(F&& let_go) {
+    std::array<Ref, kMaxHeight> refs;
+    std::array<Ref, kMostWaiting> waiting;
+    for (std::uint32_t i = 0; i < depth_; ++i) refs[i] = stack_[i].node->frame.node_id;
+    for (std::uint32_t i = 0; i < waiting_; ++i) {
+      const Node* leaf = view_.node(waiting_at(i).lead);
+      if (leaf == nullptr) return static_cast<void>(fail());
+      waiting[i] = leaf->frame.node_id;
+    }
+    let_go();
+    for (std::uint32_t i = 0; i < waiting_; ++i) {
+      waiting_at(i).lead = lead_to_node(view_, waiting[i]);
+    }
+    for (std::uint32_t i = 0; i < depth_; ++i) {
+      stack_[i].node = view_.node(refs[i]);
+      if (stack_[i].node == nullptr) return static_cast<void>(fail());
+    }
+  }
+
+  // A leaf that `next` returned before all nodes were let go of; null when the view failed.
+  [[nodiscard]] const Node* find_again(Ref ref) noexcept {
+    const Node* leaf = view_.node(ref);
+    return leaf != nullptr ? leaf : fail();
+  }
+
+  [[nodiscard]] bool failed() const noexcept { return failed_; }
+  // Whether `next` has no more to return.
+  [[nodiscard]] bool ended() const noexcept { return depth_ == 0; }
+
+ private:
+  // A directory node on the way down, and what is left to do of the chunk that begins at `block`.
+  // The two masks that a kernel returns do not stand side by side: compilers then copy them as one
+  // vector, for which a processor has to wait until both halves are written.
+  struct Level {
+    const Node* node;
+    std::uint64_t hits;
+    std::uint64_t unfetched;  // hits that were not asked for yet
+    std::uint64_t inside;
+    std::uint32_t block;
+    bool all_inside;
+    bool far_were_loaded;
+  };
+  // So many leaves are asked for before the first of them is read. More would push each other out
+  // of the first-level cache.
+  static constexpr std::size_t kLeavesAhead = 8;
+  // In five dimensions or more leaves are found some places before they are read, whichever nodes
+  // they belong to, for a small window finds few in each. First they are asked for one line, so
+  // that the processor knows where their pages are once all that is read is asked for.
+  struct Waiting {
+    Lead<View> lead;
+    bool inside;
+  };
+  static constexpr std::uint32_t kMostWaiting = 8;
+  static constexpr std::uint32_t kMostFetched = 3;
+
+  const Node* fail() noexcept {
+    failed_ = true;
+    depth_ = 0;
+    waiting_ = fetched_ = 0;
+    return nullptr;
+  }
+
+  [[gnu::noinline]] void form_line() noexcept {
+    first_waiting_ = fetched_ = 0;
+    maxima_too_ = false;
+  }
+  [[nodiscard]] Waiting& waiting_at(std::uint32_t place) noexcept {
+    return line_[(first_waiting_ + place) % kMostWaiting];
+  }
+  // Asks for what will be read of a leaf: its codes, if it does not lie inside the window, for in
+  // so many dimensions most leaves that a window reaches hold nothing of it.
+  void fetch_waiting(const Waiting& leaf) const noexcept {
+    if (!leaf.inside) return fetch_codes(leaf.lead);
+    if (use == InsideUse::values) fetch_values(leaf.lead);
+  }
+  // Puts one more leaf into the line; false when there is none, or the view failed.
+  bool find_leaf() noexcept {
+    while (depth_ > 0) {
+      Level& level = stack_[depth_ - 1];
+      if (level.node->level == 1) {
+        line_up(level);
+        return true;
+      }
+      bool inside = false;
+      std::uint32_t parent_level;
+      const Node* node = take_child(parent_level, inside);
+      if (node == nullptr || !enter(*node, look(*node, 0, inside), inside)) [[unlikely]] {
+        return fail() != nullptr;
+      }
+    }
+    return false;
+  }
+  // Takes a level's next leaf, and asks for its first line.
+  void line_up(Level& level) noexcept {
+    const auto child = static_cast<std::size_t>(std::countr_zero(level.hits));
+    const bool inside = (level.inside >> child & 1) != 0;
+    Lead<View> leaf = lead(level, child);
+    if (is_far(view_, leaf)) [[unlikely]] {
+      load_far_children(level);
+      leaf = lead(level, child);
+    } else {
+      prefetch_at(view_, leaf, 0);
+    }
+    level.hits &= level.hits - 1;
+    waiting_at(waiting_++) = {leaf, inside};
+    if (level.hits == 0) leave();
+  }
+
+  // The root when it is a leaf.
+  const Node* enter_root() noexcept {
+    const Node* root = view_.node(std::exchange(start_, 0));
+    if (root == nullptr) return fail();
+    if (root->level == 0) return root;
+    if (!enter(*root, look(*root, 0, false), false)) fail();
+    return nullptr;
+  }
+  // Whether there is one child only to visit below a node, and near: then the walk goes on there,
+  // and nothing is left to do when it comes back. Small windows have hardly any other nodes. What
+  // is read there next is not asked for, but for rows of points, of which a leaf's count says how
+  // many: instructions that do so are in the way of what comes next, perhaps another query, of
+  // which a processor begins as much as it can while it waits.
+  [[gnu::always_inline]] bool has_one_child(const Node& node, const ChildMasks& masks,
+                                            Lead<View>& child) const noexcept {
+    if ((masks.hits & (masks.hits - 1)) != 0 || masks.hits == 0) return false;
+    if (node.count > kChunkChildren) [[unlikely]] return false;
+    child = lead_to_child(view_, node, layout_,
+                          static_cast<std::size_t>(std::countr_zero(masks.hits)));
+    if (is_far(view_, child)) [[unlikely]] return false;
+    if (node.level == 2) prefetch_family(view_, child);
+    if (node.level == 1 && layout_.code_bytes == 0) fetch_lines(child, layout_.tried_end);
+    return true;
+  }
+  // False where a tree would be higher than any is.
+  [[gnu::always_inline]] bool enter(const Node& node, const ChildMasks& masks,
+                                    bool all_inside) noexcept {
+    if (depth_ == kMaxHeight) return false;
+    Level& level = stack_[depth_++];
+    level.node = &node;
+    level.unfetched = 0;
+    level.block = 0;
+    level.all_inside = all_inside;
+    take_up(level, masks);
+    if (level.hits == 0) leave();
+    return true;
+  }
+  // Goes on from the deepest level, which has no child left to visit: to its next chunk, or back
+  // up. So all levels have a child to visit, and a walk that found its last leaf is over.
+  void leave() noexcept {
+    const Level& level = stack_[depth_ - 1];
+    if ((level.block + kChunkBlocks) * kDirectoryLanes < level.node->count) [[unlikely]] {
+      next_chunk();
+    } else {
+      --depth_;
+    }
+  }
+  [[gnu::noinline]] void next_chunk() noexcept {
+    Level& level = stack_[depth_ - 1];
+    level.block += kChunkBlocks;
+    take_up(level, look(*level.node, level.block, level.all_inside));
+    if (level.hits == 0) leave();
+  }
+
+  [[nodiscard]] Lead<View> lead(const Level& level, std::size_t child) const noexcept {
+    return lead_to_child(view_, *level.node, layout_, level.block * kDirectoryLanes + child);
+  }
+
+  // The next child of the deepest level, and what that level is.
+  const Node* take_child(std::uint32_t& parent_level, bool& inside) noexcept {
+    Level& level = stack_[depth_ - 1];
+    parent_level = level.node->level;
+    const auto child = static_cast<std::size_t>(std::countr_zero(level.hits));
+    inside = (level.inside >> child & 1) != 0;
+    level.hits &= level.hits - 1;
+    if (level.unfetched != 0) fetch_leaf(level);
+    const Node* node = view_.node(lead(level, child));
+    if (level.hits == 0) leave();
+    return node;
+  }
+
+  [[gnu::always_inline]] ChildMasks look(const Node& node, std::uint32_t block,
+                                         bool all_inside) const noexcept {
+    if (!all_inside) return scan_children_(node, layout_, window_, block);
+    const std::uint64_t all = first_of_word(node.count - block * kDirectoryLanes);
+    return {all, all};
+  }
+  // Begins with the children of a chunk that are to be visited.
+  [[gnu::always_inline]] void take_up(Level& level, const ChildMasks& masks) noexcept {
+    level.far_were_loaded = false;
+    level.hits = masks.hits;
+    level.inside = masks.inside;
+    if (level.node->level == 1) {
+      if (layout_.code_pairs != 0) [[unlikely]] return;
+      level.unfetched = level.hits;
+      for (std::size_t i = 0; i < kLeavesAhead && level.unfetched != 0; ++i) fetch_leaf(level);
+      return;
+    }
+    // The first is entered at once.
+    std::uint64_t rest = level.hits;
+    if (level.node->level == 2 && rest != 0) {
+      prefetch_family(view_, lead(level, static_cast<std::size_t>(std::countr_zero(rest))));
+    }
+    for (rest &= rest - 1; rest != 0; rest &= rest - 1) {
+      const Lead<View> ahead = lead(level, static_cast<std::size_t>(std::countr_zero(rest)));
+      if (is_far(view_, ahead)) [[unlikely]] load_far_children(level);
+      view_.prefetch(ahead);
+      if (level.node->level == 2) prefetch_family(view_, ahead);
+    }
+  }
+
+  // Nodes that are not in memory, as many as are brought there at once.
+  struct FarNodes {
+    std::array<Lead<View>, 64> leads;
+    std::size_t count = 0;
+  };
+
+  // Once a chunk, all that it shows and that are to be visited yet: then they are there. A disk
+  // works on several at a time, so leaves below the parent's other children are read with them.
+  [[gnu::noinline, gnu::cold]] void load_far_children(Level& level) const noexcept {
+    if (level.far_were_loaded) return;
+    level.far_were_loaded = true;
+    FarNodes far;
+    add_far_children(*level.node, level.block, level.hits, far);
+    if (level.node->level == 1 && depth_ > 1) add_cousins(stack_[depth_ - 2], far);
+    load_ahead(view_, std::span<const Lead<View>>(far.leads.data(), far.count));
+  }
+  void add_far_children(const Node& node, std::uint32_t block, std::uint64_t children,
+                        FarNodes& far) const noexcept {
+    for (; children != 0 && far.count < far.leads.size(); children &= children - 1) {
+      const auto child = static_cast<std::size_t>(std::countr_zero(children));
+      const Lead<View> ahead =
+          lead_to_child(view_, node, layout_, block * kDirectoryLanes + child);
+      if (is_far(view_, ahead)) far.leads[far.count++] = ahead;
+    }
+  }
+  void add_cousins(const Level& parent, FarNodes& far) const noexcept {
+    if (parent.node->level != 2) return;  // theirs has no child left
+    std::uint64_t rest = parent.hits;
+    for (; rest != 0 && far.count < far.leads.size(); rest &= rest - 1) {
+      const auto child = static_cast<std::size_t>(std::countr_zero(rest));
+      const Lead<View> sibling = lead(parent, child);
+      const Node* node = is_far(view_, sibling) ? nullptr : view_.node(sibling);
+      if (node == nullptr) continue;
+      const bool inside = (parent.inside >> child & 1) != 0;
+      for (std::uint32_t block = 0; block * kDirectoryLanes < node->count; block += kChunkBlocks) {
+        const std::uint64_t hits =
+            inside ? first_of_word(node->count - block * kDirectoryLanes)
+                   : scan_children_(*node, layout_, window_, block).hits;
+        add_far_children(*node, block, hits, far);
+      }
+    }
+  }
+
+  // Asks for what will be read of the next leaf: its header, and the values of as many blocks as
+  // most have; if it does not lie inside the window, its codes too, or else its rows.
+  void fetch_leaf(Level& level) const noexcept {
+    const auto child = static_cast<std::size_t>(std::countr_zero(level.unfetched));
+    const bool inside = (level.inside >> child & 1) != 0;
+    level.unfetched &= level.unfetched - 1;
+    const Lead<View> leaf = lead(level, child);
+    if (is_far(view_, leaf)) [[unlikely]] return load_far_children(level);
+    if (inside) {
+      prefetch_at(view_, leaf, 0);
+      if (use == InsideUse::values) fetch_values(leaf);
+    } else {
+      fetch_lines(leaf, layout_.tried_end);
+      if (use == InsideUse::values && layout_.code_bytes != 0) fetch_values(leaf);
+    }
+  }
+  [[gnu::always_inline]] void fetch_values(Lead<View> leaf) const noexcept {
+    const std::size_t step = layout_.leaf_block_bytes;
+    std::size_t at = layout_.leaf_bytes(0) + layout_.rows * kRowBytes;
+    for (; at < layout_.usual_end; at += 3 * step) {
+      prefetch_at(view_, leaf, at);
+      prefetch_at(view_, leaf, at + step);
+      prefetch_at(view_, leaf, at + 2 * step);
+    }
+  }
+  void fetch_codes(Lead<View> leaf) const noexcept {
+    fetch_lines(leaf, layout_.tried_end);
+    if (!maxima_too_) return;
+    const std::size_t end = layout_.max_pairs_at + layout_.tried_end - layout_.pairs_at;
+    for (std::size_t at = layout_.max_pairs_at; at < end; at += 64) prefetch_at(view_, leaf, at);
+  }
+  // Some at a time, and perhaps a few more than are wanted.
+  [[gnu::always_inline]] void fetch_lines(Lead<View> leaf, std::size_t end) const noexcept {
+    for (std::size_t at = 0; at < end; at += 256) {
+      prefetch_at(view_, leaf, at);
+      prefetch_at(view_, leaf, at + 64);
+      prefetch_at(view_, leaf, at + 128);
+      prefetch_at(view_, leaf, at + 192);
+    }
+  }
+
+  View view_;
+  const Layout& layout_;
+  decltype(SearchKernels<Scalar>::scan_children) scan_children_;
+  const DirectoryWindow& window_;
+  Ref start_;
+  std::uint32_t depth_ = 0;
+  bool failed_ = false;
+  std::uint32_t waiting_ = 0;
+  std::uint32_t first_waiting_;  // this and the rest for leaves with codes in pairs only
+  std::uint32_t fetched_;  // of those that wait, the first
+  bool maxima_too_;
+  Waiting line_[kMostWaiting];
+  Level stack_[kMaxHeight];
+};
+
+}  // namespace xtree::index
