@@ -114,8 +114,8 @@ Result<void> LogWriter::carry(const StoredGroup& group) {
 }
 
 Result<void> LogWriter::append(const GroupInfo& info, std::span<const std::byte> payload) {
-  note_sync();
   if (failure_) return poisoned();
+  XTREE_TRY(note_sync());
   XTREE_CHECK(info.operations > 0 && info.first_lsn == next_lsn_);
   const std::uint64_t bytes = group_bytes(payload.size());
   if (is_full_for(bytes)) XTREE_TRY(remember(next_file()));
@@ -154,8 +154,8 @@ void LogWriter::prepare_next_file(std::uint64_t bytes) noexcept {
 }
 
 Result<void> LogWriter::add(const GroupInfo& info, std::span<const std::byte> payload) {
-  note_sync();
   if (failure_) return poisoned();
+  XTREE_TRY(note_sync());
   if (!takes(info, payload.size())) return append(info, payload);
   XTREE_CHECK(info.operations > 0 && info.first_lsn == next_lsn_);
   return remember(write_addition(info, payload));
@@ -195,8 +195,8 @@ Result<LogPosition> LogWriter::roll() {
 }
 
 Result<void> LogWriter::release_before(std::uint64_t file) {
-  note_sync();
   if (failure_) return poisoned();
+  XTREE_TRY(note_sync());
   // The writer's own file is not among the older ones, so it stays whatever the caller says.
   while (!older_.empty() && older_.front() < file) {
     // Of a file of a former life a sync may have failed: then it reads as if it were whole, and
@@ -238,8 +238,8 @@ Result<void> LogWriter::sync_groups() {
 }
 
 bool LogWriter::begin_sync() {
-  note_sync();
-  if (failure_ || sync_beside_.has_begun() || durable_lsn_ == next_lsn_) return false;
+  if (failure_ || !note_sync()) return false;
+  if (sync_beside_.has_begun() || durable_lsn_ == next_lsn_) return false;
   close_block();
   sync_beside_.begin(next_lsn_);
   return true;
@@ -258,8 +258,8 @@ Result<void> LogWriter::settle_sync() {
 }
 
 // Learns how a sync went that is over and that nobody has asked about.
-void LogWriter::note_sync() noexcept {
-  if (sync_beside_.is_over()) static_cast<void>(remember(settle_sync()));
+Result<void> LogWriter::note_sync() {
+  return sync_beside_.is_over() ? remember(settle_sync()) : Result<void>();
 }
 
 void LogWriter::SyncBeside::begin(std::uint64_t lsn) noexcept {

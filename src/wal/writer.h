@@ -60,8 +60,8 @@ class LogWriter {
   // A sync in three parts, so that other calls, also those that append, may come while it runs. The
   // first and the last exclude other calls as all do; only `run_sync` does not, which waits for the
   // disk. `begin_sync` says whether there is anything to sync: then `run_sync` has to follow, which
-  // says how it went. `end_sync` waits for it, and the next call that appends or begins a sync
-  // learns of it without.
+  // says how it went. `end_sync` waits for it; the next call that appends or begins a sync learns
+  // of it without, and fails as the sync did.
   [[nodiscard]] bool begin_sync();
   Result<void> run_sync() noexcept { return sync_beside_.run(*file_); }
   Result<void> end_sync();
@@ -135,7 +135,7 @@ class LogWriter {
   Result<void> carry(const StoredGroup& group);
   Result<void> sync_groups();
   Result<void> settle_sync();
-  void note_sync() noexcept;
+  Result<void> note_sync();
   void close_block() noexcept;
   Result<void> next_file();
   Result<void> make_file();

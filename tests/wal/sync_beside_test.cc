@@ -33,7 +33,9 @@ TEST(SyncBeside, TheNextCallLearnsHowItWent) {
     EXPECT_FALSE(writer->has_unsynced());
     if (fails) files.fail(Call::sync, 1, kPlanted);
     EXPECT_EQ(!writer->run_sync(), fails);
-    EXPECT_EQ(!append(*writer, {}), fails);
+    const Result<void> appended = append(*writer, {});
+    EXPECT_EQ(!appended, fails);
+    EXPECT_EQ(appended ? kPlanted.code() : appended.error().code(), kPlanted.code());
     EXPECT_EQ(writer->durable_lsn(), fails ? 1u : 4u);
     EXPECT_EQ(writer->begin_sync(), !fails);
   }
