@@ -297,7 +297,8 @@ std::shared_ptr<const SnapshotCore> DatabaseCore::snapshot() const {
   return taken ? std::move(taken).value() : refused(no_memory_);
 }
 
-// A writer that is under way collects when it is done, and so will the next one.
+// Beside a writer, who may have collected before its sync, it is left to the next one. The database
+// may be closed meanwhile.
 void DatabaseCore::snapshot_closed(std::uint64_t epoch) const {
   if (!store().snapshot_closed(epoch) || !check_open()) return;
   committer_->try_exclusively([this] { store().collect_when_due(); });

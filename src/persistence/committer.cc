@@ -427,8 +427,10 @@ void Committer::start_logger_locked() {
   logger_running_ = true;
 }
 
-// Sees to it that what nobody waits for the sync of is synced within the interval.
+// Sees to it that what nobody waits for the sync of is synced within the interval, or by `stop`,
+// behind which there may be no log any more.
 void Committer::arm_sync_locked() {
+  if (stopped_) return;
   const bool was_unsynced = is_unsynced_;
   is_unsynced_ = log_.has_unsynced();
   if (!is_unsynced_ || was_unsynced) return;
@@ -488,8 +490,10 @@ Result<void> Committer::stop() {
   logger_wakes_.notify_one();
   lock.unlock();
   if (logger_.joinable()) logger_.join();
+  lock.lock();
   if (poison_) return *poison_;
-  return platform::without_throwing("log", [this] { return sync_log(); });
+  lock.unlock();
+  return exclusively([this] { return sync_log(); });
 }
 
 }  // namespace xtree::persistence
