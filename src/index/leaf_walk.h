@@ -138,6 +138,7 @@ class LeafWalk {
   // So many leaves are asked for before the first of them is read. More would push each other out
   // of the first-level cache.
   static constexpr std::size_t kLeavesAhead = 8;
+  static constexpr std::size_t kPagesAhead = 11;  // of other leaves than the first
   // In five dimensions or more leaves are found some places before they are read, whichever nodes
   // they belong to, for a small window finds few in each. First they are asked for one line, so
   // that the processor knows where their pages are once all that is read is asked for.
@@ -278,6 +279,14 @@ class LeafWalk {
     const std::uint64_t all = first_of_word(node.count - block * kDirectoryLanes);
     return {all, all};
   }
+  // Asks for the first line of the leaves behind the first, so that the processor looks their pages
+  // up at the same time.
+  [[gnu::always_inline]] void fetch_first_lines(const Level& level) const noexcept {
+    std::uint64_t rest = level.hits & (level.hits - 1);
+    for (std::size_t i = 0; i < kPagesAhead && rest != 0; ++i, rest &= rest - 1) {
+      prefetch_at(view_, lead(level, static_cast<std::size_t>(std::countr_zero(rest))), 0);
+    }
+  }
   // Begins with the children of a chunk that are to be visited.
   [[gnu::always_inline]] void take_up(Level& level, const ChildMasks& masks) noexcept {
     level.far_were_loaded = false;
@@ -286,6 +295,7 @@ class LeafWalk {
     if (level.node->level == 1) {
       if (layout_.code_pairs != 0) [[unlikely]] return;
       level.unfetched = level.hits;
+      fetch_first_lines(level);
       for (std::size_t i = 0; i < kLeavesAhead && level.unfetched != 0; ++i) fetch_leaf(level);
       return;
     }
