@@ -30,8 +30,8 @@ class DurableView {
   }
 
   using Lead = persistence::Lead;
-  [[nodiscard]] Lead lead(const Node& node, const Layout& layout,
-                          std::size_t index) const noexcept {
+  [[nodiscard]] [[gnu::always_inline]] Lead lead(const Node& node, const Layout& layout,
+                                                 std::size_t index) const noexcept {
     return view_.lead(&node.frame, index,
                       [&] { return persistence::NodeId{child_ref(node, layout, index)}; });
   }

@@ -44,29 +44,29 @@ class LeafWalk {
   // The next leaf, null at the end or when the view failed. `inside` says that all of its entries
   // answer; else each has to be tried. The view says how many there are.
   [[nodiscard]] [[gnu::always_inline]] const Node* next(bool& inside) noexcept {
-    inside = false;
-    std::uint32_t level = kMaxHeight;  // of the parent; what the root's would be, nobody knows
-    const Node* node;
+    Child at{nullptr, kMaxHeight, false};  // what level is above the root, nobody knows
     if (start_ != 0) {
-      node = view_.node(std::exchange(start_, 0));
+      at.node = view_.node(std::exchange(start_, 0));
     } else {
       if (depth_ == 0) return nullptr;
-      node = take_child(level, inside);
+      at = take_child();
     }
     for (;;) {
-      if (node == nullptr || node->level >= level) [[unlikely]] return fail();
-      if (node->level == 0) return level == 1 || level == kMaxHeight ? node : fail();
-      const ChildMasks masks = look(*node, 0, inside);
+      const Node* node = at.node;
+      if (node == nullptr || node->level >= at.parent_level) [[unlikely]] return fail();
+      if (node->level == 0) {
+        inside = at.inside;
+        return at.parent_level == 1 || at.parent_level == kMaxHeight ? node : fail();
+      }
+      const ChildMasks masks = look(*node, 0, at.inside);
       Lead<View> only;
       if (has_one_child(*node, masks, only)) {
-        level = node->level;
-        inside = masks.inside != 0;
-        node = view_.node(only);
+        at = {view_.node(only), node->level, masks.inside != 0};
         continue;
       }
-      if (!enter(*node, masks, inside)) [[unlikely]] return fail();
+      if (!enter(*node, masks, at.inside)) [[unlikely]] return fail();
       if (depth_ == 0) return nullptr;
-      node = take_child(level, inside);
+      at = take_child();
     }
   }
 
@@ -177,9 +177,7 @@ class LeafWalk {
         line_up(level);
         return true;
       }
-      bool inside = false;
-      std::uint32_t parent_level;
-      const Node* node = take_child(parent_level, inside);
+      const auto [node, parent_level, inside] = take_child();
       if (node == nullptr || !enter(*node, look(*node, 0, inside), inside)) [[unlikely]] {
         return fail() != nullptr;
       }
@@ -260,17 +258,22 @@ class LeafWalk {
     return lead_to_child(view_, *level.node, layout_, level.block * kDirectoryLanes + child);
   }
 
-  // The next child of the deepest level, and what that level is.
-  const Node* take_child(std::uint32_t& parent_level, bool& inside) noexcept {
+  // The next child of the deepest level, in two registers.
+  struct Child {
+    const Node* node;
+    std::uint32_t parent_level;
+    bool inside;
+  };
+  Child take_child() noexcept {
     Level& level = stack_[depth_ - 1];
-    parent_level = level.node->level;
     const auto child = static_cast<std::size_t>(std::countr_zero(level.hits));
-    inside = (level.inside >> child & 1) != 0;
+    const bool inside = (level.inside >> child & 1) != 0;
+    const std::uint32_t parent_level = level.node->level;
     level.hits &= level.hits - 1;
     if (level.unfetched != 0) fetch_leaf(level);
     const Node* node = view_.node(lead(level, child));
     if (level.hits == 0) leave();
-    return node;
+    return {node, parent_level, inside};
   }
 
   [[gnu::always_inline]] ChildMasks look(const Node& node, std::uint32_t block,

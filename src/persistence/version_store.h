@@ -90,9 +90,11 @@ class ReadView {
   // The same for a node that need not exist at this epoch; then it is null, and no failure.
   [[nodiscard]] Result<const FrameHeader*> find(NodeId id) const noexcept;
   // Where the child with this number of a node that was read at this epoch can be found; `id` is
-  // asked for its NodeID when the parent's link does not lead to it.
+  // asked for its NodeID when the parent's link does not lead to it. (Inlined, or else what `id`
+  // refers to is stored for every child.)
   template <class Id>
-  [[nodiscard]] Lead lead(const FrameHeader* parent, std::size_t child, Id&& id) const noexcept {
+  [[nodiscard]] [[gnu::always_inline]] Lead lead(const FrameHeader* parent, std::size_t child,
+                                                 Id&& id) const noexcept {
     std::uint64_t link = kClosedLink;
     if (child < parent->front.links) [[likely]] {
       link = load_link(parent, child);
