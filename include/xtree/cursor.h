@@ -4,6 +4,7 @@
 #include <bit>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <iterator>
 #include <type_traits>
@@ -94,7 +95,9 @@ class WindowScan {
       static_assert(std::size(LeafHits().mask) == 2);
       std::size_t word = leaf_.mask[0] == 0 ? 1 : 0;
       do {
-        const std::byte* blocks = leaf_.blocks + word * kWordBytes;
+        // A number, as without a hit there may be no blocks.
+        const auto address = reinterpret_cast<std::uintptr_t>(leaf_.blocks) + word * kWordBytes;
+        const auto* blocks = reinterpret_cast<const std::byte*>(address);
         if (!visit_word(blocks, leaf_.mask[word], visit_entry)) return finish();
       } while (++word < std::size(leaf_.mask) && leaf_.mask[word] != 0);
     } while (!leaf_.last && core_.next_leaf(state_, leaf_));
