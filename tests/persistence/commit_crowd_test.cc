@@ -9,6 +9,7 @@
 
 #include "persistence/committer.h"
 #include "platform/bytes.h"
+#include "support/passing_file.h"
 #include "support/random.h"
 #include "wal/reader.h"
 #include "xtree/testing/simulated_file_system.h"
@@ -45,18 +46,15 @@ class SlowFileSystem final : public testing::SimulatedFileSystem {
   }
 
  private:
-  class SlowFile final : public File {
+  class SlowFile final : public PassingFile {
    public:
     SlowFile(std::unique_ptr<File> file, Progress& progress)
-        : file_(std::move(file)), progress_(progress) {}
+        : PassingFile(std::move(file)), progress_(progress) {}
 
-    Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> bytes) override {
-      return file_->read_at(offset, bytes);
-    }
     // The leader writes what it has applied. Zeros are for later, and a header is of no write.
     Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
       const std::uint64_t applied = progress_.applied;
-      const Result<void> written = file_->write_at(offset, bytes);
+      const Result<void> written = PassingFile::write_at(offset, bytes);
       if (offset != 0 && bytes.front() != std::byte{0}) written_ = applied;
       return written;
     }
@@ -65,17 +63,13 @@ class SlowFileSystem final : public testing::SimulatedFileSystem {
       const std::uint64_t applied = progress_.applied;
       ++progress_.syncs;
       for (int i = 0; i < 200 && progress_.applied == applied; ++i) std::this_thread::yield();
-      const Result<void> synced = file_->sync();
+      const Result<void> synced = PassingFile::sync();
       if (synced) progress_.durable = std::max(progress_.durable.load(), written);
       --progress_.syncs;
       return synced;
     }
-    Result<void> truncate(std::uint64_t bytes) override { return file_->truncate(bytes); }
-    Result<std::uint64_t> size() override { return file_->size(); }
-    Result<void> lock() override { return file_->lock(); }
 
    private:
-    std::unique_ptr<File> file_;
     Progress& progress_;
     std::atomic<std::uint64_t> written_ = 0;
   };

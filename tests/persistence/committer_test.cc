@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "platform/bytes.h"
+#include "support/passing_file.h"
 #include "support/random.h"
 #include "wal/reader.h"
 #include "xtree/testing/simulated_file_system.h"
@@ -73,27 +74,17 @@ class GatedFileSystem final : public testing::SimulatedFileSystem {
   [[nodiscard]] int waiting() const { return waiting_.load(std::memory_order_seq_cst); }
 
  private:
-  class GatedFile final : public File {
+  class GatedFile final : public PassingFile {
    public:
     GatedFile(std::unique_ptr<File> file, GatedFileSystem& gate)
-        : file_(std::move(file)), gate_(gate) {}
+        : PassingFile(std::move(file)), gate_(gate) {}
 
-    Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> bytes) override {
-      return file_->read_at(offset, bytes);
-    }
-    Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
-      return file_->write_at(offset, bytes);
-    }
     Result<void> sync() override {
       gate_.pass();
-      return file_->sync();
+      return PassingFile::sync();
     }
-    Result<void> truncate(std::uint64_t bytes) override { return file_->truncate(bytes); }
-    Result<std::uint64_t> size() override { return file_->size(); }
-    Result<void> lock() override { return file_->lock(); }
 
    private:
-    std::unique_ptr<File> file_;
     GatedFileSystem& gate_;
   };
 

@@ -2,13 +2,13 @@
 #pragma once
 
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "support/passing_file.h"
 #include "xtree/platform.h"
 
 namespace xtree::test {
@@ -40,28 +40,18 @@ class LingeringSyncs final : public FileSystem {
   }
 
  private:
-  class LingeringFile final : public File {
+  class LingeringFile final : public PassingFile {
    public:
     LingeringFile(std::unique_ptr<File> file, int yields)
-        : file_(std::move(file)), yields_(yields) {}
+        : PassingFile(std::move(file)), yields_(yields) {}
 
-    Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> bytes) override {
-      return file_->read_at(offset, bytes);
-    }
-    Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
-      return file_->write_at(offset, bytes);
-    }
     Result<void> sync() override {
-      const Result<void> synced = file_->sync();
+      const Result<void> synced = PassingFile::sync();
       for (int i = 0; i < yields_; ++i) std::this_thread::yield();
       return synced;
     }
-    Result<void> truncate(std::uint64_t bytes) override { return file_->truncate(bytes); }
-    Result<std::uint64_t> size() override { return file_->size(); }
-    Result<void> lock() override { return file_->lock(); }
 
    private:
-    std::unique_ptr<File> file_;
     int yields_;
   };
 
