@@ -64,28 +64,43 @@ Result<void> Committer::admit_locked(std::unique_lock<std::mutex>& lock) {
   }
 }
 
-void Committer::accept_locked(CommitRequest& request) {
+void Committer::enqueue_locked(CommitRequest& request) {
   // What finds no memory comes before anything is queued.
   if (request.durability == Durability::eventual) start_logger_locked();
   request.ticket = ++last_ticket_;
-}
-
-void Committer::enqueue_locked(CommitRequest& request) {
-  accept_locked(request);
   queue_.push(request);
+  turn_.ask_locked();
   if (awaited_requests_ != 0 && queue_.size() >= awaited_requests_) company_.notify_one();
 }
 
-Result<void> Committer::commit(CommitRequest& request) {
-  std::unique_lock lock(mutex_);
-  XTREE_TRY(admit_locked(lock));
-  if (queue_.empty() && may_lead_locked() && !is_synced(request.durability)) {
-    accept_locked(request);
+// A write that waits for no sync, and that finds nobody who writes or waits for anything, needs no
+// mutex, nor a place in the order of the others: it is a group with neither number nor ticket.
+bool Committer::try_commit_alone(CommitRequest& request) {
+  if (is_synced(request.durability) || !turn_.try_take_idle()) return false;
+  // The first one that is to be synced behind its writer's back calls the logger, under the mutex.
+  const bool may_write = request.durability == Durability::none || is_unsynced_;
+  Result<void> result;
+  if (may_write) {
     CommitQueue group;
     group.push(request);
-    lead(lock, group);
-    return request.result;
+    Work work;
+    result = platform::without_throwing("database", [&] { return process(group, work); });
   }
+  if (result && !has_grown() && !log_.has_much_unsynced() && turn_.try_end_idle()) return may_write;
+  const std::lock_guard lock(mutex_);
+  if (!result) {
+    request.result = result.error();
+    poison_locked(result.error());
+  }
+  if (has_grown()) grown_.notify_one();
+  give_way_locked();
+  return may_write;
+}
+
+Result<void> Committer::commit(CommitRequest& request) {
+  if (try_commit_alone(request)) return request.result;
+  std::unique_lock lock(mutex_);
+  XTREE_TRY(admit_locked(lock));
   enqueue_locked(request);
   GroupSleepers::Place place;
   // Acquire pairs with the leader's release: the result before its use, and the leader's last touch
@@ -131,6 +146,7 @@ Result<void> Committer::wait(std::uint64_t ticket) {
   if (ticket > last_ticket_) {
     return Error(ErrorCode::invalid_argument, "token", "this database did not give it out");
   }
+  turn_.ask_locked();
   while (done_ticket_ < ticket) {
     if (may_lead_locked()) {
       lead(lock);
@@ -163,17 +179,13 @@ bool Committer::may_lead_beside_locked() const noexcept {
          queue_.size() >= expected_requests_ - expected_requests_ / 4;
 }
 
-// Leads for what is queued. Returns without the mutex.
+// Leads for what is queued. Gives the leader's place up with the group done, so that the state is
+// never between two, or, when others may lead while a crowd is synced, with the group on its way to
+// the disk. Returns without the mutex.
 void Committer::lead(std::unique_lock<std::mutex>& lock) {
-  leading_ = true;
+  turn_.take_locked();
   if (syncing_ == 0) await_company(lock);
-  lead(lock, queue_.take(kGroupBytes));
-}
-
-// Gives the leader's place up with the group done, so that the state is never between two, or, when
-// others may lead while a crowd is synced, with the group on its way to the disk.
-void Committer::lead(std::unique_lock<std::mutex>& lock, const CommitQueue& group) {
-  leading_ = true;
+  const CommitQueue group = queue_.take(kGroupBytes);
   Work work{.number = open_group_++, .is_beside = syncing_ != 0};
   for (CommitRequest* request = group.first(); request != nullptr; request = request->next) {
     request->group = work.number;
@@ -198,7 +210,7 @@ void Committer::lead(std::unique_lock<std::mutex>& lock, const CommitQueue& grou
   } else {
     give_way_locked();
   }
-  if (has_grown_locked()) grown_.notify_one();
+  if (has_grown()) grown_.notify_one();
   // To change a word would wait for all that the group has written on its way to memory: nobody
   // does it for a group of which nobody sleeps.
   const bool has_sleepers = sleepers_.end_locked(work.number);
@@ -224,8 +236,14 @@ Result<void> Committer::sync_crowd() {
 // Leaves the leader's place to whoever has a use for it.
 void Committer::give_way_locked() {
   arm_sync_locked();
-  leading_ = false;
+  turn_.end_locked(is_asked_locked());
   wake_next_locked();
+}
+
+// Whether anybody waits for the end of a turn, or no write may do without the mutex.
+bool Committer::is_asked_locked() const noexcept {
+  return !queue_.empty() || syncing_ != 0 || exclusive_waiting_ != 0 || watching_ != 0 ||
+         most_changes_ != kNever || poison_ || stopped_;
 }
 
 // After a change of who leads or syncs. If somebody has been waiting for an exclusive turn, the
@@ -279,7 +297,7 @@ void Committer::keep_error_locked(const CommitRequest& request) noexcept {
 
 void Committer::finish_group_locked(const CommitQueue& group, const Result<void>& result) {
   const bool forgets = platform::planted(platform::Plant::failed_sync_forgotten);
-  if (!result && !poison_ && !forgets) poison_ = result.error();
+  if (!result && !forgets) poison_locked(result.error());
   for (CommitRequest* request = group.first(); request != nullptr;) {
     CommitRequest* const next = request->next;
     if (!result) request->result = result.error();
@@ -361,15 +379,17 @@ Result<void> Committer::sync_log() {
 void Committer::begin_exclusive() {
   std::unique_lock lock(mutex_);
   ++exclusive_waiting_;
-  while (leading_ || syncing_ != 0) watch_locked(lock);
+  turn_.ask_locked();
+  while (turn_.is_taken_locked() || syncing_ != 0) watch_locked(lock);
   --exclusive_waiting_;
-  leading_ = true;
+  turn_.take_locked();
 }
 
 bool Committer::try_begin_exclusive() {
   std::unique_lock lock(mutex_);
-  if (leading_ || syncing_ != 0) return false;
-  leading_ = true;
+  turn_.ask_locked();
+  if (turn_.is_taken_locked() || syncing_ != 0) return false;
+  turn_.take_locked();
   return true;
 }
 
@@ -382,7 +402,8 @@ bool Committer::wait_for_bytes(std::uint64_t log_bytes, std::size_t changed_byte
   std::unique_lock lock(mutex_);
   wanted_bytes_ = log_bytes;
   wanted_changes_ = changed_bytes;
-  grown_.wait(lock, [&] { return !watched_ || has_grown_locked(); });
+  turn_.ask_locked();
+  grown_.wait(lock, [&] { return !watched_ || has_grown(); });
   wanted_bytes_ = kNever;
   wanted_changes_ = kNever;
   return watched_;
@@ -391,6 +412,7 @@ bool Committer::wait_for_bytes(std::uint64_t log_bytes, std::size_t changed_byte
 void Committer::begin_back_pressure(std::size_t changed_bytes) {
   const std::lock_guard lock(mutex_);
   most_changes_ = changed_bytes;
+  turn_.ask_locked();
 }
 
 void Committer::end_back_pressure() {
@@ -407,8 +429,13 @@ void Committer::stop_waiting_for_bytes() {
 
 void Committer::poison(const Error& error) {
   std::unique_lock lock(mutex_);
-  if (!poison_) poison_ = error;
+  poison_locked(error);
   changed_.notify_all();
+}
+
+void Committer::poison_locked(const Error& error) {
+  if (!poison_) poison_ = error;
+  turn_.ask_locked();  // so that nobody writes without a look at it
 }
 
 Result<void> Committer::health() const {
@@ -421,64 +448,14 @@ Result<void> Committer::health_locked() const {
   return {};
 }
 
-void Committer::start_logger_locked() {
-  if (logger_running_) return;
-  logger_ = std::thread([this] { run_logger(); });
-  logger_running_ = true;
-}
-
-// Sees to it that what nobody waits for the sync of is synced within the interval, or by `stop`,
-// behind which there may be no log any more.
-void Committer::arm_sync_locked() {
-  if (stopped_) return;
-  const bool was_unsynced = is_unsynced_;
-  is_unsynced_ = log_.has_unsynced();
-  if (!is_unsynced_ || was_unsynced) return;
-  next_sync_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(sync_interval_ms_);
-  logger_wakes_.notify_one();
-}
-
-// Writers go on while the disk is at work: what they append belongs to the next interval.
-Result<void> Committer::sync_beside() {
-  bool begun = false;
-  XTREE_TRY(exclusively([&]() -> Result<void> {
-    begun = log_.begin_sync();
-    return {};
-  }));
-  if (!begun) return {};
-  static_cast<void>(log_.run_sync());
-  return exclusively([&] { return log_.end_sync(); });
-}
-
-// Leads while there is something queued and nobody else does, and syncs what has been waiting for
-// the interval. For that it goes before those who would lead, who might never let it in.
-void Committer::run_logger() {
-  std::unique_lock lock(mutex_);
-  while (!stopped_ || !queue_.empty()) {
-    if (may_lead_locked() && !queue_.empty()) {
-      lead(lock);
-      lock.lock();
-    } else if (!is_unsynced_ || poison_) {
-      logger_wakes_.wait(lock);
-    } else if (std::chrono::steady_clock::now() < next_sync_) {
-      logger_wakes_.wait_until(lock, next_sync_);
-    } else {
-      next_sync_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(sync_interval_ms_);
-      lock.unlock();
-      const Result<void> result = sync_beside();
-      lock.lock();
-      if (!result && !poison_) poison_ = result.error();
-    }
-  }
-}
-
 Result<void> Committer::stop() {
   std::unique_lock lock(mutex_);
   if (stopped_) return {};
   stopped_ = true;
+  turn_.ask_locked();
   changed_.notify_all();
   logger_wakes_.notify_one();
-  while (leading_ || syncing_ != 0 || !queue_.empty()) {
+  while (turn_.is_taken_locked() || syncing_ != 0 || !queue_.empty()) {
     if (may_lead_locked()) {
       lead(lock);
       lock.lock();

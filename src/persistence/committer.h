@@ -21,6 +21,7 @@
 #include "persistence/commit_queue.h"
 #include "persistence/group_sleepers.h"
 #include "persistence/version_store.h"
+#include "persistence/write_turn.h"
 #include "platform/without_throwing.h"
 #include "wal/writer.h"
 #include "xtree/options.h"
@@ -111,16 +112,18 @@ class Committer {
   bool try_begin_exclusive();
   void end_exclusive();
   Result<void> health_locked() const;
+  void poison_locked(const Error& error);
   Result<void> admit_locked() const;
   Result<void> admit_locked(std::unique_lock<std::mutex>& lock);
+  bool try_commit_alone(CommitRequest& request);
+  [[nodiscard]] bool is_asked_locked() const noexcept;
   [[nodiscard]] bool may_lead_locked() const noexcept {
-    return !leading_ && exclusive_waiting_ == 0 && (syncing_ == 0 || may_lead_beside_locked());
+    return !turn_.is_taken_locked() && exclusive_waiting_ == 0 &&
+           (syncing_ == 0 || may_lead_beside_locked());
   }
   [[nodiscard]] bool may_lead_beside_locked() const noexcept;
-  void accept_locked(CommitRequest& request);
   void enqueue_locked(CommitRequest& request);
   void lead(std::unique_lock<std::mutex>& lock);
-  void lead(std::unique_lock<std::mutex>& lock, const CommitQueue& group);
   Result<void> sync_crowd();
   void give_way_locked();
   void wake_next_locked();
@@ -163,25 +166,33 @@ class Committer {
   std::uint64_t last_ticket_ = 0;
   std::uint64_t done_ticket_ = 0;
   std::size_t expected_requests_ = 0;  // of the last group, and those queued when it ended
-  bool is_unsynced_ = false;           // the log has groups that the logger is to sync,
-  std::chrono::steady_clock::time_point next_sync_;  // at this time
-  bool leading_ = false;               // somebody leads, or has the writer's part exclusively
+  std::chrono::steady_clock::time_point next_sync_;  // if the log `is_unsynced_`
   unsigned syncing_ = 0;               // leaders who left their place while they sync
   std::uint64_t finished_group_ = 0;   // groups are finished in their order
   unsigned exclusive_waiting_ = 0;     // goes before those who would lead
   std::size_t awaited_requests_ = 0;   // by the leader, who waits for company; 0 when none does
   bool stopped_ = false;
   bool logger_running_ = false;
+  bool logger_sleeps_ = false;
+  bool has_handed_sync_ = false;       // it was begun, for the logger to run
   std::optional<Error> poison_;
   std::thread logger_;
 
-  [[nodiscard]] bool has_grown_locked() const noexcept {
-    return appended_bytes() >= wanted_bytes_ || store_.changed_bytes() >= wanted_changes_;
+  // Of whoever leads, or has the writer's part exclusively.
+  WriteTurn turn_;
+  // Written by who has the turn, and under the mutex; so either is enough to read it: the log has
+  // groups that the logger is to sync.
+  bool is_unsynced_ = false;
+
+  [[nodiscard]] bool has_grown() const noexcept {
+    return appended_bytes() >= wanted_bytes_.load(std::memory_order_relaxed) ||
+           store_.changed_bytes() >= wanted_changes_.load(std::memory_order_relaxed);
   }
   std::condition_variable grown_;   // one of the two has been reached
+  // Written under the mutex by who asks for a turn then.
+  std::atomic<std::uint64_t> wanted_bytes_ = kNever;
+  std::atomic<std::size_t> wanted_changes_ = kNever;
   // Guarded by mutex_.
-  std::uint64_t wanted_bytes_ = kNever;
-  std::size_t wanted_changes_ = kNever;
   std::size_t most_changes_ = kNever;  // new writes wait while there are more
   bool watched_ = true;
   std::atomic<std::uint64_t> appended_bytes_{0};

@@ -14,6 +14,7 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/persistence/checkpointer.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/collector.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/committer.cc
+  ${PROJECT_SOURCE_DIR}/src/persistence/committer_logger.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/compactor.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/epoch.cc
   ${PROJECT_SOURCE_DIR}/src/persistence/evictor.cc

@@ -231,6 +231,7 @@ Result<void> LogWriter::remove_unneeded(
 Result<void> LogWriter::sync_groups() {
   XTREE_TRY(settle_sync());
   if (durable_lsn_ == next_lsn_) return {};
+  sync_bytes_ = appended_bytes_;
   XTREE_TRY(file_->sync());
   durable_lsn_ = next_lsn_;
   close_block();
@@ -241,6 +242,7 @@ bool LogWriter::begin_sync() {
   if (failure_ || !note_sync()) return false;
   if (sync_beside_.has_begun() || durable_lsn_ == next_lsn_) return false;
   close_block();
+  sync_bytes_ = appended_bytes_;
   sync_beside_.begin(next_lsn_);
   return true;
 }

@@ -90,6 +90,11 @@ class LogWriter {
   [[nodiscard]] bool has_unsynced() const noexcept {
     return next_lsn_ != (sync_beside_.has_begun() ? sync_beside_.lsn() : durable_lsn_);
   }
+  // Whether that is much: the longer a full file is still to be synced, the longer the append that
+  // leaves it takes.
+  [[nodiscard]] bool has_much_unsynced() const noexcept {
+    return appended_bytes_ - sync_bytes_ >= file_bytes_ / 8;
+  }
   // All operations below it have been synced.
   [[nodiscard]] std::uint64_t durable_lsn() const noexcept { return durable_lsn_; }
   // Files before this one that were not released.
@@ -179,6 +184,7 @@ class LogWriter {
   std::uint64_t next_lsn_ = 1;
   std::uint64_t durable_lsn_ = 1;
   std::uint64_t appended_bytes_ = 0;
+  std::uint64_t sync_bytes_ = 0;  // `appended_bytes_` when the last sync was begun
 
   std::size_t most_spares_ = 2;
   std::vector<std::uint64_t> older_;   // files before this one, sorted

@@ -1,7 +1,8 @@
-// The commit queue's turns (committer.h) as programs of a model machine, tried in every order: two
-// writers that commit, and one thread that asks for an exclusive turn. Every group is a crowd, so
-// its leader leaves its place while it syncs. What would be a writer that nobody wakes is a state
-// that nobody leaves.
+// The commit queue's turns (committer.h, write_turn.h) as programs of a model machine, tried in
+// every order: two writers that commit, and one thread that asks for an exclusive turn. Every group
+// is a crowd, so its leader leaves its place while it syncs. One of the writers may be one that
+// waits for no sync, and commits without the mutex where it can. What would be a writer that nobody
+// wakes is a state that nobody leaves.
 #include <gtest/gtest.h>
 
 #include <iostream>
@@ -20,7 +21,8 @@ constexpr std::size_t kLanes = 2;  // the first to sleep for a group does it on 
 
 enum Word : std::size_t {
   kMutex,
-  kLeading,
+  kTurnWord,  // bits of WriteTurn
+  kBusy,      // whether somebody does what only one may
   kSyncing,   // how many groups were left by their leaders to be synced
   kSynced,    // the last group whose sync is over
   kFinished,  // the last one that is finished
@@ -38,6 +40,9 @@ enum Word : std::size_t {
 };
 static_assert(kGroup + kWriters <= Machine::kWords);
 
+constexpr std::uint64_t kTaken = 1;
+constexpr std::uint64_t kAsked = 2;
+
 struct Flaws {
   bool next_not_woken = false;  // whoever leads wakes its own group only
   bool word_read_late = false;  // a writer looks at its lane's word without the mutex
@@ -45,6 +50,10 @@ struct Flaws {
   bool not_counted = false;     // a writer does not say that it will sleep
   bool left_to_sleepers = false;  // who ends a group trusts the first lane to wake the second
   bool not_in_order = false;      // a group is finished before the one before it
+  bool not_asked = false;         // who waits for an exclusive turn does not say so
+  bool asked_late = false;        // it looks first whether somebody leads
+  bool ask_forgotten = false;     // at the end of a turn
+  bool ended_blindly = false;     // who leads without the mutex does not look whether one has asked
 };
 
 // Steps that any program may use; what the mutex guards may be read and written in one.
@@ -66,9 +75,14 @@ void wake_rest(Cpu& cpu, std::uint64_t group) {
   if (cpu.exchange(kUnwoken + group % kSlots, 0) != 0) wake_all(cpu, lane_of(group, 1));
 }
 
+void begin_work(Cpu& cpu) {
+  if (cpu.load(kBusy) != 0) cpu.wrong("two lead");
+  cpu.store(kBusy, 1);
+}
+
 // Groups of even number may be led while the one before them is synced.
 bool may_lead(Cpu& cpu) {
-  if (cpu.load(kLeading) != 0 || cpu.load(kExclusiveWaiting) != 0) return false;
+  if ((cpu.load(kTurnWord) & kTaken) != 0 || cpu.load(kExclusiveWaiting) != 0) return false;
   const std::uint64_t syncing = cpu.load(kSyncing);
   return syncing == 0 || (syncing == 1 && cpu.load(kQueued) != 0 && cpu.load(kOpenGroup) % 2 == 0);
 }
@@ -77,6 +91,14 @@ void wake_next(Cpu& cpu, Flaws flaws) {
   cpu.add(kChanged, 1);
   if (flaws.next_not_woken || cpu.load(kQueued) == 0 || !may_lead(cpu)) return;
   wake_one(cpu, lane_of(cpu.load(kOpenGroup), 0));
+}
+
+void give_way(Cpu& cpu, Flaws flaws) {
+  const bool is_asked =
+      cpu.load(kQueued) != 0 || cpu.load(kSyncing) != 0 || cpu.load(kExclusiveWaiting) != 0;
+  cpu.store(kBusy, 0);
+  cpu.store(kTurnWord, is_asked && !flaws.ask_forgotten ? kAsked : 0);
+  wake_next(cpu, flaws);
 }
 
 void finish_requests(Cpu& cpu, std::uint64_t group) {
@@ -100,7 +122,8 @@ bool end_group(Cpu& cpu, std::uint64_t group) {
 
 void take_queue(Cpu& cpu, std::uint64_t& group) {
   group = cpu.load(kOpenGroup);
-  cpu.store(kLeading, 1);
+  cpu.fetch_or(kTurnWord, kTaken);
+  begin_work(cpu);
   cpu.store(kOpenGroup, group + 1);
   for (std::size_t i = 0; i < kWriters; ++i) {
     if ((cpu.load(kQueued) >> i & 1) != 0) cpu.store(kGroup + i, group);
@@ -108,7 +131,9 @@ void take_queue(Cpu& cpu, std::uint64_t& group) {
   cpu.store(kQueued, 0);
 }
 
-Machine::Program writer(std::size_t number, Flaws flaws) {
+enum class Kind : bool { synced, alone };
+
+Machine::Program writer(std::size_t number, Flaws flaws, Kind kind = Kind::synced) {
   return [=](Cpu& cpu) {
     std::uint64_t& round = cpu.reg(0);
     std::uint64_t& group = cpu.reg(1);  // that it leads
@@ -117,11 +142,8 @@ Machine::Program writer(std::size_t number, Flaws flaws) {
     std::uint64_t& seen = cpu.reg(4);   // whose word it has read
     switch (cpu.step()) {
       case 0:
-        if (!lock(cpu)) return;
-        cpu.store(kDone + number, 0);
-        cpu.store(kGroup + number, 0);
-        cpu.store(kQueued, cpu.load(kQueued) | 1u << number);
-        return cpu.go(2);
+        if (kind == Kind::alone && cpu.compare_exchange(kTurnWord, 0, kTaken)) return cpu.go(17);
+        return cpu.go(21);
       case 1: return lock(cpu) ? cpu.go(2) : void();
       case 2: {  // with the mutex
         if (cpu.load(kDone + number) != 0) {
@@ -164,8 +186,7 @@ Machine::Program writer(std::size_t number, Flaws flaws) {
       case 8:
         if (!lock(cpu)) return;
         cpu.store(kSyncing, cpu.load(kSyncing) + 1);
-        cpu.store(kLeading, 0);
-        wake_next(cpu, flaws);
+        give_way(cpu, flaws);
         unlock(cpu);
         return cpu.go(9);
       case 9:
@@ -198,50 +219,74 @@ Machine::Program writer(std::size_t number, Flaws flaws) {
         if (!flaws.left_to_sleepers) wake_rest(cpu, group);
         return cpu.go(15);
       case 15: return cpu.go(cpu.load(kDone + number) != 0 ? 16 : 1);
-      default:
+      case 16:
         if (cpu.load(kGroup + number) == 0) return cpu.wrong("it was done by nobody");
         group = place = lane = seen = 0;
         return ++round == kRounds ? cpu.done() : cpu.go(0);
+      case 17:  // without the mutex
+        begin_work(cpu);
+        return cpu.go(18);
+      case 18:
+        cpu.store(kBusy, 0);
+        return cpu.go(19);
+      case 19:
+        if (flaws.ended_blindly) cpu.store(kTurnWord, 0);
+        if (!flaws.ended_blindly && !cpu.compare_exchange(kTurnWord, kTaken, 0)) return cpu.go(20);
+        return ++round == kRounds ? cpu.done() : cpu.go(0);
+      case 20:
+        if (!lock(cpu)) return;
+        give_way(cpu, flaws);
+        unlock(cpu);
+        return ++round == kRounds ? cpu.done() : cpu.go(0);
+      default:
+        if (!lock(cpu)) return;
+        cpu.store(kDone + number, 0);
+        cpu.store(kGroup + number, 0);
+        cpu.store(kQueued, cpu.load(kQueued) | 1u << number);
+        cpu.fetch_or(kTurnWord, kAsked);
+        return cpu.go(2);
     }
   };
 }
 
-Machine::Program exclusive_thread() {
-  return [](Cpu& cpu) {
+Machine::Program exclusive_thread(Flaws flaws) {
+  return [=](Cpu& cpu) {
     std::uint64_t& seen = cpu.reg(0);
+    const bool asks_late = flaws.asked_late;
     switch (cpu.step()) {
       case 0:
         if (!lock(cpu)) return;
         cpu.store(kExclusiveWaiting, 1);
+        if (!flaws.not_asked && !asks_late) cpu.fetch_or(kTurnWord, kAsked);
         return cpu.go(1);
       case 1:  // with the mutex
-        if (cpu.load(kLeading) != 0 || cpu.load(kSyncing) != 0) {
-          seen = cpu.load(kChanged);
-          unlock(cpu);
-          return cpu.go(2);
-        }
+        if ((cpu.load(kTurnWord) & kTaken) != 0 || cpu.load(kSyncing) != 0) return cpu.go(2);
         cpu.store(kExclusiveWaiting, 0);
-        cpu.store(kLeading, 1);
+        cpu.fetch_or(kTurnWord, kTaken);
+        begin_work(cpu);
         unlock(cpu);
-        return cpu.go(4);
-      case 2: return cpu.load(kChanged) != seen ? cpu.go(3) : void();
-      case 3: return lock(cpu) ? cpu.go(1) : void();
-      case 4:
+        return cpu.go(5);
+      case 2:
+        if (asks_late) cpu.fetch_or(kTurnWord, kAsked);
+        seen = cpu.load(kChanged);
+        unlock(cpu);
+        return cpu.go(3);
+      case 3: return cpu.load(kChanged) != seen ? cpu.go(4) : void();
+      case 4: return lock(cpu) ? cpu.go(1) : void();
+      default:
         if (!lock(cpu)) return;
-        cpu.store(kLeading, 0);
-        wake_next(cpu, {});
+        give_way(cpu, {});
         unlock(cpu);
         return cpu.done();
-      default: return cpu.done();
     }
   };
 }
 
-std::string try_all(Flaws flaws) {
+std::string try_all(Flaws flaws, Kind kind = Kind::synced) {
   Machine::State start;
   start.memory[kOpenGroup] = 1;
-  const Machine::Outcome outcome =
-      Machine::run(start, {writer(0, flaws), writer(1, flaws), exclusive_thread()});
+  const Machine::Outcome outcome = Machine::run(
+      start, {writer(0, flaws), writer(1, flaws, kind), exclusive_thread(flaws)});
   std::cout << outcome.states << " states" << std::endl;
   return outcome.wrong;
 }
@@ -264,6 +309,22 @@ TEST(CommitQueueProtocol, NeedsGroupsToBeFinishedInTheirOrder) {
 }
 TEST(CommitQueueProtocol, NeedsRequestsToBeDoneBeforeTheWordChanges) {
   EXPECT_NE(try_all({.woken_early = true}), "");
+}
+
+TEST(CommitQueueProtocol, WakesEveryWriterBesideOneThatNeedsNoMutex) {
+  EXPECT_EQ(try_all({}, Kind::alone), "");
+}
+TEST(CommitQueueProtocol, NeedsWhoeverWaitsToAsk) {
+  EXPECT_NE(try_all({.not_asked = true}, Kind::alone), "");
+}
+TEST(CommitQueueProtocol, NeedsThemToAskBeforeTheyLook) {
+  EXPECT_NE(try_all({.asked_late = true}, Kind::alone), "");
+}
+TEST(CommitQueueProtocol, NeedsTheEndOfATurnToSayWhoWaits) {
+  EXPECT_NE(try_all({.ask_forgotten = true}, Kind::alone), "");
+}
+TEST(CommitQueueProtocol, NeedsATurnWithoutTheMutexToEndWithALookForThoseWhoWait) {
+  EXPECT_NE(try_all({.ended_blindly = true}, Kind::alone), "");
 }
 
 }  // namespace

@@ -69,9 +69,15 @@ class Machine {
       drain(self_);
       return state_.memory[word] += value;
     }
-    void compare_exchange(std::size_t word, std::uint64_t expected, std::uint64_t value) noexcept {
+    std::uint64_t fetch_or(std::size_t word, std::uint64_t bits) noexcept {
       drain(self_);
-      if (state_.memory[word] == expected) state_.memory[word] = value;
+      return std::exchange(state_.memory[word], state_.memory[word] | bits);
+    }
+    bool compare_exchange(std::size_t word, std::uint64_t expected, std::uint64_t value) noexcept {
+      drain(self_);
+      if (state_.memory[word] != expected) return false;
+      state_.memory[word] = value;
+      return true;
     }
     // One processor's part in a process barrier: it passes a barrier just now, wherever it stands.
     void interrupt(std::size_t number) noexcept { drain(state_.processors[number]); }

@@ -19,6 +19,7 @@ using persistence::Committer;
 using testing::Call;
 
 constexpr const char* kDirectory = "wal";
+constexpr std::uint64_t kFileBytes = std::uint64_t{1} << 20;
 
 std::vector<std::byte> encoded(std::uint64_t number) {
   std::vector<std::byte> bytes(sizeof number);
@@ -104,6 +105,11 @@ class CommitterTest : public ::testing::Test {
   void start(const Options& options = {}) {
     committer_.emplace(*store_, *log_, list_, options);
   }
+  static Options never_synced() {  // for its age
+    Options options;
+    options.sync_interval_ms = ~std::uint32_t{0};
+    return options;
+  }
   Result<void> commit(std::uint64_t number, Durability durability = Durability::strict) {
     const auto operations = encoded(number);
     CommitRequest request;
@@ -132,7 +138,7 @@ class CommitterTest : public ::testing::Test {
   std::unique_ptr<persistence::VersionStore> store_ =
       persistence::VersionStore::create(0, nullptr).value();
   std::unique_ptr<wal::LogWriter> log_ =
-      wal::LogWriter::create(files_, kDirectory, {}, std::uint64_t{1} << 20).value();
+      wal::LogWriter::create(files_, kDirectory, {}, kFileBytes).value();
   std::optional<Committer> committer_;
 };
 
@@ -160,9 +166,7 @@ TEST_F(CommitterTest, TurnsBehindStopNeedNoLog) {
 }
 
 TEST_F(CommitterTest, EventualWritesShareBlocks) {
-  Options options;
-  options.sync_interval_ms = ~std::uint32_t{0};
-  start(options);
+  start(never_synced());
   for (std::uint64_t i = 0; i < 200; ++i) ASSERT_TRUE(commit(i, Durability::eventual));
   EXPECT_LE(committer_->appended_bytes(), 3 * wal::kBlockBytes);  // 2, but the clock may jump
   EXPECT_EQ(replayed(), list_.applied());
@@ -192,6 +196,50 @@ TEST_F(CommitterTest, EventualWritesGoOnWhileTheLoggerSyncs) {
   ASSERT_TRUE(committer_->stop());
   EXPECT_EQ(log_->durable_lsn(), 101u);
   EXPECT_EQ(replayed(), list_.applied());
+}
+
+TEST_F(CommitterTest, MuchThatNobodyWaitsForIsSyncedBeforeItsTime) {
+  start(never_synced());
+  const std::uint64_t syncs = files_.count(Call::sync);
+  while (committer_->appended_bytes() < kFileBytes / 8) {
+    ASSERT_TRUE(commit(1, Durability::eventual));
+  }
+  const auto is_synced = [&] { return files_.count(Call::sync) != syncs; };
+  // The logger, which has only just begun, may still be on its way to sleep.
+  while (!is_synced()) {
+    for (int i = 0; i < 1000 && !is_synced(); ++i) std::this_thread::yield();
+    ASSERT_TRUE(commit(2, Durability::eventual));
+  }
+  EXPECT_LT(committer_->appended_bytes(), kFileBytes / 2);  // it was not the end of the file
+  ASSERT_TRUE(committer_->stop());
+  EXPECT_EQ(replayed(), list_.applied());
+}
+
+// Who leads waits for a sync that the logger is to run, and does not lead for the logger.
+TEST_F(CommitterTest, WritesOfAllKindsGoOnBesideASyncThatWasHandedOver) {
+  start(never_synced());
+  for (std::uint64_t i = 0; i < 20'000; ++i) {
+    const auto kind = i % 50 == 0 ? Durability::strict : Durability::eventual;
+    if (i % 100 == 1) {
+      ASSERT_TRUE(commit_async(i));
+    } else {
+      ASSERT_TRUE(commit(i, kind));
+    }
+  }
+  ASSERT_TRUE(committer_->stop());
+  EXPECT_EQ(log_->durable_lsn(), log_->next_lsn());
+  EXPECT_EQ(replayed(), list_.applied());
+}
+
+TEST_F(CommitterTest, FailureOfASyncThatWasHandedOverIsKnownAtOnce) {
+  start(never_synced());
+  files_.shut();
+  while (files_.waiting() == 0) ASSERT_TRUE(commit(1, Durability::eventual));
+  files_.fail(Call::sync, 1, Error(ErrorCode::io_error, 5, "disk", "planted"));
+  files_.let_through();
+  while (committer_->health()) std::this_thread::yield();
+  EXPECT_EQ(commit(2, Durability::none).error().code(), ErrorCode::poisoned);
+  EXPECT_FALSE(committer_->stop());
 }
 
 // A sync of its own could succeed though the lost pages are those of its group.
