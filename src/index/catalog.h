@@ -88,6 +88,15 @@ class Catalog final : public persistence::Applier {
     root = root_at(*frame, view.epoch());
     return is_sound(root);
   }
+  // Its node alone, which is all that a scan wants; 0 says to ask `read_root`. So scans neither
+  // read the line that a writer beside them stores the number of entries to, nor ask for the
+  // height, which no walk believes.
+  static Ref resident_root_node(const persistence::ReadView& view,
+                                persistence::NodeId id) noexcept {
+    const persistence::FrameHeader* frame = view.resident(id);
+    if (frame == nullptr || frame->bytes < kRootBytes) [[unlikely]] return 0;
+    return root_content(*frame).root.node;
+  }
 
  private:
   [[nodiscard]] static Compression compression_of(const persistence::FrameHeader& frame) noexcept;

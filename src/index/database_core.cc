@@ -52,6 +52,24 @@ SnapshotCore::~SnapshotCore() {
   database_->snapshot_closed(epoch);
 }
 
+persistence::ReadGuard SnapshotCore::enter(persistence::ReadContext& context) const {
+  if (refusal_) [[unlikely]] {
+    context.set(*refusal_);
+    return {};
+  }
+  persistence::ReadGuard guard = database_->store().enter(pin_);
+  if (!guard && pin_.has_ended()) [[unlikely]] {
+    context.set(Error(ErrorCode::limit_exceeded, "snapshot",
+                      "it was open for longer than max_snapshot_age_ms, and has ended"));
+  }
+  return guard;
+}
+
+// Unless the snapshot has said why.
+void Reader::note_refusal() {
+  context_.set(Error(ErrorCode::limit_exceeded, "readers", "too many queries are under way"));
+}
+
 DatabaseCore::DatabaseCore(std::string directory, const Options& options)
     : directory_(std::move(directory)),
       files_(options.file_system != nullptr ? *options.file_system : posix_file_system()),
@@ -150,7 +168,7 @@ Result<void> DatabaseCore::start(const Options& options) {
 }
 
 Result<void> DatabaseCore::check_open() const {
-  if (!closed_.load(std::memory_order_acquire)) return {};
+  if (is_open()) return {};
   return Error(ErrorCode::closed, directory_.c_str(), "the database was closed");
 }
 

@@ -63,6 +63,8 @@ class Reader {
   void renew(const DatabaseCore& database);
 
  private:
+  [[gnu::cold]] void note_refusal();
+
   persistence::ReadContext context_;
   persistence::ReadGuard guard_;
   persistence::ReadView view_;
@@ -77,6 +79,7 @@ class DatabaseCore : public std::enable_shared_from_this<DatabaseCore> {
   DatabaseCore& operator=(const DatabaseCore&) = delete;
 
   Result<void> close();
+  [[nodiscard]] bool is_open() const noexcept { return !closed_.load(std::memory_order_acquire); }
   // `closed` once the database was closed.
   [[nodiscard]] Result<void> check_open() const;
 
@@ -153,26 +156,11 @@ inline void Reader::renew(const DatabaseCore& database) {
   database.trim_cache();
 }
 
-inline persistence::ReadGuard SnapshotCore::enter(persistence::ReadContext& context) const {
-  if (refusal_) [[unlikely]] {
-    context.set(*refusal_);
-    return {};
-  }
-  persistence::ReadGuard guard = database_->store().enter(pin_);
-  if (!guard && pin_.has_ended()) [[unlikely]] {
-    context.set(Error(ErrorCode::limit_exceeded, "snapshot",
-                      "it was open for longer than max_snapshot_age_ms, and has ended"));
-  }
-  return guard;
-}
-
-inline Reader::Reader(const DatabaseCore& database, const SnapshotCore* snapshot)
+[[gnu::always_inline]] inline Reader::Reader(const DatabaseCore& database,
+                                             const SnapshotCore* snapshot)
     : guard_(database.enter(snapshot, context_)),
       view_(database.store().view(guard_, context_)) {
-  if (guard_) [[likely]]
-    return;
-  // Unless the snapshot has said why.
-  context_.set(Error(ErrorCode::limit_exceeded, "readers", "too many queries are under way"));
+  if (!guard_) [[unlikely]] note_refusal();
 }
 
 }  // namespace xtree::detail

@@ -127,19 +127,28 @@ Result<void> DurableIndex::insert_all(const detail::EntryBlock& entries) {
 }
 
 Result<void> DurableIndex::check_readable(const SnapshotCore* snapshot) const {
+  if (is_readable(snapshot)) [[likely]] return {};
+  return why_unreadable(snapshot);
+}
+
+Result<void> DurableIndex::why_unreadable(const SnapshotCore* snapshot) const {
   if (snapshot != nullptr && &snapshot->database() != database_.get()) {
     return Error(ErrorCode::invalid_argument, "snapshot", "it is of another database");
   }
   return database_->check_open();
 }
 
+Result<Root> DurableIndex::read_root(const Reader& reader) const {
+  if (!reader.has_entered()) return reader.status().error();
+  return Catalog::read_root(reader.view(), tree_->definition.root);
+}
+
 template <class F>
 Result<void> DurableIndex::with_root(const Reader& reader, F&& use) const {
-  if (!reader.has_entered()) [[unlikely]] return reader.status();
-  const persistence::NodeId id = tree_->definition.root;
   Root root;
-  if (!Catalog::resident_root(reader.view(), id, root)) [[unlikely]] {
-    const auto read = Catalog::read_root(reader.view(), id);
+  if (!reader.has_entered() ||
+      !Catalog::resident_root(reader.view(), tree_->definition.root, root)) [[unlikely]] {
+    const auto read = read_root(reader);
     if (!read) return read.error();
     root = *read;
   }
@@ -147,11 +156,26 @@ Result<void> DurableIndex::with_root(const Reader& reader, F&& use) const {
   return {};
 }
 
+template <class F>
+Result<void> DurableIndex::with_root_node(const Reader& reader, F&& use) const {
+  Ref node = 0;
+  if (reader.has_entered()) [[likely]] {
+    node = Catalog::resident_root_node(reader.view(), tree_->definition.root);
+  }
+  if (node == 0) [[unlikely]] {
+    const auto read = read_root(reader);
+    if (!read) return read.error();
+    node = read->node;
+  }
+  use(node);
+  return {};
+}
+
 Result<void> DurableIndex::begin_scan(ScanState& state, const SnapshotCore* snapshot,
                                       const void* window, detail::LeafHits& hits) const {
-  XTREE_TRY(check_readable(snapshot));
+  if (!is_readable(snapshot)) [[unlikely]] return why_unreadable(snapshot);
   auto* scan = ::new (static_cast<void*>(state.storage)) DurableScan(*database_, snapshot);
-  Result<void> begun = with_root(scan->reader, [&](const Root& root) {
+  Result<void> begun = with_root_node(scan->reader, [&](Ref root) {
     tree_->engine->begin_scan(scan->engine, DurableView(scan->reader.view()), root, window, hits);
   });
   if (!begun) scan->~DurableScan();
@@ -194,7 +218,7 @@ Result<std::uint64_t> DurableIndex::count(const SnapshotCore* snapshot, const vo
   XTREE_TRY(check_readable(snapshot));
   const Reader reader(*database_, snapshot);
   std::uint64_t hits = 0;
-  XTREE_TRY(with_root(reader, [&](const Root& root) {
+  XTREE_TRY(with_root_node(reader, [&](Ref root) {
     hits = tree_->engine->count(DurableView(reader.view()), root, window);
   }));
   XTREE_TRY(reader.status());

@@ -54,10 +54,18 @@ class DurableIndex final : public detail::IndexCore {
   // Makes the operation and commits it; `value` may be null.
   Result<bool> commit(OperationKind kind, std::initializer_list<const void*> shapes,
                       const void* value);
+  [[nodiscard]] bool is_readable(const detail::SnapshotCore* snapshot) const noexcept {
+    const bool is_of_database = snapshot == nullptr || &snapshot->database() == database_.get();
+    return is_of_database && database_->is_open();
+  }
+  [[gnu::cold]] Result<void> why_unreadable(const detail::SnapshotCore* snapshot) const;
   Result<void> check_readable(const detail::SnapshotCore* snapshot) const;
-  // Calls `use` with the tree's root at the reader's epoch.
+  // Call `use` with the tree's root, or its node, at the reader's epoch.
   template <class F>
   Result<void> with_root(const detail::Reader& reader, F&& use) const;
+  template <class F>
+  Result<void> with_root_node(const detail::Reader& reader, F&& use) const;
+  [[gnu::cold]] Result<Root> read_root(const detail::Reader& reader) const;
   Result<void> insert_all(const detail::EntryBlock& entries);
   [[nodiscard]] Result<std::uint64_t> count_leaf_by_leaf(const detail::SnapshotCore* snapshot,
                                                          const void* window) const;

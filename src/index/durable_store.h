@@ -22,7 +22,7 @@ class DurableView {
  public:
   explicit DurableView(const persistence::ReadView& view) noexcept : view_(view) {}
 
-  [[nodiscard]] const Node* node(Ref ref) const noexcept {
+  [[nodiscard]] [[gnu::always_inline]] const Node* node(Ref ref) const noexcept {
     return reinterpret_cast<const Node*>(view_.version(persistence::NodeId{ref}));
   }
   void prefetch(Ref ref) const noexcept {
@@ -32,8 +32,9 @@ class DurableView {
   using Lead = persistence::Lead;
   [[nodiscard]] [[gnu::always_inline]] Lead lead(const Node& node, const Layout& layout,
                                                  std::size_t index) const noexcept {
-    return view_.lead(&node.frame, index,
-                      [&] { return persistence::NodeId{child_ref(node, layout, index)}; });
+    return view_.lead(&node.frame, index, [&](std::uint64_t link) {
+      return look_up(node, layout, index, link);
+    });
   }
   [[nodiscard]] Lead lead(Ref ref) const noexcept { return Lead(persistence::NodeId{ref}); }
   [[nodiscard]] const Node* node(Lead lead) const noexcept {
@@ -58,7 +59,8 @@ class DurableView {
     for (const Lead lead : far.first(std::min(far.size(), ids.size()))) ids[count++] = lead.id();
     view_.load_ahead({ids.data(), count});
   }
-  [[nodiscard]] std::uint32_t entry_count(const Node& leaf) const noexcept {
+  [[nodiscard]] [[gnu::always_inline]] std::uint32_t entry_count(
+      const Node& leaf) const noexcept {
     return entries_at(leaf, view_.epoch());
   }
   [[nodiscard]] bool is_of_epoch(const Node& node) const noexcept {
@@ -78,6 +80,13 @@ class DurableView {
   }
 
  private:
+  [[nodiscard]] [[gnu::noinline]] Lead look_up(const Node& node, const Layout& layout,
+                                               std::size_t index,
+                                               std::uint64_t link) const noexcept {
+    return view_.look_up(&node.frame, index, link,
+                         persistence::NodeId{child_ref(node, layout, index)});
+  }
+
   persistence::ReadView view_;
 };
 

@@ -66,12 +66,12 @@ class Engine {
   // end or a failed view, which the view's owner tells apart. Nearest scans must be ended; their
   // `end_nearest` reports exhausted memory.
   // `begin_scan` finds the first leaf's hits, or says that those of none are the last.
-  virtual void begin_scan(std::byte* place, View view, const Root& root, const void* window,
+  virtual void begin_scan(std::byte* place, View view, Ref root, const void* window,
                           detail::LeafHits& hits) const = 0;
   virtual bool next_leaf(std::byte* place, detail::LeafHits& hits) const = 0;
   // Between two leaves: keeps nothing but references, calls `let_go`, and follows them again.
   virtual void renew_scan(std::byte* place, const std::function<void()>& let_go) const = 0;
-  virtual std::uint64_t count(View view, const Root& root, const void* window) const = 0;
+  virtual std::uint64_t count(View view, Ref root, const void* window) const = 0;
   virtual void begin_nearest(std::byte* place, View view, const Root& root,
                              const detail::NearestRequest& request) const = 0;
   virtual bool next_nearest(std::byte* place, detail::NearestHits& hits) const = 0;

@@ -50,16 +50,23 @@ inline void note_growth(Node& node, std::uint64_t epoch) noexcept {
   return epoch_of_change(node) <= epoch;
 }
 
-// A reader's: how many of a leaf's entries its epoch has. Acquire pairs with `show_entry`.
-[[nodiscard]] inline std::uint32_t entries_at(const Node& leaf, std::uint64_t epoch) noexcept {
-  std::uint32_t count =
-      std::atomic_ref(const_cast<Node&>(leaf).count).load(std::memory_order_acquire);
+// A reader's: how many of the leaf's first `count` entries its epoch has.
+[[nodiscard]] [[gnu::noinline]] inline std::uint32_t count_older(const Node& leaf,
+                                                                 std::uint32_t count,
+                                                                 std::uint64_t epoch) noexcept {
   // What came from disk has no stamps, as no reader is older than its last change.
-  if (is_of_epoch(leaf, epoch) || leaf.frame.front.stamps == 0) [[likely]] return count;
+  if (leaf.frame.front.stamps == 0) return count;
   if (platform::planted(platform::Plant::entry_seen_early)) return count;
   const std::uint64_t age = epoch - leaf.frame.birth;
   while (count > 0 && stamp_of(leaf, count - 1) > age) --count;
   return count;
+}
+// How many entries of a leaf it has. Acquire pairs with `show_entry`.
+[[nodiscard]] [[gnu::always_inline]] inline std::uint32_t entries_at(
+    const Node& leaf, std::uint64_t epoch) noexcept {
+  const std::uint32_t count =
+      std::atomic_ref(const_cast<Node&>(leaf).count).load(std::memory_order_acquire);
+  return is_of_epoch(leaf, epoch) ? count : count_older(leaf, count, epoch);
 }
 
 }  // namespace xtree::index

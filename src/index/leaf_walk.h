@@ -31,13 +31,14 @@ enum class InsideUse : std::uint8_t { values, count };
 template <class Scalar, NodeView View, InsideUse use>
 class LeafWalk {
  public:
-  LeafWalk(View view, const Layout& layout, const SearchKernels<Scalar>& kernels, const Root& root,
+  // `root` is 0 when the tree is empty.
+  LeafWalk(View view, const Layout& layout, const SearchKernels<Scalar>& kernels, Ref root,
            const DirectoryWindow& window) noexcept
       : view_(view),
         layout_(layout),
         scan_children_(kernels.scan_children),
         window_(window),
-        start_(root.node) {
+        start_(root) {
     if (layout.code_pairs != 0) [[unlikely]] form_line();
   }
 

@@ -54,7 +54,7 @@ class MemoryIndex final : public detail::IndexCore {
   Result<void> begin_scan(ScanState& state, const SnapshotCore* snapshot, const void* window,
                           detail::LeafHits& hits) const override {
     XTREE_TRY(refuse(snapshot));
-    engine_->begin_scan(state.storage, store_.view(), root_, window, hits);
+    engine_->begin_scan(state.storage, store_.view(), root_.node, window, hits);
     return {};
   }
   bool next_leaf(ScanState& state, detail::LeafHits& hits) const override {
@@ -63,7 +63,7 @@ class MemoryIndex final : public detail::IndexCore {
   Result<void> end_scan(ScanState&) const override { return {}; }
   Result<std::uint64_t> count(const SnapshotCore* snapshot, const void* window) const override {
     XTREE_TRY(refuse(snapshot));
-    return engine_->count(store_.view(), root_, window);
+    return engine_->count(store_.view(), root_.node, window);
   }
 
   Result<void> begin_nearest(ScanState& state, const SnapshotCore* snapshot,

@@ -110,13 +110,13 @@ class Nearest {
     return false;
   }
 
-  const Node* resolve(Lead<View> lead) noexcept {
-    const Node* node = view_.node(lead);
+  // A lead, or the root's reference.
+  template <class Where>
+  const Node* resolve(Where where) noexcept {
+    const Node* node = view_.node(where);
     if (node == nullptr) [[unlikely]] failed_ = true;
     return node;
   }
-
-  [[nodiscard]] Lead<View> lead_to_root() const noexcept { return lead_to_node(view_, root_.node); }
 
   [[gnu::always_inline]] bool queue_node(double distance, Lead<View> lead) noexcept {
     if (nodes_.push(distance, lead)) [[likely]] return true;
@@ -255,7 +255,7 @@ class Nearest {
   template <class M>
   [[gnu::noinline]] bool begin() noexcept {
     measure_limit_ = M::limit_for(bound_);
-    return ranked_ ? rank<M>() : queue_node(0, lead_to_root());
+    return ranked_ ? rank<M>() : queue_node(0, lead_to_node(view_, root_.node));
   }
 
   // Ranked search.
@@ -268,14 +268,11 @@ class Nearest {
     }
     Step path[kMaxHeight];
     std::size_t steps = 0;
-    const Node* node = resolve(lead_to_root());
+    const Node* node = resolve(root_.node);
     while (node != nullptr && node->level != 0 && steps < kMaxHeight) {
       choose_step(*node, path[steps]);
       const Lead<View> lead = lead_to_child(view_, *node, layout_, path[steps].taken);
-      if (node->level == 1) {
-        fetch_.first(*node, lead);
-        fetch_.leaf(lead);
-      }
+      fetch_.next(*node, lead);
       node = resolve(lead);
       ++steps;
     }

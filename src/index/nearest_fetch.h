@@ -25,6 +25,13 @@ class NearestFetch {
     view_.prefetch(child);
     if (parent.level == 2) prefetch_family(view_, child);
   }
+  // For the child that is looked at next: a leaf's lines, or what will lead to its children.
+  void next(const Node& parent, Lead<View> child) const noexcept {
+    if (parent.level == 2) prefetch_family(view_, child);
+    if (parent.level != 1) return;
+    first(parent, child);
+    leaf(child);
+  }
   // The rest of a leaf.
   void leaf(Lead<View> leaf) const noexcept {
     if (layout_.code_pairs != 0) return codes(leaf);

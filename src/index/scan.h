@@ -30,7 +30,7 @@ namespace xtree::index {
 template <class Scalar, NodeView View>
 class Scan {
  public:
-  Scan(View view, const Layout& layout, const SearchKernels<Scalar>& kernels, const Root& root,
+  Scan(View view, const Layout& layout, const SearchKernels<Scalar>& kernels, Ref root,
        const detail::Window<Scalar>& window) noexcept
       : view_(view),
         layout_(layout),
@@ -133,7 +133,7 @@ struct Count {
 // The number of hits of a window. Leaves that lie inside the window are not looked at.
 template <class Scalar, NodeView View>
 [[nodiscard]] Count count_hits(View view, const Layout& layout,
-                               const SearchKernels<Scalar>& kernels, const Root& root,
+                               const SearchKernels<Scalar>& kernels, Ref root,
                                const detail::Window<Scalar>& window) noexcept {
   const WindowQuery<Scalar> query(layout, kernels, window);
   LeafWalk<Scalar, View, InsideUse::count> walk(view, layout, kernels, root, query.directory);

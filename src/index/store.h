@@ -55,8 +55,10 @@ template <NodeView V>
   }
 }
 template <NodeView V>
-[[nodiscard]] Lead<V> lead_to_child(const V& view, const Node& node, const Layout& layout,
-                                    std::size_t index) noexcept {
+[[nodiscard]] [[gnu::always_inline]] inline Lead<V> lead_to_child(const V& view,
+                                                                  const Node& node,
+                                                                  const Layout& layout,
+                                                                  std::size_t index) noexcept {
   if constexpr (LeadingView<V>) {
     return view.lead(node, layout, index);
   } else {
@@ -180,7 +182,8 @@ void note_growth(S& store, Node& node) noexcept {
   if constexpr (requires { store.note_growth(node); }) store.note_growth(node);
 }
 template <NodeView V>
-[[nodiscard]] std::uint32_t entry_count(const V& view, const Node& leaf) noexcept {
+[[nodiscard]] [[gnu::always_inline]] inline std::uint32_t entry_count(const V& view,
+                                                                      const Node& leaf) noexcept {
   if constexpr (requires { view.entry_count(leaf); }) {
     return view.entry_count(leaf);
   } else {

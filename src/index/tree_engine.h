@@ -60,7 +60,7 @@ class TreeEngine final : public Engine<Store> {
     return Error(ErrorCode::out_of_memory, "entries", "no memory to sort them");
   }
 
-  void begin_scan(std::byte* place, View view, const Root& root, const void* window,
+  void begin_scan(std::byte* place, View view, Ref root, const void* window,
                   detail::LeafHits& hits) const override {
     static_assert(sizeof(ScanType) <= kEngineScanBytes);
     static_assert(std::is_trivially_destructible_v<ScanType>);
@@ -73,7 +73,7 @@ class TreeEngine final : public Engine<Store> {
   void renew_scan(std::byte* place, const std::function<void()>& let_go) const override {
     in<ScanType>(place).renew(let_go);
   }
-  std::uint64_t count(View view, const Root& root, const void* window) const override {
+  std::uint64_t count(View view, Ref root, const void* window) const override {
     return count_hits<Scalar>(view, layout_, search_, root, window_in(window)).hits;
   }
 

@@ -86,20 +86,21 @@ std::uint64_t EpochRegistry::oldest_opening_ms() const noexcept {
   return oldest;
 }
 
-PinSlot* EpochRegistry::claim_slot(std::uint64_t epoch) noexcept {
-  return guards_.claim(thread_hint(), epoch);
+PinSlot* EpochRegistry::claim_place(std::uint64_t epoch) noexcept {
+  PinSlot* line = lines_.enter_first(epoch);
+  return line != nullptr ? line : guards_.claim(thread_hint(), epoch);
 }
 
-ReadGuard EpochRegistry::enter_slot() noexcept {
-  std::uint64_t epoch = published();
-  PinSlot* slot = claim_slot(epoch);
-  if (slot == nullptr) return {};
+// Stores as a slot wants it, which is more than a line does.
+ReadGuard EpochRegistry::enter_slowly(PinSlot* place, std::uint64_t epoch) noexcept {
+  if (place == nullptr) place = claim_place(epoch);
+  if (place == nullptr) return {};
   for (std::uint64_t again = published(); again != epoch; again = published()) {
     epoch = again;
-    slot->pinned.store(epoch + 1, std::memory_order_seq_cst);
+    place->pinned.store(epoch + 1, std::memory_order_seq_cst);
   }
-  stamp(*slot);
-  return ReadGuard(slot, epoch);
+  stamp(*place);
+  return ReadGuard(place, epoch);
 }
 
 void EpochRegistry::add_snapshots(std::vector<std::uint64_t>& epochs) const {

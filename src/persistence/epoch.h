@@ -115,16 +115,11 @@ class EpochRegistry {
   std::size_t end_snapshots(std::uint64_t time_ms) noexcept;
   // When the oldest pin that tells it was opened; kNoTime when there is none.
   [[nodiscard]] std::uint64_t oldest_opening_ms() const noexcept;
-  [[nodiscard]] ReadGuard enter() noexcept {
-    std::uint64_t epoch = published();
+  // As in `pin`, what counts is that `published` was seen unchanged after the line showed it.
+  [[nodiscard]] [[gnu::always_inline]] ReadGuard enter() noexcept {
+    const std::uint64_t epoch = published();
     PinSlot* line = lines_.enter(epoch);
-    if (line == nullptr) [[unlikely]]
-      return enter_slot();
-    // As in `pin`: what counts is that `published` was seen unchanged after the line showed it.
-    for (std::uint64_t again = published(); again != epoch; again = published()) {
-      epoch = again;
-      lines_.show(*line, epoch);
-    }
+    if (line == nullptr || published() != epoch) [[unlikely]] return enter_slowly(line, epoch);
     stamp(*line);
     return ReadGuard(line, epoch);
   }
@@ -133,7 +128,7 @@ class EpochRegistry {
   [[nodiscard]] ReadGuard enter(const SnapshotPin& pin) noexcept {
     PinSlot* line = lines_.enter(pin.epoch());
     if (line == nullptr) [[unlikely]]
-      line = claim_slot(pin.epoch());
+      line = claim_place(pin.epoch());
     if (line == nullptr) [[unlikely]]
       return {};
     stamp(*line);
@@ -185,8 +180,10 @@ class EpochRegistry {
   static constexpr std::uint64_t kEnded = std::numeric_limits<std::uint64_t>::max();
 
   void close(PinSlot* slot) noexcept;
-  [[nodiscard]] ReadGuard enter_slot() noexcept;
-  [[nodiscard]] PinSlot* claim_slot(std::uint64_t epoch) noexcept;
+  // `place` shows `epoch`, or is null.
+  [[nodiscard]] ReadGuard enter_slowly(PinSlot* place, std::uint64_t epoch) noexcept;
+  // For a thread that has no line or uses it: a line, a slot, or null.
+  [[nodiscard]] PinSlot* claim_place(std::uint64_t epoch) noexcept;
   // The clock is read once the reader is shown. Until the stamp is stored the line shows that of an
   // earlier reader, which is older: that holds back too much, never too little. Release: who sees
   // this stamp knows that the earlier reader has left.

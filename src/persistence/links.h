@@ -26,7 +26,9 @@ inline constexpr std::uint64_t kCoolLink = std::uint64_t{1} << 63;
 [[nodiscard]] inline std::uint64_t& link_word(const FrameHeader* frame,
                                               std::size_t index) noexcept {
   XTREE_DCHECK(index < frame->front.links);
-  return *(reinterpret_cast<std::uint64_t*>(const_cast<FrameHeader*>(frame)) - 1 - index);
+  // A sum and no difference, so that it is one step of an address.
+  const auto place = static_cast<std::ptrdiff_t>(~index);
+  return reinterpret_cast<std::uint64_t*>(const_cast<FrameHeader*>(frame))[place];
 }
 
 // Whether it leads somewhere and is not cool: one comparison, as a cool link is below 0.

@@ -80,7 +80,8 @@ class ObjectTable {
 
     // The newest version of the node if that is what `epoch` sees; null says that there is more to
     // look at: the node may have ended, be on disk, or have an older version for this epoch.
-    [[nodiscard]] const FrameHeader* resident(NodeId id, std::uint64_t epoch) const noexcept {
+    [[nodiscard]] [[gnu::always_inline]] const FrameHeader* resident(
+        NodeId id, std::uint64_t epoch) const noexcept {
       const std::uint64_t word = load(id);
       if (!is_plain(word, id)) [[unlikely]]
         return nullptr;

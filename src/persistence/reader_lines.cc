@@ -14,12 +14,12 @@ Result<ReaderLines> ReaderLines::create() {
 
 // Both read-modify-writes are full barriers, and the bit is there before the line is used: a scan
 // that does not see the bit came first, and this reader sees all that was stored before that scan.
-bool ReaderLines::try_own(PinSlot& line, std::uintptr_t key) noexcept {
+void ReaderLines::try_own(PinSlot& line, std::uintptr_t key) noexcept {
+  if (line.owner.load(std::memory_order_relaxed) != 0) return;
   std::uint64_t nobody = 0;
-  if (!line.owner.compare_exchange_strong(nobody, key, std::memory_order_seq_cst)) return false;
+  if (!line.owner.compare_exchange_strong(nobody, key, std::memory_order_seq_cst)) return;
   const auto number = static_cast<std::size_t>(&line - lines_.get());
   owned_[number / 64].fetch_or(std::uint64_t{1} << number % 64, std::memory_order_seq_cst);
-  return true;
 }
 
 bool ReaderLines::is_settled() const noexcept {

@@ -44,22 +44,17 @@ class ReaderLines {
     // Relaxed: a line has one owner for ever, and nobody else stores this key. Acquire: a guard
     // that moved to another thread was given up there, and what that thread read happens before
     // the next scan by way of this one's release.
-    if (line.owner.load(std::memory_order_relaxed) != key && !try_own(line, key)) return nullptr;
-    if (line.pinned.load(std::memory_order_acquire) != 0) return nullptr;
+    if (line.owner.load(std::memory_order_relaxed) != key) [[unlikely]] return nullptr;
+    if (line.pinned.load(std::memory_order_acquire) != 0) [[unlikely]] return nullptr;
     show(line, epoch);
     return &line;
   }
-  // Makes a line that the caller has entered say `epoch`, before anything that it loads from now
-  // on.
-  void show(PinSlot& line, std::uint64_t epoch) noexcept {
-    if (has_barrier_) [[likely]] {
-      line.pinned.store(epoch + 1, std::memory_order_release);
-      std::atomic_signal_fence(std::memory_order_seq_cst);  // the compiler's half of the barrier
-    } else {
-      line.pinned.exchange(epoch + 1, std::memory_order_seq_cst);
-    }
+  // The same for a thread that may have none yet: it takes one that is nobody's.
+  [[nodiscard]] PinSlot* enter_first(std::uint64_t epoch) noexcept {
+    const std::uintptr_t key = platform::thread_key();
+    try_own(lines_[number_for(key)], key);
+    return enter(epoch);
   }
-
   // Whether `settle` has nothing to do: no thread but the caller's has a line, or none needs it.
   [[nodiscard]] bool is_settled() const noexcept;
   // Call before a scan that decides what may be reclaimed.
@@ -84,7 +79,16 @@ class ReaderLines {
   [[nodiscard]] static std::size_t number_for(std::uintptr_t key) noexcept {
     return static_cast<std::size_t>(key * std::uint64_t{0x9e3779b97f4a7c15} >> (64 - kLineBits));
   }
-  [[nodiscard]] bool try_own(PinSlot& line, std::uintptr_t key) noexcept;
+  // Makes a line say `epoch`, before anything that the caller loads from now on.
+  void show(PinSlot& line, std::uint64_t epoch) noexcept {
+    if (has_barrier_) [[likely]] {
+      line.pinned.store(epoch + 1, std::memory_order_release);
+      std::atomic_signal_fence(std::memory_order_seq_cst);  // the compiler's half of the barrier
+    } else {
+      line.pinned.exchange(epoch + 1, std::memory_order_seq_cst);
+    }
+  }
+  void try_own(PinSlot& line, std::uintptr_t key) noexcept;
 
   template <class Visit>
   void for_each_owned(Visit&& visit) const {

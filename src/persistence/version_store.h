@@ -89,19 +89,21 @@ class ReadView {
   }
   // The same for a node that need not exist at this epoch; then it is null, and no failure.
   [[nodiscard]] Result<const FrameHeader*> find(NodeId id) const noexcept;
-  // Where the child with this number of a node that was read at this epoch can be found; `id` is
-  // asked for its NodeID when the parent's link does not lead to it. (Inlined, or else what `id`
-  // refers to is stored for every child.)
-  template <class Id>
-  [[nodiscard]] [[gnu::always_inline]] Lead lead(const FrameHeader* parent, std::size_t child,
-                                                 Id&& id) const noexcept {
+  // Where the child with this number of a node that was read at this epoch can be found; when the
+  // parent's link does not lead to it, what `ask(link)` returns, which knows the child's NodeID and
+  // calls `look_up`. (Best out of line, so that it costs nothing where it is not asked.)
+  template <class Ask>
+  [[nodiscard]] [[gnu::always_inline]] static Lead lead(const FrameHeader* parent,
+                                                        std::size_t child, Ask&& ask) noexcept {
     std::uint64_t link = kClosedLink;
     if (child < parent->front.links) [[likely]] {
       link = load_link(parent, child);
       if (is_address(link)) [[likely]] return Lead(frame_at(link));
     }
-    return look_up(parent, child, link, id());
+    return ask(link);
   }
+  [[nodiscard]] Lead look_up(const FrameHeader* parent, std::size_t child, std::uint64_t link,
+                             NodeId id) const noexcept;
   // As for a NodeID.
   [[nodiscard]] const FrameHeader* version(Lead lead) const noexcept {
     const FrameHeader* frame = lead.frame();
@@ -140,8 +142,6 @@ class ReadView {
   }
 
   static constexpr std::uint64_t kNewest = std::numeric_limits<std::uint64_t>::max();
-  [[nodiscard]] Lead look_up(const FrameHeader* parent, std::size_t child, std::uint64_t link,
-                             NodeId id) const noexcept;
   [[nodiscard]] const FrameHeader* follow(Lead lead) const noexcept;
 
   [[nodiscard]] const VersionStore& store() const noexcept { return *context_->store_; }
@@ -419,7 +419,7 @@ class VersionStore {
 
 inline ObjectTable::Reader ReadView::slots() const noexcept { return store().table_.reader(); }
 
-inline const FrameHeader* ReadView::version(NodeId id) const noexcept {
+[[gnu::always_inline]] inline const FrameHeader* ReadView::version(NodeId id) const noexcept {
   const FrameHeader* frame = resident(id);
   return frame != nullptr ? frame : store().find_slowly(id, epoch_, *context_);
 }

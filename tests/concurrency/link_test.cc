@@ -95,7 +95,9 @@ struct Family {
   }
   ReadView view(const ReadGuard& guard) { return store->view(guard, context); }
   Lead lead(const ReadView& view, const FrameHeader* frame) {
-    return view.lead(frame, 0, [&] { return child; });
+    return view.lead(frame, 0, [&](std::uint64_t link) {
+      return view.look_up(frame, 0, link, child);
+    });
   }
 
   static constexpr std::uint64_t kOthers = 99;
@@ -126,7 +128,7 @@ TEST(Links, AreFilledByTheReaderThatLooksTheChildUp) {
   const FrameHeader* child = view.version(family.child);
   EXPECT_EQ(view.version(family.lead(view, parent)), child);
   EXPECT_EQ(frame_at(link_at(parent)), child);
-  const Lead lead = view.lead(parent, 0, []() -> NodeId { std::abort(); });
+  const Lead lead = view.lead(parent, 0, [](std::uint64_t) -> Lead { std::abort(); });
   EXPECT_FALSE(lead.is_id());
   EXPECT_EQ(view.version(lead), child);
 }

@@ -89,7 +89,9 @@ class Scene {
     for (const std::uint64_t leaf : root->leaves) view.prefetch<1>(NodeId{leaf});
     for (std::size_t n = 0; n < kLeaves; ++n) {
       const std::uint64_t leaf = root->leaves[n];
-      const Lead lead = view.lead(&root->header, n, [&] { return NodeId{leaf}; });
+      const Lead lead = view.lead(&root->header, n, [&](std::uint64_t link) {
+        return view.look_up(&root->header, n, link, NodeId{leaf});
+      });
       const FrameHeader* frame = view.version(lead);
       ASSERT_NE(frame, nullptr) << context.status().error().message();
       ASSERT_EQ(frame, view.version(NodeId{leaf}));

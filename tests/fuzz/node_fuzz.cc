@@ -97,6 +97,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     all.low_min[axis] = all.high_min[axis] = -kFar;
     all.low_max[axis] = all.high_max[axis] = kFar;
   }
-  require(tree.engine->count(tree.store.view(), root, &all) == root.entries);
+  require(tree.engine->count(tree.store.view(), root.node, &all) == root.entries);
   return 0;
 }

@@ -51,7 +51,7 @@ class AttackedTree : public ModelledTree<Scalar, CountingStore> {
       wanted += hit;
     }
     const auto count =
-        count_hits<Scalar>(this->store.view(), this->layout, search_, this->root, window);
+        count_hits<Scalar>(this->store.view(), this->layout, search_, this->root.node, window);
     ASSERT_EQ(count.hits, wanted);
   }
   // Windows around one entry, and from one to another.

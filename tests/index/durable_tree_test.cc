@@ -121,7 +121,7 @@ class LinkedTree : public ModelledTree<Scalar, OwnedStore> {
       window.high_max[axis] = std::numeric_limits<Scalar>::infinity();
       target[axis] = target[this->layout.dimensions + axis] = place[axis];
     }
-    const Count count = count_hits<Scalar>(view, this->layout, search_, start, window);
+    const Count count = count_hits<Scalar>(view, this->layout, search_, start.node, window);
     EXPECT_FALSE(count.failed);
     Nearest<Scalar, DurableView> nearest(view, this->layout, search_, start,
                                         {.target = target.data(), .limit = 3});

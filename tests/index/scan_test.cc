@@ -57,7 +57,8 @@ template <class T, class Fixture>
 std::vector<std::uint64_t> scan(const Fixture& fixture, Isa isa, const detail::Window<T>& window) {
   const auto kernels = make_search_kernels<T>(fixture.layout, isa);
   std::vector<std::uint64_t> values;
-  Scan<T, MemoryView> leaves(fixture.store.view(), fixture.layout, kernels, fixture.root, window);
+  const Ref root = fixture.root.node;
+  Scan<T, MemoryView> leaves(fixture.store.view(), fixture.layout, kernels, root, window);
   for (detail::LeafHits hits; !hits.last && leaves.next(hits);) {
     const std::size_t before = values.size();
     append_values<T>(hits, fixture.layout, values);
@@ -66,8 +67,8 @@ std::vector<std::uint64_t> scan(const Fixture& fixture, Isa isa, const detail::W
   detail::LeafHits none;
   EXPECT_FALSE(leaves.next(none)) << "a leaf was called the last that was not";
   EXPECT_FALSE(leaves.failed());
-  const Count count = count_hits<T>(fixture.store.view(), fixture.layout, kernels, fixture.root,
-                                    window);
+  const Count count =
+      count_hits<T>(fixture.store.view(), fixture.layout, kernels, root, window);
   EXPECT_FALSE(count.failed);
   EXPECT_EQ(count.hits, values.size());
   return values;
@@ -160,7 +161,7 @@ TEST(Scan, ReadsAllLeavesTogetherThatAreOnADisk) {
     auto window = unbounded<2, double>();
     if (i > 0) fold(window, 0, fixture.generator.window());
     const FarLeaves view;
-    Scan<double, FarLeaves> leaves(view, fixture.layout, kernels, fixture.root, window);
+    Scan<double, FarLeaves> leaves(view, fixture.layout, kernels, fixture.root.node, window);
     std::vector<std::uint64_t> values;
     for (detail::LeafHits hits; leaves.next(hits);) {
       append_values<double>(hits, fixture.layout, values);
@@ -221,14 +222,15 @@ void expect_scan_to_stop() {
   for (const Ref failing : {fixture.root.node, child_ref(top, fixture.layout, 1), leaf}) {
     const FailingView view(failing);
     auto window = unbounded<D, double>();
-    Scan<double, FailingView> leaves(view, fixture.layout, kernels, fixture.root, window);
+    Scan<double, FailingView> leaves(view, fixture.layout, kernels, fixture.root.node, window);
     detail::LeafHits hits;
     std::vector<std::uint64_t> values;
     while (leaves.next(hits)) append_values<double>(hits, fixture.layout, values);
     EXPECT_TRUE(leaves.failed());
     EXPECT_LT(values.size(), fixture.entries.size());
     EXPECT_FALSE(leaves.next(hits));
-    EXPECT_TRUE(count_hits<double>(view, fixture.layout, kernels, fixture.root, window).failed);
+    const Ref root = fixture.root.node;
+    EXPECT_TRUE(count_hits<double>(view, fixture.layout, kernels, root, window).failed);
   }
 }
 
@@ -290,7 +292,7 @@ void expect_same_hits_after_letting_go() {
   std::nth_element(places.begin(), places.begin() + 3000, places.end());
   window.low_max[0] = places[3000];
   CopyingView::Copies copies;
-  Scan<double, CopyingView> leaves(CopyingView(copies), fixture.layout, kernels, fixture.root,
+  Scan<double, CopyingView> leaves(CopyingView(copies), fixture.layout, kernels, fixture.root.node,
                                    window);
   std::vector<std::uint64_t> values;
   std::size_t found = 0;

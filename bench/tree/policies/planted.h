@@ -66,7 +66,7 @@ class Planted {
     xtree::detail::open_window(window, D);
     xtree::intersects(box).narrow(window);
     xtree::index::Scan<double, TableStore::View> scan(TableStore::View(store_, accesses), layout_,
-                                                      search_, root_, window);
+                                                      search_, root_.node, window);
     Answer answer;
     for (xtree::detail::LeafHits hits; scan.next(hits);) {
       for (std::size_t i = 0; i < layout_.leaf_capacity(); ++i) {
