@@ -28,8 +28,16 @@ inline constexpr std::size_t kMergedFillPercent = 85;
 // every query enters. In fewer dimensions it never is.
 inline constexpr std::size_t kSupernodeDimensions = 5;
 inline constexpr float kMaxOverlap = 0.4f;
+// In so many dimensions or more, the leaves of a directory node that is full are packed anew before
+// one of them is split: into so many if these are then no fuller than this, and no emptier than the
+// other; else into those of two directory nodes.
+inline constexpr std::size_t kRepackDimensions = 5;
+inline constexpr std::size_t kRepackedLeaves = 52;
+inline constexpr std::size_t kRepackedPercent = 85;
+inline constexpr std::size_t kLeastRepackedPercent = 50;
 
 inline constexpr std::size_t kDirectoryCapacity = kDirectoryBlocks * kDirectoryLanes;
+static_assert(kRepackedLeaves < kDirectoryCapacity && kRepackedPercent < 100);
 
 [[nodiscard]] inline std::size_t min_leaf_entries(const Layout& layout) noexcept {
   return std::max<std::size_t>(1, layout.leaf_capacity() * kMinFillPercent / 100);
@@ -47,6 +55,15 @@ inline constexpr std::size_t kDirectoryCapacity = kDirectoryBlocks * kDirectoryL
 // The most entries of a leaf that is packed anew.
 [[nodiscard]] inline std::size_t packed_leaf_entries(const Layout& layout) noexcept {
   return layout.leaf_capacity() * kPackedPercent / 100;
+}
+// The most entries of a leaf where those of a full directory node, so many, are packed anew.
+[[nodiscard]] inline std::size_t repacked_leaf_entries(const Layout& layout,
+                                                       std::size_t entries) noexcept {
+  const auto share = [&](std::size_t leaves) { return (entries + leaves - 1) / leaves; };
+  const std::size_t most = layout.leaf_capacity() * kRepackedPercent / 100;
+  const std::size_t least = layout.leaf_capacity() * kLeastRepackedPercent / 100;
+  if (share(kRepackedLeaves) <= most) return std::max(share(kRepackedLeaves), least);
+  return share(kDirectoryCapacity + 2);
 }
 // Of one that is bulk loaded; `fill` is a share of what it has room for.
 [[nodiscard]] inline std::size_t filled_leaf_entries(const Layout& layout, double fill) noexcept {

@@ -24,6 +24,8 @@ concept SplitPolicy =
              std::span<const Node* const> sources, const Halves& halves) {
       // The blocks by which a node that stays whole gets longer.
       { P::kLongerBlocks } -> std::convertible_to<std::size_t>;
+      // Whether all leaves of a directory node that is full may be packed anew.
+      { P::kRepacks } -> std::convertible_to<bool>;
       // The child of a directory node into which the box goes.
       { asked.choose(node, box) } noexcept -> std::same_as<Choice>;
       // The sides of an overfull node, of which the first source has all lanes but one; the lanes
@@ -39,6 +41,7 @@ template <class Scalar>
 class DefaultSplitPolicy : public Splitter<Scalar> {
  public:
   static constexpr std::size_t kLongerBlocks = 1;
+  static constexpr bool kRepacks = true;
 
   using Splitter<Scalar>::Splitter;
 

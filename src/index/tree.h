@@ -13,6 +13,7 @@
 #include "index/policy.h"
 #include "index/split_policy.h"
 #include "index/store.h"
+#include "index/tree_shape.h"
 #include "index/write_kernels.h"
 #include "platform/check.h"
 #include "xtree/result.h"
@@ -88,6 +89,8 @@ class Tree {
   Result<void> plant(const Scalar* geometry, const std::byte* value);
   Result<void> insert_at(Path& path, const FloatBox& box, const Scalar* geometry,
                          const std::byte* value);
+  Result<void> insert_without_repacking(const FloatBox& box, const Scalar* geometry,
+                                        const std::byte* value);
   [[nodiscard]] bool approach(const FloatBox& box, Path& path) const noexcept;
   [[nodiscard]] bool go_again(Path& path) const noexcept;
   [[nodiscard]] bool arrive(Path& path) const noexcept;
@@ -102,6 +105,7 @@ class Tree {
   [[nodiscard]] bool prepare_split(const Path& path) noexcept;
   [[nodiscard]] bool split_leaf(Path& path, const Scalar* geometry, const std::byte* value,
                                 Halves& halves);
+  [[nodiscard]] bool hand_up(Path& path, Halves& halves, std::uint32_t& level);
   [[nodiscard]] bool split_directory(Path& path, std::uint32_t level, Halves& halves, bool& whole);
   [[nodiscard]] bool plant_root(const Halves& halves);
   void append(Node& leaf, const Scalar* geometry, const std::byte* value) noexcept;
@@ -126,6 +130,8 @@ class Tree {
   [[nodiscard]] bool prepare_merge(const Path& path) noexcept;
   [[nodiscard]] bool prepare_plain(Path& path) noexcept;
   [[nodiscard]] bool prepare_move(Path& path) noexcept;
+  [[nodiscard]] std::size_t insertion_bytes() const noexcept;
+  [[nodiscard]] bool prepare_plans() noexcept;
   [[nodiscard]] bool remove_found(Path& path, const FloatBox& box);
   [[nodiscard]] bool settle(Path& path, const FloatBox& box);
   [[nodiscard]] std::size_t find_partner(const Path& path, std::uint32_t level) const noexcept;
@@ -153,7 +159,14 @@ class Tree {
   // tree_repack.h
   [[nodiscard]] bool reserve_erase(Path& path, std::size_t beside) noexcept;
   [[nodiscard]] std::size_t sparse_entries(const Node& parent) const noexcept;
+  [[nodiscard]] std::size_t near_entries(const Node& parent) const noexcept;
   [[nodiscard]] bool repack(Path& path) noexcept;
+  enum class Repacked : std::uint8_t { no, yes, unreadable };
+  [[nodiscard]] Repacked repack_full(Path& path) noexcept;
+  [[nodiscard]] bool stays_whole(const Node& node) noexcept;
+  [[nodiscard]] bool adopt(Path& path, const Root& packed) noexcept;
+  [[nodiscard]] bool pack(Path& path, const TreeShape& shape, std::size_t count,
+                          Root& packed) noexcept;
   void gather(const Node& parent, std::size_t stride, std::byte* to) const noexcept;
 
   // All.

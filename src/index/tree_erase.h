@@ -170,13 +170,24 @@ bool Tree<Scalar, Store, Policy>::prepare_plain(Path& path) noexcept {
 // As prepare_erase, for an erasure and an insertion anywhere in the tree behind it.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 bool Tree<Scalar, Store, Policy>::prepare_move(Path& path) noexcept {
+  return reserve_erase(path, insertion_bytes()) && prepare_plans();
+}
+
+// The most memory that an insertion anywhere in the tree can take.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+std::size_t Tree<Scalar, Store, Policy>::insertion_bytes() const noexcept {
+  return 4 * room_at(0, layout_.max_leaf_blocks) +
+         root_.height * 4 * room_at(1, kMaxSupernodeBlocks);
+}
+
+// Makes sure of what the policy needs to divide any nodes.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::prepare_plans() noexcept {
   const std::size_t longest = layout_.directory_bytes(kMaxSupernodeBlocks);
-  const std::size_t insertion = 4 * room_at(0, layout_.max_leaf_blocks) +
-                                root_.height * 4 * room_at(1, kMaxSupernodeBlocks);
   const std::size_t copied = std::max(2 * layout_.leaf_bytes(layout_.max_leaf_blocks),
                                       longest + layout_.directory_bytes(kDirectoryBlocks));
   const std::size_t lanes = std::max(2 * layout_.leaf_capacity(), kMaxLanes + kMinChildren);
-  return reserve_erase(path, insertion) && policy_.prepare(lanes, copied + policy_.extra_bytes());
+  return policy_.prepare(lanes, copied + policy_.extra_bytes());
 }
 
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
@@ -421,7 +432,11 @@ Result<bool> Tree<Scalar, Store, Policy>::update(const Scalar* from, const Scala
     return true;
   }
   if (!remove_found(path, old_box)) return unreadable();
-  XTREE_TRY(insert(to, value));
+  if (root_.node == 0) {
+    XTREE_TRY(plant(to, value));
+  } else {
+    XTREE_TRY(insert_without_repacking(new_box, to, value));
+  }
   return true;
 }
 

@@ -22,6 +22,22 @@ Result<void> Tree<Scalar, Store, Policy>::insert_at(Path& path, const FloatBox& 
                                                     const Scalar* geometry,
                                                     const std::byte* value) {
   if (path.at[0].node->count < layout_.leaf_capacity()) return append(path, box, geometry, value);
+  switch (repack_full(path)) {
+    case Repacked::no: return split_insert(path, box, geometry, value);
+    case Repacked::unreadable: return unreadable();
+    case Repacked::yes: break;
+  }
+  return insert_without_repacking(box, geometry, value);
+}
+
+// Into a tree that is not empty, and where the memory for an insertion is made sure of.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+Result<void> Tree<Scalar, Store, Policy>::insert_without_repacking(const FloatBox& box,
+                                                                   const Scalar* geometry,
+                                                                   const std::byte* value) {
+  Path path;
+  if (!approach(box, path) || !arrive(path)) return unreadable();
+  if (path.at[0].node->count < layout_.leaf_capacity()) return append(path, box, geometry, value);
   return split_insert(path, box, geometry, value);
 }
 
@@ -267,24 +283,30 @@ Result<void> Tree<Scalar, Store, Policy>::split_insert(Path& path, const FloatBo
   if (!split_leaf(path, geometry, value, halves)) return unreadable();
   ++root_.entries;
   if (Trail* const trail = trail_of(store_)) trail->fills.fit(root_.entries);
-  for (std::uint32_t level = 1; level < root_.height; ++level) {
+  std::uint32_t level = 1;
+  if (!hand_up(path, halves, level) || !grow_boxes(path, level + 1, box)) return unreadable();
+  return {};
+}
+
+// Puts the sides of a node into the place of that node in its parent on `level`, and splits upwards
+// what overflows. Leaves the level of the node that had room, which may be a new root.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::hand_up(Path& path, Halves& halves, std::uint32_t& level) {
+  for (; level < root_.height; ++level) {
     Step& step = path.at[level];
     Node* node = edit(path, level);
-    if (node == nullptr) return unreadable();
+    if (node == nullptr) return false;
     set_child_ref(*node, layout_, step.index, halves.left);
     set_child_box(*node, layout_, step.index, halves.left_box);
     bool whole = true;
     if (node->count < node->blocks * kDirectoryLanes) {
       append_child(*node, layout_, halves.right_box, halves.right);
     } else if (!split_directory(path, level, halves, whole)) {
-      return unreadable();
+      return false;
     }
-    if (!whole) continue;
-    if (!grow_boxes(path, level + 1, box)) return unreadable();
-    return {};
+    if (whole) return true;
   }
-  if (!plant_root(halves)) return unreadable();
-  return {};
+  return plant_root(halves);
 }
 
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>

@@ -1,5 +1,5 @@
-// Repacking in a Tree: once erasing has left the leaves of one parent half empty, they are packed
-// as a bulk load would pack them.
+// Repacking in a Tree: the leaves of one parent are packed as a bulk load would pack them, once
+// erasing has left them half empty, and in many dimensions when the parent has no room for more.
 #pragma once
 
 #include <cstdlib>
@@ -30,12 +30,20 @@ bool Tree<Scalar, Store, Policy>::reserve_erase(Path& path, std::size_t beside) 
   return store_.reserve(erase_bytes(path) + beside);
 }
 
-// How many entries the leaves below a directory node hold, if they are sparse; else 0. Nodes that
-// are on disk only are not read for that.
+// How many entries the leaves below a directory node hold, if they are sparse; else 0.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 std::size_t Tree<Scalar, Store, Policy>::sparse_entries(const Node& parent) const noexcept {
-  const View view = store_.view();
   if (parent.count < kMinChildren) return 0;
+  const std::size_t entries = near_entries(parent);
+  const std::size_t room = parent.count * layout_.leaf_capacity();
+  return entries * 100 <= room * kRepackPercent ? entries : 0;
+}
+
+// How many entries the leaves below a directory node hold; 0 where one of them is on disk only, for
+// none is read for that.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+std::size_t Tree<Scalar, Store, Policy>::near_entries(const Node& parent) const noexcept {
+  const View view = store_.view();
   for (std::size_t i = 0; i < parent.count; ++i) {
     const Lead<View> leaf = lead_to_child(view, parent, layout_, i);
     if (is_far(view, leaf)) return 0;
@@ -47,8 +55,7 @@ std::size_t Tree<Scalar, Store, Policy>::sparse_entries(const Node& parent) cons
     if (leaf == nullptr) return 0;
     entries += leaf->count;
   }
-  const std::size_t room = parent.count * layout_.leaf_capacity();
-  return entries * 100 <= room * kRepackPercent ? entries : 0;
+  return entries;
 }
 
 // Packs what the leaves below the path's lowest directory node hold into as few as possible. The
@@ -56,29 +63,91 @@ std::size_t Tree<Scalar, Store, Policy>::sparse_entries(const Node& parent) cons
 // there is no memory to sort the entries in, or a node cannot be read.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 bool Tree<Scalar, Store, Policy>::repack(Path& path) noexcept {
+  const std::size_t entries = sparse_entries(*path.at[1].node);
+  Root packed;
+  if (entries == 0) return false;
+  if (!pack(path, TreeShape(packed_leaf_entries(layout_)), entries, packed)) return false;
+  XTREE_CHECK(packed.height == 2);
+  return replace(path, 1, *store_.edit(*store_.view().node(packed.node)));
+}
+
+// Where the path's lowest directory node has no room for another leaf, packs its leaves: into fewer
+// if that leaves enough room in each, else into two directory nodes. All ways are to be chosen anew
+// then. What it declines has changed nothing.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+auto Tree<Scalar, Store, Policy>::repack_full(Path& path) noexcept -> Repacked {
+  if (!Policy::kRepacks || layout_.dimensions < kRepackDimensions || root_.height == 1) {
+    return Repacked::no;
+  }
+  const Node& parent = *path.at[1].node;
+  if (parent.count != kDirectoryCapacity || parent.blocks != kDirectoryBlocks) return Repacked::no;
+  const std::size_t entries = near_entries(parent);
+  if (entries == 0) return Repacked::no;
+  const TreeShape shape(repacked_leaf_entries(layout_, entries));
+  const std::uint32_t level = shape.root_level(entries);
+  TreeShape::Nodes nodes;
+  shape.add_nodes(layout_, entries, level, Store::kFrontWordBytes, nodes);
+  if (!store_.reserve(nodes.bytes + insertion_bytes()) || !prepare_plans()) return Repacked::no;
+  if (level == 2 && stays_whole(parent)) return Repacked::no;
+  Root packed;
+  if (!pack(path, shape, entries, packed)) return Repacked::no;
+  ++splits_;
+  return adopt(path, packed) ? Repacked::yes : Repacked::unreadable;
+}
+
+// Whether a directory node becomes a supernode rather than two.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::stays_whole(const Node& node) noexcept {
+  policy_.begin();
+  const Node* sources[] = {policy_.copy(node)};
+  return policy_.split_directory(sources).keep_whole;
+}
+
+// Puts what the leaves below the path's lowest directory node became, one such node or two below
+// a third, into its place.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::adopt(Path& path, const Root& packed) noexcept {
+  const Node& top = *store_.view().node(packed.node);
+  if (packed.height == 2) return replace(path, 1, *store_.edit(top));
+  XTREE_CHECK(packed.height == 3 && top.count == 2);
+  Halves halves;
+  halves.left = child_ref(top, layout_, 0);
+  halves.right = child_ref(top, layout_, 1);
+  read_child_box(top, layout_, 0, halves.left_box);
+  read_child_box(top, layout_, 1, halves.right_box);
+  store_.destroy(packed.node);
+  std::uint32_t level = 2;
+  // The parent's link led to the node that was there before.
+  return replace(path, 1, *store_.edit(*store_.view().node(halves.left))) &&
+         hand_up(path, halves, level);
+}
+
+// Makes a tree of what the leaves below the path's lowest directory node hold, and destroys them
+// and that node. False, and nothing has changed, when there is no memory to sort the entries in, or
+// a node cannot be read.
+template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
+bool Tree<Scalar, Store, Policy>::pack(Path& path, const TreeShape& shape, std::size_t count,
+                                       Root& packed) noexcept {
   struct Free {
     void operator()(std::byte* memory) const noexcept { std::free(memory); }
   };
-  const Node& old = *path.at[1].node;
   const std::size_t geometry_bytes = layout_.rows * sizeof(Scalar);
   const std::size_t stride = (geometry_bytes + layout_.value_bytes + alignof(Scalar) - 1) /
                              alignof(Scalar) * alignof(Scalar);
-  const std::size_t count = sparse_entries(old);
-  if (count == 0 || (root_.height > 2 && edit(path, 2) == nullptr)) return false;
+  if (root_.height > 2 && edit(path, 2) == nullptr) return false;
   const std::unique_ptr<std::byte, Free> entries(
       static_cast<std::byte*>(std::malloc(count * stride)));
   if (entries == nullptr) return false;
+  const Node& old = *path.at[1].node;
   gather(old, stride, entries.get());
   using Loader = BulkLoader<Scalar, Store>;
   Loader loader(layout_, kernels_, store_,
-                {{entries.get(), stride}, entries.get() + geometry_bytes}, count,
-                TreeShape(packed_leaf_entries(layout_)), Loader::Memory::reserved);
-  Root packed;
+                {{entries.get(), stride}, entries.get() + geometry_bytes}, count, shape,
+                Loader::Memory::reserved);
   if (!loader.run(1, packed)) return false;
-  XTREE_CHECK(packed.height == 2);
   for (std::size_t i = 0; i < old.count; ++i) store_.destroy(child_ref(old, layout_, i));
   store_.destroy(path.at[1].ref);
-  return replace(path, 1, *store_.edit(*store_.view().node(packed.node)));
+  return true;
 }
 
 // Copies the entries of all leaves below a directory node, of each its geometry and then its value.

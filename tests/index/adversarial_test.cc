@@ -101,12 +101,14 @@ void attack_with(const detail::Schema& schema, Data data) {
     while (tree.model.size() < size) ASSERT_TRUE(tree.insert(source.next()).has_value());
     const IndexStats stats = tree.verify();
     EXPECT_EQ(stats.entries, size);
-    // Nodes are only made where one is split, and none goes while entries only come.
-    EXPECT_EQ(tree.store.created, tree.store.nodes());
-    EXPECT_EQ(tree.store.destroyed, 0u);
+    // Nodes are only made where one is split, and none goes while entries only come; but in many
+    // dimensions leaves are packed anew, a few times each.
+    EXPECT_EQ(tree.store.created, tree.store.nodes() + tree.store.destroyed);
+    EXPECT_LE(tree.store.destroyed,
+              tree.layout.dimensions < kRepackDimensions ? 0 : 8 * tree.store.nodes());
     EXPECT_LE(stats.leaves, size / min_leaf_entries(tree.layout));
     EXPECT_LE(stats.directory_nodes, stats.leaves / kMinChildren + 1);
-    const Cost cost{tree.store.created, tree.store.written_bytes, stats.node_bytes};
+    const Cost cost{tree.store.nodes(), tree.store.written_bytes, stats.node_bytes};
     if (one.created != 0) expect_linear(one, cost);
     one = cost;
     ASSERT_NO_FATAL_FAILURE(tree.expect_right_hits(random));

@@ -217,6 +217,35 @@ TEST(DurableTree, KeepsItsLinksRightInSupernodes) {
   live_with_readers<float>(schema_of(8, false, true), Data::clustered, 2 * kOperations);
 }
 
+// A tree that only grows, until the leaves of full nodes were packed into fewer, and into two nodes.
+TEST(DurableTree, KeepsItsLinksRightWhereLeavesArePacked) {
+  const std::uint64_t seed = test::test_seed("DurableTree");
+  test::Random dice(seed);
+  LinkedTree<float> tree(schema_of(8, false, true));
+  EntrySource<float> source(tree.layout, Data::uniform, seed);
+  Held held;
+  for (int i = 0; i < 15'000; ++i) {
+    ASSERT_TRUE(tree.insert(source.next()));
+    if (!dice.one_in(8)) continue;
+    tree.store.next_epoch();
+    ReadContext context;
+    const ReadGuard guard = tree.store.versions().enter();
+    const DurableView view(tree.store.versions().view(guard, context));
+    tree.read(tree.root, view, source.next().geometry);
+    if (!dice.one_in(50)) continue;
+    ASSERT_NO_FATAL_FAILURE(tree.verify_at(tree.root, guard));
+    if (held.pin) {
+      const ReadGuard former = tree.store.versions().enter(held.pin);
+      ASSERT_NO_FATAL_FAILURE(tree.verify_at(held.root, former));
+    }
+    held = {tree.store.versions().pin(), tree.root};
+  }
+  const Node& root = *tree.store.view().node(tree.root.node);
+  EXPECT_EQ(root.level, 2u);
+  EXPECT_GE(root.count, 3u);
+  ASSERT_NO_FATAL_FAILURE(tree.expect_equal_to_model());
+}
+
 // What readers see beside a writer that works on the same nodes; mainly for the thread sanitizer.
 TEST(DurableTree, ShowsReadersBesideItsWriterOneState) {
   const std::uint64_t seed = test::test_seed("DurableTree");

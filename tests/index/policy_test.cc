@@ -107,6 +107,7 @@ TEST(Policy, LeavesRoomBetweenSplittingAndMerging) {
 class MiddlePolicy : public Splitter<double> {
  public:
   static constexpr std::size_t kLongerBlocks = 1;
+  static constexpr bool kRepacks = false;
   static inline std::uint64_t splits = 0;
 
   using Splitter<double>::Splitter;

@@ -26,6 +26,7 @@ template <int D>
 class LetterPolicy : public RStarPolicy<D> {
  public:
   static constexpr std::size_t kLongerBlocks = xtree::index::kDirectoryBlocks;
+  static constexpr bool kRepacks = false;
   static constexpr double kMaxOverlap = 0.2;
   static constexpr std::size_t kMinFanoutPercent = 35;
 

@@ -25,6 +25,7 @@ template <int D>
 class RRStarPolicy : public xtree::index::Splitter<double> {
  public:
   static constexpr std::size_t kLongerBlocks = 1;
+  static constexpr bool kRepacks = false;
   static constexpr std::size_t kLeastPercent = 20;
 
   using Splitter<double>::Splitter;

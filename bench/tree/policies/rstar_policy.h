@@ -22,6 +22,7 @@ template <int D>
 class RStarPolicy : public xtree::index::Splitter<double> {
  public:
   static constexpr std::size_t kLongerBlocks = 1;
+  static constexpr bool kRepacks = false;
   static constexpr std::size_t kLeastPercent = 40;
 
   using Splitter<double>::Splitter;
