@@ -23,7 +23,7 @@ namespace xtree::test {
 using Roads = Index<2>;
 using RoadModel = Model<Roads>;
 
-inline constexpr std::size_t kEntries = 1500;
+inline constexpr std::size_t kEntries = kSanitized ? 700 : 1500;
 // Of one call, lest a test goes on for ever.
 inline constexpr std::uint64_t kMostAllocations = 20'000;
 inline constexpr Box<2> kWindow{{100, 100}, {400, 400}};

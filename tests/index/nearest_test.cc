@@ -227,7 +227,9 @@ void check_metrics(Pattern pattern, std::uint64_t seed, std::size_t count) {
 TEST(Nearest, OrdersAsBruteForceDoesInEveryMetric) {
   const std::uint64_t seed = test::test_seed("Nearest");
   for_all_schemas([seed]<int D, class T, Shape S>() {
-    for (const Pattern pattern : test::kPatterns) check_metrics<D, T, S>(pattern, seed, 500);
+    for (const Pattern pattern : test::kPatterns) {
+      check_metrics<D, T, S>(pattern, seed, test::kSanitized ? 200 : 500);
+    }
   });
 }
 
