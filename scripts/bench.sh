@@ -23,13 +23,16 @@ if [[ ${#missing[@]} -gt 0 ]]; then
 fi
 
 cmake --preset release -DXTREE_BENCH=ON
-cmake --build --preset release -j "$(nproc)" --target compare tree_bench durable_bench cold_bench
+cmake --build --preset release -j "$(nproc)" --target compare tree_bench durable_bench cold_bench \
+  mode_bench snapshot_bench
 mkdir -p bench/results
 build/release/bench/tree/compare --results bench/results "$@" | tee bench/results/results.txt
 quick=()
 [[ " $* " != *" --quick "* ]] || quick=(--quick)
 build/release/bench/durable/durable_bench "${quick[@]}" | tee bench/results/durable.txt
 build/release/bench/durable/cold_bench "${quick[@]}" | tee bench/results/cold.txt
+build/release/bench/resolve/mode_bench | tee bench/results/modes.txt
+build/release/bench/resolve/snapshot_bench | tee bench/results/snapshots.txt
 # Debian's own Python, which has Debian's matplotlib.
 /usr/bin/python3 bench/plot.py bench/results
 /usr/bin/python3 bench/durable/plot.py bench/results
