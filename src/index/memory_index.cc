@@ -128,8 +128,8 @@ class MemoryIndex final : public detail::IndexCore {
         "index", [&] { return engine_->verify(store_.view(), root_, {}, stats, visit); });
   }
 
-  // One after the other, in the order that makes good use of the tree's nodes; on failure takes out
-  // again what went in.
+  // One by one, in the order that makes good use of the tree's nodes; on failure takes out again
+  // what went in.
   Result<void> insert_all(const detail::EntryBlock& entries) {
     const auto* geometry_bytes = static_cast<const std::byte*>(entries.geometry);
     const auto* value_bytes = static_cast<const std::byte*>(entries.value);
@@ -140,14 +140,18 @@ class MemoryIndex final : public detail::IndexCore {
     std::vector<std::uint32_t> order(count);
     std::iota(order.begin(), order.end(), 0u);
     XTREE_TRY(engine_->sort_for_insertion(entries.geometry, stride, order));
-    const std::uint64_t before = root_.entries;
-    const Result<void> inserted = engine_->insert_all(store_, root_, entries, order);
-    if (inserted) return {};
-    for (std::size_t i = root_.entries - before; i-- > 0;) {
-      const std::size_t back = order[i] * stride;
-      XTREE_TRY(engine_->erase(store_, root_, geometry_bytes + back, value_bytes + back));
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t offset = order[i] * stride;
+      const Result<void> inserted =
+          engine_->insert(store_, root_, geometry_bytes + offset, value_bytes + offset);
+      if (inserted) continue;
+      while (i-- > 0) {
+        const std::size_t back = order[i] * stride;
+        XTREE_TRY(engine_->erase(store_, root_, geometry_bytes + back, value_bytes + back));
+      }
+      return inserted;
     }
-    return inserted;
+    return {};
   }
 
   const std::unique_ptr<Engine<MemoryStore>> engine_;

@@ -53,7 +53,7 @@ TEST_F(OutOfMemoryInMemory, ChangesNothingWhereItFails) {
 }
 
 TEST_F(OutOfMemoryInMemory, LoadsAllOrNothing) {
-  const auto more = random_entries(random_, 300, 1'000'000);
+  const auto more = random_entries(random_, 100, 1'000'000);
   exhaust([&] { return index_.bulk_load(more); },
           [&](RoadModel& model) { insert_into(model, more); });
   for_every_allocation([&](std::uint64_t nth, MemoryFailure failure) {

@@ -217,7 +217,7 @@ TEST(DurableTree, KeepsItsLinksRightInSupernodes) {
   live_with_readers<float>(schema_of(8, false, true), Data::clustered, 2 * kOperations);
 }
 
-// A tree that only grows, until the leaves of full nodes were packed into fewer, and into two nodes.
+// A tree that only grows, until leaves of full nodes were packed into fewer, and into two nodes.
 TEST(DurableTree, KeepsItsLinksRightWhereLeavesArePacked) {
   const std::uint64_t seed = test::test_seed("DurableTree");
   test::Random dice(seed);
