@@ -184,6 +184,20 @@ inline void clear_pair_code(Node& leaf, const Layout& layout, std::size_t index)
   if (layout.points) pair_norms(leaf, layout)[index] = 0;
 }
 
+// Whether no part of a box lies beside a leaf's grid.
+[[nodiscard]] inline bool pair_grid_holds(const Node& leaf, std::size_t dimensions,
+                                          const FloatBox& box) noexcept {
+  const float* origins = pair_origins(leaf);
+  const float* scales = pair_scales(leaf, dimensions);
+  bool holds = true;
+  for (std::size_t axis = 0; axis < dimensions; ++axis) {
+    const double end = (static_cast<double>(box.at[dimensions + axis]) - origins[axis]) *
+                       scales[axis];
+    holds = holds && box.at[axis] >= origins[axis] && end <= kLastCell;
+  }
+  return holds;
+}
+
 // Lays the grid over a leaf's box, with some cells on either side for what is appended until the
 // next grid. Flat boxes get the finest scale, endless ones have one cell.
 inline void set_pair_grid(Node& leaf, std::size_t dimensions, const FloatBox& box) noexcept {

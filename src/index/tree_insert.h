@@ -216,12 +216,12 @@ Result<void> Tree<Scalar, Store, Policy>::append(Path& path, const FloatBox& box
   Node* leaf = full ? resize(path, 0, old.blocks + 1u) : grow(path, 0);
   if (leaf == nullptr) return unreadable();
   append(*leaf, geometry, value);
-  // A grid of many dimensions is laid anew with each block: few points of a box that grows lie
-  // inside of it on every axis.
+  // The grid of a leaf that is not the root has to follow its box only in many dimensions: codes of
+  // what lies beside it say little there.
   if (full && (root_.height == 1 || layout_.code_pairs != 0)) {
     FloatBox all;
     box_of(*leaf, all);
-    encode(*leaf, all);
+    if (root_.height == 1 || !pair_grid_holds(*leaf, layout_.dimensions, all)) encode(*leaf, all);
   }
   ++root_.entries;
   if (!grow_boxes(path, 1, box)) return unreadable();

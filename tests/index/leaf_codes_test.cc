@@ -102,6 +102,30 @@ TEST(LeafCodes, HaveACellForWhatLiesBesideTheLeafsBox) {
   EXPECT_EQ(cell_of(5, grid[1], grid[3]), 254u);
 }
 
+// Some room is left beside the leaf's box on either side, for what comes until the next grid.
+TEST(LeafCodes, KnowWhetherTheirGridHoldsABox) {
+  const Layout layout(schema_of(6, true, false));
+  const OwnedNode leaf = make_node(layout.leaf_bytes(1), 1, 0);
+  FloatBox box{};
+  for (std::size_t axis = 0; axis < layout.dimensions; ++axis) {
+    box.at[axis] = -2;
+    box.at[layout.dimensions + axis] = 8;
+  }
+  set_pair_grid(*leaf, layout.dimensions, box);
+  const auto holds = [&](std::size_t row, float to) {
+    FloatBox longer = box;
+    longer.at[row] = to;
+    return pair_grid_holds(*leaf, layout.dimensions, longer);
+  };
+  for (std::size_t row = 0; row < 2 * layout.dimensions; ++row) {
+    const bool is_min = row < layout.dimensions;
+    EXPECT_TRUE(holds(row, box.at[row]));
+    EXPECT_TRUE(holds(row, is_min ? -4.5f : 10.5f));
+    EXPECT_FALSE(holds(row, is_min ? -5.5f : 11.5f));
+    EXPECT_FALSE(holds(row, std::numeric_limits<float>::infinity() * (is_min ? -1.f : 1.f)));
+  }
+}
+
 // One by one by who appends, moves and removes entries, or all at once by the kernel.
 TEST(LeafCodes, AreThoseOfTheEntriesWhoeverWroteThem) {
   test::Random random(test::test_seed("LeafCodes"));
