@@ -113,8 +113,9 @@ struct Queries {
 // sees the newest published state and never waits for a writer.
 //
 // Errors. NaN, infinite and inverted boxes are refused with `invalid_argument` and nothing is
-// changed. In memory the only other error is `out_of_memory`, which changes nothing either. A
-// durable write that fails for the disk's sake poisons its database: see Database.
+// changed. In memory the only other error is `out_of_memory`, which changes nothing either (but
+// see `bulk_load`). A durable write that fails for the disk's sake poisons its database: see
+// Database.
 //
 // Lifetime. An index in memory dies with this object. An object for a durable index is a handle
 // that keeps its database's memory alive; after `Database::close` it answers `closed`.
@@ -154,7 +155,9 @@ class Index {
     return core_->update(&from, &to, &value);
   }
   // Adds all entries, much faster than one by one, and as a better tree when the index was empty.
-  // All or nothing: a refused entry leaves the index as it was. Into an empty index, any number of
+  // All or nothing: a refused entry leaves the index as it was. (In memory, an index that was not
+  // empty may keep some of them where there is no memory for all nor to take these out again; the
+  // message of `out_of_memory` says so.) Into an empty index, any number of
   // threads load together; while it runs, it takes 8 (D + 1) bytes of memory for each entry beside
   // the nodes.
   Result<void> bulk_load(std::span<const Entry> entries, const BulkLoadOptions& options = {}) {

@@ -144,14 +144,31 @@ class MemoryIndex final : public detail::IndexCore {
       const std::size_t offset = order[i] * stride;
       const Result<void> inserted =
           engine_->insert(store_, root_, geometry_bytes + offset, value_bytes + offset);
-      if (inserted) continue;
-      while (i-- > 0) {
-        const std::size_t back = order[i] * stride;
-        XTREE_TRY(engine_->erase(store_, root_, geometry_bytes + back, value_bytes + back));
-      }
-      return inserted;
+      if (!inserted) return take_back(entries, std::span(order).first(i), inserted.error());
     }
     return {};
+  }
+
+  // Erases these entries, for the failure that made it necessary. To erase one may take memory that
+  // there is once others have gone.
+  Result<void> take_back(const detail::EntryBlock& entries, std::span<std::uint32_t> numbers,
+                         const Error& failure) {
+    while (!numbers.empty()) {
+      std::size_t left = 0;
+      for (const std::uint32_t number : numbers) {
+        const std::size_t offset = number * entries.stride;
+        const auto erased =
+            engine_->erase(store_, root_, static_cast<const std::byte*>(entries.geometry) + offset,
+                           static_cast<const std::byte*>(entries.value) + offset);
+        if (!erased) numbers[left++] = number;
+      }
+      if (left == numbers.size()) {
+        return Error(failure.code(), "entries",
+                     "no memory for all of them, nor to take some out that had gone in");
+      }
+      numbers = numbers.first(left);
+    }
+    return failure;
   }
 
   const std::unique_ptr<Engine<MemoryStore>> engine_;

@@ -68,6 +68,30 @@ TEST_F(OutOfMemoryInMemory, LoadsAllOrNothing) {
   });
 }
 
+// A batch so large that leaves are split for it, which then cannot all be taken back.
+TEST_F(OutOfMemoryInMemory, KeepsNoneOfABatchOrSaysSo) {
+  const auto more = random_entries(random_, 300, 1'000'000);
+  for_every_allocation([&](std::uint64_t nth, MemoryFailure failure) {
+    FailingMemory memory(nth, failure);
+    const auto loaded = index_.bulk_load(more);
+    const bool failed = memory.stop();
+    EXPECT_TRUE(index_.verify());
+    std::size_t kept = 0;
+    for (const auto& entry : more) {
+      if (index_.erase(entry.geometry, entry.value).value()) ++kept;
+    }
+    EXPECT_TRUE(content_of(index_) == model_.sorted());
+    if (loaded) {
+      EXPECT_EQ(kept, more.size());
+    } else {
+      EXPECT_EQ(loaded.error().code(), ErrorCode::out_of_memory);
+      const std::string message = loaded.error().message();
+      EXPECT_EQ(kept != 0, message.find("nor to take") != std::string::npos) << message;
+    }
+    return failed;
+  });
+}
+
 // So many entries that threads share the work; they are refused to start, too.
 TEST_F(OutOfMemoryInMemory, LoadsAllOrNothingByThreads) {
   const auto many = random_entries(random_, 40'000, 1);
