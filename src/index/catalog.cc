@@ -376,7 +376,8 @@ Result<void> Catalog::insert_all(DurableTree& tree, const Operation& first, std:
       {.geometry = first.payload.data(),
        .value = first.payload.data() + schema.rows() * schema.scalar_bytes(),
        .stride = sizeof(OperationHeader) + first.payload.size(),
-       .count = count});
+       .count = count},
+      {});
 }
 
 Result<void> Catalog::finish_epoch() {

@@ -45,9 +45,10 @@ class Engine {
   // a store that reads from disk can cause, leaves the tree unfit for further writes.
   virtual Result<void> insert(Store& store, Root& root, const void* geometry,
                               const void* value) const = 0;
-  // One after the other, in less time than one by one; an error leaves those before it in the tree.
-  virtual Result<void> insert_all(Store& store, Root& root,
-                                  const detail::EntryBlock& entries) const = 0;
+  // One after the other, in less time than one by one, in this order of their numbers or, if that
+  // is empty, as they lie; an error leaves those before it in the tree.
+  virtual Result<void> insert_all(Store& store, Root& root, const detail::EntryBlock& entries,
+                                  std::span<const std::uint32_t> order) const = 0;
   virtual Result<bool> erase(Store& store, Root& root, const void* geometry,
                              const void* value) const = 0;
   virtual Result<bool> update(Store& store, Root& root, const void* from, const void* to,

@@ -128,25 +128,19 @@ class MemoryIndex final : public detail::IndexCore {
         "index", [&] { return engine_->verify(store_.view(), root_, {}, stats, visit); });
   }
 
-  // One by one, in the order that makes good use of the tree's nodes; on failure takes out again
-  // what went in.
+  // One after the other, in the order that makes good use of the tree's nodes; on failure takes out
+  // again what went in.
   Result<void> insert_all(const detail::EntryBlock& entries) {
-    const auto* geometry_bytes = static_cast<const std::byte*>(entries.geometry);
-    const auto* value_bytes = static_cast<const std::byte*>(entries.value);
-    const auto [stride, count] = std::pair(entries.stride, entries.count);
-    if (count > UINT32_MAX) {
+    if (entries.count > UINT32_MAX) {
       return Error(ErrorCode::limit_exceeded, "entries", "too many for an index that is not empty");
     }
-    std::vector<std::uint32_t> order(count);
+    std::vector<std::uint32_t> order(entries.count);
     std::iota(order.begin(), order.end(), 0u);
-    XTREE_TRY(engine_->sort_for_insertion(entries.geometry, stride, order));
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t offset = order[i] * stride;
-      const Result<void> inserted =
-          engine_->insert(store_, root_, geometry_bytes + offset, value_bytes + offset);
-      if (!inserted) return take_back(entries, std::span(order).first(i), inserted.error());
-    }
-    return {};
+    XTREE_TRY(engine_->sort_for_insertion(entries.geometry, entries.stride, order));
+    const std::uint64_t before = root_.entries;
+    const Result<void> inserted = engine_->insert_all(store_, root_, entries, order);
+    if (inserted) return {};
+    return take_back(entries, std::span(order).first(root_.entries - before), inserted.error());
   }
 
   // Erases these entries, for the failure that made it necessary. To erase one may take memory that

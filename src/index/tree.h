@@ -45,7 +45,8 @@ class Tree {
 
   Result<void> insert(const Scalar* geometry, const std::byte* value);
   // Inserts one after the other. An error leaves those before it in the tree.
-  Result<void> insert_all(const detail::EntryBlock& entries);
+  Result<void> insert_all(const detail::EntryBlock& entries,
+                          std::span<const std::uint32_t> order = {});
   // Takes out one entry that equals geometry and value; false when there is none.
   Result<bool> erase(const Scalar* geometry, const std::byte* value);
   // Moves one entry; false, and nothing changed, when there is none at `from`.

@@ -35,9 +35,9 @@ class TreeEngine final : public Engine<Store> {
                       const void* value) const override {
     return tree(store, root).insert(scalars(geometry), bytes(value));
   }
-  Result<void> insert_all(Store& store, Root& root,
-                          const detail::EntryBlock& entries) const override {
-    return tree(store, root).insert_all(entries);
+  Result<void> insert_all(Store& store, Root& root, const detail::EntryBlock& entries,
+                          std::span<const std::uint32_t> order) const override {
+    return tree(store, root).insert_all(entries, order);
   }
   Result<bool> erase(Store& store, Root& root, const void* geometry,
                      const void* value) const override {

@@ -45,7 +45,8 @@ Result<void> Tree<Scalar, Store, Policy>::insert_without_repacking(const FloatBo
 // near meanwhile. A way is good while no node is split; that boxes have grown since does no harm.
 // Else it is chosen once more.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
-Result<void> Tree<Scalar, Store, Policy>::insert_all(const detail::EntryBlock& entries) {
+Result<void> Tree<Scalar, Store, Policy>::insert_all(const detail::EntryBlock& entries,
+                                                     std::span<const std::uint32_t> order) {
   struct Coming {
     FloatBox box;
     Path path;
@@ -54,9 +55,12 @@ Result<void> Tree<Scalar, Store, Policy>::insert_all(const detail::EntryBlock& e
     bool is_known;
   };
   std::array<Coming, kAhead> coming;
+  const auto offset = [&](std::size_t i) {
+    return (order.empty() ? i : order[i]) * entries.stride;
+  };
   const auto geometry = [&](std::size_t i) {
     const auto* first = static_cast<const std::byte*>(entries.geometry);
-    return reinterpret_cast<const Scalar*>(first + i * entries.stride);
+    return reinterpret_cast<const Scalar*>(first + offset(i));
   };
   const auto choose_way = [&](std::size_t i) {
     Coming& next = coming[i % kAhead];
@@ -68,7 +72,7 @@ Result<void> Tree<Scalar, Store, Policy>::insert_all(const detail::EntryBlock& e
   std::size_t chosen = 0;
   for (std::size_t i = 0; i < entries.count; ++i) {
     for (; chosen < std::min(i + kAhead, entries.count); ++chosen) choose_way(chosen);
-    const auto* value = static_cast<const std::byte*>(entries.value) + i * entries.stride;
+    const auto* value = static_cast<const std::byte*>(entries.value) + offset(i);
     if (root_.node == 0) {
       XTREE_TRY(plant(geometry(i), value));
       continue;
