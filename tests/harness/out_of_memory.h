@@ -47,14 +47,20 @@ Result<void> without_value(const Result<T>& result) {
 }
 
 // Calls `attempt(n, failure)` for every n until no allocation is left to fail, in both ways of
-// failing; it says whether one has failed.
-template <class Attempt>
-void for_every_allocation(Attempt&& attempt) {
+// failing; it says whether one has failed. What `step` returns leads from one n to the next.
+template <class Attempt, class Step>
+void for_allocations(Step&& step, Attempt&& attempt) {
   for (const MemoryFailure failure : {MemoryFailure::once, MemoryFailure::from_then_on}) {
     std::uint64_t nth = 1;
-    while (nth < kMostAllocations && attempt(nth, failure) && !::testing::Test::HasFailure()) ++nth;
-      EXPECT_LT(nth, kMostAllocations) << "the call allocates without an end";
+    while (nth < kMostAllocations && attempt(nth, failure) && !::testing::Test::HasFailure()) {
+      nth += step();
+    }
+    EXPECT_LT(nth, kMostAllocations) << "the call allocates without an end";
   }
+}
+template <class Attempt>
+void for_every_allocation(Attempt&& attempt) {
+  for_allocations([] { return 1; }, std::forward<Attempt>(attempt));
 }
 
 inline void insert_into(RoadModel& model, const std::vector<Roads::Entry>& entries) {

@@ -129,12 +129,14 @@ class OutOfMemoryInDirectory : public ::testing::Test {
     });
   }
 
-  // Repairs the directory with every allocation failing; a repair that succeeds saves everything.
+  // Repairs the directory with allocations failing; a repair that succeeds saves everything. Each
+  // waits for the disk many times, so about every third allocation is tried, others each time.
   void repair_all(bool complete) {
     write_directory(path_, image_);
     const std::size_t descriptors = open_descriptors();
     const std::size_t threads = running_threads();
-    for_every_allocation([&](std::uint64_t nth, MemoryFailure failure) {
+    const auto step = [&] { return random_.between(1, 5); };
+    for_allocations(step, [&](std::uint64_t nth, MemoryFailure failure) {
       std::filesystem::remove_all(fresh_);
       FailingMemory memory(nth, failure);
       auto repaired = repair(path_, fresh_);
