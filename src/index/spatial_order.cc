@@ -1,6 +1,7 @@
 #include "index/spatial_order.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdlib>
 #include <limits>
@@ -64,39 +65,84 @@ class Quantizer {
   double scale_ = 0;
 };
 
-// The place of a point on the Hilbert curve through a cube of 2^bits cells on each axis: Skilling,
-// "Programming the Hilbert curve", 2004, without a branch that depends on the point. D is the
-// number of dimensions, or 0 where it is known only at run time.
-template <std::size_t D>
-std::uint32_t hilbert_key(std::uint32_t* x, std::size_t axes, unsigned bits) noexcept {
-  const std::size_t dimensions = D != 0 ? D : axes;
-  for (std::uint32_t q = std::uint32_t{1} << (bits - 1); q > 1; q >>= 1) {
-    const std::uint32_t below = q - 1;
-    for (std::size_t axis = 0; axis < dimensions; ++axis) {
-      // All ones where the first axis is turned round, and else it changes places with this one.
-      const std::uint32_t turned = (x[axis] & q) != 0 ? ~std::uint32_t{0} : 0;
-      const std::uint32_t swapped = (x[0] ^ x[axis]) & below & ~turned;
-      x[0] ^= swapped | (below & turned);
-      x[axis] ^= swapped;
-    }
+// The Hilbert curve as Hamilton has it, "Compact Hilbert Indices" (2006), section 2: the curve
+// through each of a cube's 2^D parts is the cube's own, turned so that it begins in the corner
+// `entry` and ends beside it along `axis`. A corner has a bit for each axis.
+struct Turn {
+  std::uint32_t entry = 0;
+  std::uint32_t axis = 0;
+};
+struct Step {
+  std::uint32_t place;  // the part's place on the cube's curve
+  Turn turn;            // of the curve through the part
+};
+
+// By up to D, of D bits.
+constexpr std::uint32_t rotate_left(std::uint32_t bits, std::uint32_t by, std::uint32_t d) noexcept {
+  const std::uint64_t turned = std::uint64_t{bits} << by;
+  return static_cast<std::uint32_t>((turned | turned >> d) & ((std::uint64_t{1} << d) - 1));
+}
+constexpr std::uint32_t gray_code(std::uint32_t i) noexcept { return i ^ i >> 1; }
+constexpr std::uint32_t gray_code_inverse(std::uint32_t code) noexcept {
+  for (unsigned shift = 1; shift < 32; shift *= 2) code ^= code >> shift;
+  return code;
+}
+
+constexpr Step step_into(std::uint32_t corner, Turn turn, std::uint32_t d) noexcept {
+  const std::uint32_t place = gray_code_inverse(rotate_left(corner ^ turn.entry,
+                                                            d - 1 - turn.axis, d));
+  if (place == 0) return {place, {turn.entry, (turn.axis + 1) % d}};
+  const std::uint32_t entry = gray_code((place - 1) & ~1u);
+  const auto axis = static_cast<std::uint32_t>(std::countr_one(place % 2 == 0 ? place - 1 : place));
+  return {place, {turn.entry ^ rotate_left(entry, turn.axis + 1, d), (turn.axis + axis + 1) % d}};
+}
+
+// Every step from every turn. A turn is (D bits of axis, D of entry, D of 0), so that the corner
+// fills the zeros, and in a step the place does.
+template <std::uint32_t D>
+constexpr auto all_steps() noexcept {
+  std::array<std::uint8_t, D << (2 * D)> steps = {};
+  for (std::uint32_t i = 0; i < steps.size(); ++i) {
+    constexpr std::uint32_t kCorner = (1u << D) - 1;
+    const Step step = step_into(i & kCorner, {i >> D & kCorner, i >> (2 * D)}, D);
+    steps[i] = static_cast<std::uint8_t>((step.turn.axis << D | step.turn.entry) << D | step.place);
   }
-  for (std::size_t axis = 1; axis < dimensions; ++axis) x[axis] ^= x[axis - 1];
-  std::uint32_t flips = 0;
-  for (std::uint32_t q = std::uint32_t{1} << (bits - 1); q > 1; q >>= 1) {
-    flips ^= (x[dimensions - 1] & q) != 0 ? q - 1 : 0;
-  }
+  return steps;
+}
+
+// The place on the curve through a cube of 2^bits cells on each axis.
+template <std::uint32_t D>
+std::uint32_t hilbert_key(const std::uint32_t* x, std::uint32_t, unsigned bits) noexcept {
+  static constexpr auto kSteps = all_steps<D>();
+  constexpr std::uint32_t kCorner = (1u << D) - 1;
   std::uint32_t key = 0;
+  std::uint32_t turn = 0;
   for (unsigned bit = bits; bit-- > 0;) {
-    for (std::size_t axis = 0; axis < dimensions; ++axis) {
-      key = key << 1 | ((x[axis] ^ flips) >> bit & 1);
-    }
+    std::uint32_t corner = 0;
+    for (std::uint32_t axis = 0; axis < D; ++axis) corner |= (x[axis] >> bit & 1) << axis;
+    const std::uint32_t step = kSteps[turn | corner];
+    key = key << D | (step & kCorner);
+    turn = step & ~kCorner;
   }
   return key;
 }
+std::uint32_t hilbert_key_in_any(const std::uint32_t* x, std::uint32_t d, unsigned bits) noexcept {
+  std::uint64_t key = 0;
+  Turn turn;
+  for (unsigned bit = bits; bit-- > 0;) {
+    std::uint32_t corner = 0;
+    for (std::uint32_t axis = 0; axis < d; ++axis) corner |= (x[axis] >> bit & 1) << axis;
+    const Step step = step_into(corner, turn, d);
+    key = key << d | step.place;
+    turn = step.turn;
+  }
+  return static_cast<std::uint32_t>(key);
+}
 
-// In the plane and in space the loops over the axes are unrolled.
 [[nodiscard]] auto hilbert_key_for(std::size_t dimensions) noexcept {
-  return dimensions == 2 ? &hilbert_key<2> : dimensions == 3 ? &hilbert_key<3> : &hilbert_key<0>;
+  return dimensions == 2   ? &hilbert_key<2>
+         : dimensions == 3 ? &hilbert_key<3>
+                           : &hilbert_key_in_any;
 }
 
 // Sorts by the keys, which are the upper halves and have so many bits; equal ones stay in order.
@@ -147,12 +193,13 @@ bool hilbert_order(const Layout& layout, const EntryRange& entries,
   }
   const unsigned bits = bits_for(dimensions, count);
   const auto key_of = hilbert_key_for(dimensions);
+  const auto axes = static_cast<std::uint32_t>(dimensions);
   for (std::size_t i = 0; i < count; ++i) {
     std::uint32_t cell[kMaxDimensions];
     for (std::size_t axis = 0; axis < dimensions; ++axis) {
       cell[axis] = quantizers[axis](centres.at(i, axis)) >> (32 - bits);
     }
-    items[i] = item(key_of(cell, dimensions, bits), static_cast<std::uint32_t>(i));
+    items[i] = item(key_of(cell, axes, bits), static_cast<std::uint32_t>(i));
   }
   const Item* sorted = radix_sort(items.get(), items.get() + count, count,
                                   static_cast<unsigned>(dimensions) * bits);
