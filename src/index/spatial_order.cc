@@ -78,7 +78,8 @@ struct Step {
 };
 
 // By up to D, of D bits.
-constexpr std::uint32_t rotate_left(std::uint32_t bits, std::uint32_t by, std::uint32_t d) noexcept {
+constexpr std::uint32_t rotate_left(std::uint32_t bits, std::uint32_t by,
+                                    std::uint32_t d) noexcept {
   const std::uint64_t turned = std::uint64_t{bits} << by;
   return static_cast<std::uint32_t>((turned | turned >> d) & ((std::uint64_t{1} << d) - 1));
 }
@@ -126,6 +127,8 @@ std::uint32_t hilbert_key(const std::uint32_t* x, std::uint32_t, unsigned bits) 
   }
   return key;
 }
+
+// The same without a table, for any number of dimensions.
 std::uint32_t hilbert_key_in_any(const std::uint32_t* x, std::uint32_t d, unsigned bits) noexcept {
   std::uint64_t key = 0;
   Turn turn;

@@ -221,8 +221,15 @@ template <NodeView V>
 // below the same lowest directory node; and how full leaves are. It is a guess where the next one
 // may go, and may be of nodes that have changed since.
 struct Trail {
-  // In so many steps entries that come in no order hardly ever go one way.
-  static constexpr std::uint32_t kSteady = 4;
+  // In so many steps entries that come in no order never go one way, and those in some order seldom
+  // go below a node that is there for its few large boxes.
+  static constexpr std::uint32_t kSteady = 16;
+  // Each so many-th step is chosen, as what covers an entry need not be the best for it.
+  static constexpr std::uint32_t kChosenStep = 4;
+
+  [[nodiscard]] bool is_to_be_followed() const noexcept {
+    return steps >= kSteady && steps % kChosenStep != 0;
+  }
 
   std::array<std::uint32_t, kMaxHeight> at{};
   std::uint32_t steps = 0;

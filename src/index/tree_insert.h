@@ -182,14 +182,14 @@ inline void Tree<Scalar, Store, Policy>::prefetch_lane(Lead<View> leaf,
 }
 
 // Where the last insertions all went below one lowest directory node, and the boxes on the way to
-// it cover this one too, goes there without choosing, and on to the same leaf if that covers it.
-// Else it stays at the root. Returns the level on which choosing begins.
+// it cover this one too, mostly goes there without choosing, and on to the same leaf if that covers
+// it. Else it stays at the root. Returns the level on which choosing begins.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 std::uint32_t Tree<Scalar, Store, Policy>::retrace(const FloatBox& box, Path& path,
                                                    Lead<View>& lead) const noexcept {
   const std::uint32_t top = root_.height - 1;
   const Trail* const trail = trail_of(store_);
-  if (trail == nullptr || trail->steps < Trail::kSteady || top < 2) return top;
+  if (trail == nullptr || !trail->is_to_be_followed() || top < 2) return top;
   const View view = store_.view();
   const Lead<View> root = lead;
   std::uint32_t level = top;
