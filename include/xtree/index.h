@@ -157,9 +157,8 @@ class Index {
   // Adds all entries, much faster than one by one, and as a better tree when the index was empty.
   // All or nothing: a refused entry leaves the index as it was. (In memory, an index that was not
   // empty may keep some of them where there is no memory for all nor to take these out again; the
-  // message of `out_of_memory` says so.) Into an empty index, any number of
-  // threads load together; while it runs, it takes 8 (D + 1) bytes of memory for each entry beside
-  // the nodes.
+  // message of `out_of_memory` says so.) Into an empty index, any number of threads load together;
+  // while it runs, it takes 8 (D + 1) bytes of memory for each entry beside the nodes.
   Result<void> bulk_load(std::span<const Entry> entries, const BulkLoadOptions& options = {}) {
     if (entries.empty()) return {};
     return core_->bulk_load(
