@@ -57,26 +57,29 @@ bool Collector::run(std::size_t budget, bool at_once) noexcept {
   // Before the pins: a pin that the scans miss was made when this epoch, or a later one, was the
   // published one, and needs nothing that has retired by then.
   const std::uint64_t published = epochs_.published_for_scan();
+  const std::uint64_t unused_since = epochs_.clock();
   wanted_.store(false, std::memory_order_seq_cst);
-  begin_pass();
-  is_interrupted_ = !examine(budget, published);
-  // A snapshot that closes from now on reads this; one that has closed since the scan changed the
-  // counter, which is read behind it.
-  newest_held_.store(held_.empty() ? 0 : held_.back().epoch + 1, std::memory_order_seq_cst);
-  if (is_interrupted_) {
-    wanted_.store(true, std::memory_order_seq_cst);
-    return false;
-  }
-  if (!held_.empty() && epochs_.snapshot_changes() != snapshot_changes_) {
-    wanted_.store(true, std::memory_order_seq_cst);
-  }
+  begin_pass(unused_since);
+  if (!examine_all(budget, published)) return false;
   // What has just been unlinked can go too if no reader is inside.
   if (at_once && !waiting_.empty() && waiting_.back().stamp > epochs_.clock()) {
-    begin_pass();
+    begin_pass(unused_since);
     oldest_stamp_ = epochs_.oldest_stamp();
   }
   const bool more_to_free = free_waiting(budget);
   return !released_.empty() || more_to_free;
+}
+
+// Examines, and tells those who close snapshots what is held.
+bool Collector::examine_all(std::size_t budget, std::uint64_t published) noexcept {
+  is_interrupted_ = !examine(budget, published);
+  // A snapshot that closes from now on reads this; one that has closed since the scan changed the
+  // counter, which is read behind it.
+  newest_held_.store(held_.empty() ? 0 : held_.back().epoch + 1, std::memory_order_seq_cst);
+  if (is_interrupted_ || (!held_.empty() && epochs_.snapshot_changes() != snapshot_changes_)) {
+    wanted_.store(true, std::memory_order_seq_cst);
+  }
+  return !is_interrupted_;
 }
 
 // Each version is filed wholly or not at all, so that this may end in any place for want of memory.
@@ -90,17 +93,42 @@ void Collector::collect_when_due(std::size_t budget) {
   if (is_idle()) return;
   const bool is_free = epochs_.is_settled();
   const bool wanted = wanted_.load(std::memory_order_seq_cst);
-  if (is_free || wanted || !released_.empty() || retired_.size() >= kBatchVersions ||
-      retired_bytes_ >= kBatchBytes) {
-    static_cast<void>(run(budget, is_free || wanted));
+  if (is_free || wanted) {
+    static_cast<void>(run(budget, true));
+    return;
   }
+  if (retired_.size() >= next_look_) {
+    next_look_ = retired_.size() + kLookVersions;
+    collect_what_all_passed(budget);
+  }
+  if (!released_.empty() || retired_.size() >= kBatchVersions || retired_bytes_ >= kBatchBytes) {
+    static_cast<void>(run(budget, false));
+    step_clock();
+  }
+}
+
+// Readers who have entered since the clock's last step need no barrier: they showed themselves
+// before they stored the stamp that is seen, and whoever uses their lines later sees the clock and
+// the epoch of that step, or newer ones. Ended snapshots are what that does not hold for.
+void Collector::collect_what_all_passed(std::size_t budget) noexcept {
+  if (epochs_.snapshot_changes() != snapshot_changes_ || is_interrupted_) return;
+  if (!epochs_.have_all_entered() || !examine_all(budget, stepped_epoch_)) return;
+  static_cast<void>(free_waiting(budget));
+  step_clock();
+}
+
+// What is published and unlinked by now can go when everybody has entered behind this step.
+void Collector::step_clock() noexcept {
+  stepped_epoch_ = epochs_.published_for_scan();
+  epochs_.advance_clock();
+  next_look_ = retired_.size() + kLookVersions;
 }
 
 // The clock moves after the unlinking and before the look at the readers; that order is the proof
 // that a reader who is not seen, or who shows the new time, cannot reach what was unlinked.
-void Collector::begin_pass() {
+void Collector::begin_pass(std::uint64_t unused_since) {
   if (!waiting_.empty() && waiting_.back().stamp > epochs_.clock()) epochs_.advance_clock();
-  epochs_.settle();
+  epochs_.settle(unused_since);
 }
 
 // The newest first: then each version that nobody needs stands right behind the one that readers

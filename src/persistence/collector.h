@@ -52,9 +52,11 @@ class Collector {
   // could be done now. Without memory to work in it leaves everything to a later call.
   bool collect(std::size_t budget) { return run(budget, true); }
   // The same for a commit among many: puts it off while it would disturb threads that read, until
-  // it is worth it or a snapshot has closed. It leaves behind less than kBatchVersions versions and
+  // it is worth it or a snapshot has closed. Threads that enter again and again are not disturbed
+  // by a look at every kLookVersions. It leaves behind less than kBatchVersions versions and
   // kBatchBytes that were not looked at, and as much that was unlinked.
   void collect_when_due(std::size_t budget);
+  static constexpr std::size_t kLookVersions = 32;
   static constexpr std::size_t kBatchVersions = 256;
   static constexpr std::size_t kBatchBytes = std::size_t{1} << 20;
 
@@ -95,7 +97,10 @@ class Collector {
   [[nodiscard]] bool run(std::size_t budget, bool at_once) noexcept;
   // False when it found no memory.
   [[nodiscard]] bool examine(std::size_t budget, std::uint64_t published) noexcept;
-  void begin_pass();
+  [[nodiscard]] bool examine_all(std::size_t budget, std::uint64_t published) noexcept;
+  void collect_what_all_passed(std::size_t budget) noexcept;
+  void step_clock() noexcept;
+  void begin_pass(std::uint64_t unused_since);
   void refresh_pins();
   [[nodiscard]] bool file_retired(std::uint64_t published) noexcept;
   [[nodiscard]] bool is_pinned(std::uint64_t epoch) const noexcept;
@@ -125,6 +130,8 @@ class Collector {
   std::uint64_t snapshot_changes_ = 0;
   bool is_interrupted_ = false;  // the last pass found no memory, and its lists say nothing
   std::uint64_t oldest_stamp_ = 0;  // of the readers inside, as last seen
+  std::uint64_t stepped_epoch_ = 0;  // it was published before the clock's last step
+  std::size_t next_look_ = 0;        // when so many versions are retired
 
   std::size_t versions_ = 0;
   std::size_t version_bytes_ = 0;

@@ -156,10 +156,14 @@ class EpochRegistry {
   // No reader is inside at an older epoch, and none will enter at one.
   [[nodiscard]] std::uint64_t oldest_epoch() noexcept;
 
-  // After it, a reader that a scan does not find sees everything that was stored before it.
-  void settle() const noexcept { lines_.settle(); }
+  // After it, a reader that a scan does not find sees everything that was stored before it. Threads
+  // that have not entered since the clock showed this are not asked any more until they come again.
+  void settle(std::uint64_t unused_since = 0) noexcept { lines_.settle(unused_since); }
   // Whether that costs nothing now.
   [[nodiscard]] bool is_settled() const noexcept { return lines_.is_settled(); }
+  // Whether it is not needed for what was published and unlinked before the clock's last step: all
+  // who would not see that without it have entered since.
+  [[nodiscard]] bool have_all_entered() const noexcept { return lines_.have_entered_at(clock()); }
 
   // The reclamation clock. What is unlinked now is out of reach for readers who enter once the
   // clock shows more than it does now.

@@ -24,8 +24,9 @@ namespace xtree::persistence {
 //
 // A thread whose line is in use, by its own older guard or because another thread had the same
 // idea, gets null and goes the way of PinSlots. Lines are never given up: a dead thread's line
-// serves the next thread that has its key, and costs a scan one look. design/concurrency.md,
-// "Pins".
+// serves the next thread that has its key, and costs a scan one look. One that is not used is put
+// to rest: its thread needs a read-modify-write to use it again, and until then no barrier has to
+// reach it. design/concurrency.md, "Pins".
 class ReaderLines {
  public:
   static constexpr unsigned kLineBits = 8;
@@ -47,19 +48,38 @@ class ReaderLines {
     if (line.owner.load(std::memory_order_relaxed) != key) [[unlikely]] return nullptr;
     if (line.pinned.load(std::memory_order_acquire) != 0) [[unlikely]] return nullptr;
     show(line, epoch);
+    // Behind the store, as the rest is before a barrier and a scan: that scan finds the reader, or
+    // the reader finds that its line is at rest.
+    if (line.owner.load(std::memory_order_seq_cst) != key) [[unlikely]] {
+      line.pinned.store(0, std::memory_order_release);
+      return nullptr;
+    }
     return &line;
   }
-  // The same for a thread that may have none yet: it takes one that is nobody's.
+  // The same for a thread that may have none yet, or one at rest: it takes one that is nobody's,
+  // or wakes its own.
   [[nodiscard]] PinSlot* enter_first(std::uint64_t epoch) noexcept {
     const std::uintptr_t key = platform::thread_key();
     try_own(lines_[number_for(key)], key);
     return enter(epoch);
   }
-  // Whether `settle` has nothing to do: no thread but the caller's has a line, or none needs it.
-  [[nodiscard]] bool is_settled() const noexcept;
-  // Call before a scan that decides what may be reclaimed.
-  void settle() const noexcept {
-    if (!is_settled()) platform::process_barrier();
+  // Whether `settle` has nothing to do: no thread but the caller's has a line that is awake, or
+  // none needs it.
+  [[nodiscard]] bool is_settled() const noexcept {
+    return !has_barrier_ || all_others([](const PinSlot&) { return false; });
+  }
+  // Whether all other threads with a line that is awake have entered since the clock showed this.
+  [[nodiscard]] bool have_entered_at(std::uint64_t clock) const noexcept {
+    return all_others([clock](const PinSlot& line) {
+      return line.stamp.load(std::memory_order_acquire) >= clock;
+    });
+  }
+  // Call before a scan that decides what may be reclaimed. Lines that are not in use, and have not
+  // been since the clock showed this, are put to rest.
+  void settle(std::uint64_t clock) noexcept {
+    if (is_settled()) return;
+    rest_unused(clock);
+    platform::process_barrier();
   }
 
   // Calls `visit(epoch, line)` for every line that was seen in use.
@@ -89,6 +109,24 @@ class ReaderLines {
     }
   }
   void try_own(PinSlot& line, std::uintptr_t key) noexcept;
+  void rest_unused(std::uint64_t clock) noexcept;
+
+  // What the owner's word holds while the line is at rest. Keys are addresses of aligned memory.
+  static constexpr std::uintptr_t kRest = 1;
+  [[nodiscard]] static bool is_at_rest(std::uintptr_t owner) noexcept {
+    return (owner & kRest) != 0;
+  }
+  // Whether it is so for every line that is awake and another thread's.
+  template <class Holds>
+  [[nodiscard]] bool all_others(Holds&& holds) const {
+    const std::uintptr_t key = platform::thread_key();
+    bool all = true;
+    for_each_owned([&](const PinSlot& line) {
+      const std::uintptr_t owner = line.owner.load(std::memory_order_seq_cst);
+      all = all && (owner == key || is_at_rest(owner) || holds(line));
+    });
+    return all;
+  }
 
   template <class Visit>
   void for_each_owned(Visit&& visit) const {

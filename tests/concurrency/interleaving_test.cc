@@ -170,6 +170,40 @@ TEST(Interleaving, EveryReaderSeesTheVersionOfItsEpoch) {
   EXPECT_EQ(orders, 4200u);
 }
 
+// With so many edits that the collector looks who has entered since its last look, and puts lines
+// to rest.
+TEST(Interleaving, ReadersThatRestAndWakeSeeTheVersionOfTheirEpoch) {
+  constexpr std::uint64_t kNoLastEdit = ~std::uint64_t{0};
+  const std::size_t orders = play(false, [](Play& play) {
+    Scene& scene = play.scene;
+    Reader& often = play.readers[0];
+    const auto edit = [&scene](std::size_t times) {
+      for (; times > 0; --times) {
+        scene.edit();
+        scene.store->collect_when_due();
+      }
+    };
+    return std::vector<Steps>{{[&] { often.enter(scene); },
+                               [&] {
+                                 often.find(scene, kNoLastEdit);
+                                 often.leave();
+                               },
+                               [&] {
+                                 often.enter(scene);
+                                 often.find(scene, kNoLastEdit);
+                               },
+                               [&] {
+                                 often.look();
+                                 often.leave();
+                               }},
+                              snapshot_reader(play, play.readers[1], kNoLastEdit),
+                              {[=] { edit(2 * Collector::kLookVersions); },
+                               [=] { edit(Collector::kBatchVersions); },
+                               [=] { edit(2 * Collector::kBatchVersions); }}};
+  });
+  EXPECT_EQ(orders, 4200u);
+}
+
 TEST(Interleaving, ADestroyedNodeStaysForThoseWhoCameBefore) {
   const std::size_t orders = play(false, [](Play& play) {
     Scene& scene = play.scene;

@@ -5,8 +5,10 @@
 #include <deque>
 #include <vector>
 
+#include "concurrency/interleaving.h"
 #include "persistence/memory_source.h"
 #include "persistence/version_store.h"
+#include "platform/process_barrier.h"
 
 namespace xtree::persistence {
 namespace {
@@ -172,6 +174,47 @@ TEST_F(CollectorTest, StopsAtItsBudgetAndGoesOnFromThere) {
   EXPECT_LE(calls, 12);
   EXPECT_EQ(held(), 0u);
   EXPECT_EQ(store_->counts().resident_bytes, 0u);
+}
+
+// Beside a thread that reads again and again.
+TEST_F(CollectorTest, NeedsNoBarrierForThreadsThatEnterAgain) {
+  if (!platform::enable_process_barrier()) GTEST_SKIP() << "nothing is ever put off";
+  test::Actors actors(1);
+  const NodeId id = make();
+  for (int i = 0; i < 1000; ++i) {
+    actors.run(0, [&] { EXPECT_TRUE(store_->enter()); });
+    edit(id);
+    store_->collect_when_due();
+    ASSERT_LE(held(), 3 * Collector::kLookVersions);
+    ASSERT_LE(waiting(), 2 * 64 * Collector::kLookVersions);
+  }
+}
+
+// One that is inside keeps what it stands on; when it does not come again nobody waits for it.
+TEST_F(CollectorTest, ForgetsThreadsThatDoNotComeAgain) {
+  if (!platform::enable_process_barrier()) GTEST_SKIP() << "nothing is ever put off";
+  test::Actors actors(1);
+  ReadGuard inside;
+  const NodeId id = make();
+  const auto edit_often = [&] {
+    for (std::size_t i = 0; i < 3 * Collector::kBatchVersions; ++i) {
+      edit(id);
+      store_->collect_when_due();
+    }
+  };
+  for (int round = 0; round < 3; ++round) {
+    actors.run(0, [&] { inside = store_->enter(); });
+    const std::uint64_t value = inside.epoch() == 1 ? 0 : inside.epoch();
+    const FrameHeader* found = *store_->find(id, inside.epoch());
+    edit_often();
+    EXPECT_TRUE(says(found, value));
+    EXPECT_EQ(*store_->find(id, inside.epoch()), found);
+    EXPECT_GT(waiting(), 0u);
+    actors.run(0, [&] { inside = ReadGuard(); });
+    edit_often();
+    EXPECT_EQ(held(), 0u);
+    EXPECT_EQ(waiting(), 0u);
+  }
 }
 
 // A thousand snapshots hold versions; a rolling window of them opens and closes.

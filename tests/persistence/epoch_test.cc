@@ -8,6 +8,9 @@
 #include <thread>
 #include <vector>
 
+#include "concurrency/interleaving.h"
+#include "platform/process_barrier.h"
+
 namespace xtree::persistence {
 namespace {
 
@@ -189,6 +192,58 @@ TEST(EpochRegistry, LetsOneThreadEnterAnyNumberOfTimes) {
   inside.erase(inside.begin(), inside.begin() + 50);
   EXPECT_EQ(guards(registry).size(), 50u);
   EXPECT_EQ(guards(registry).front(), 50u);
+}
+
+// A thread that reads is asked until it has not come for long, and again once it comes.
+TEST(EpochRegistry, PutsLinesToRestThatAreNotUsed) {
+  if (!platform::enable_process_barrier()) GTEST_SKIP() << "no line needs to be settled";
+  auto made = EpochRegistry::create(0);
+  ASSERT_TRUE(made);
+  EpochRegistry& registry = **made;
+  test::Actors actors(1);
+  ReadGuard guard;
+  const auto enter = [&] { actors.run(0, [&] { guard = registry.enter(); }); };
+  const auto leave = [&] { actors.run(0, [&] { guard = ReadGuard(); }); };
+  EXPECT_TRUE(registry.is_settled());
+  enter();
+  EXPECT_FALSE(registry.is_settled());
+  EXPECT_TRUE(registry.have_all_entered());
+  registry.advance_clock();
+  EXPECT_FALSE(registry.have_all_entered());
+  registry.settle(registry.clock());  // it is inside
+  EXPECT_FALSE(registry.is_settled());
+  leave();
+  EXPECT_FALSE(registry.have_all_entered());
+  registry.settle(registry.clock() - 1);  // it has been inside since
+  EXPECT_FALSE(registry.is_settled());
+  registry.settle(registry.clock());
+  EXPECT_TRUE(registry.is_settled());
+  EXPECT_TRUE(registry.have_all_entered());
+  enter();
+  EXPECT_FALSE(registry.is_settled());
+  EXPECT_EQ(registry.oldest_stamp(), registry.clock());
+  EXPECT_EQ(guards(registry), (std::vector<std::uint64_t>{0}));
+  leave();
+  EXPECT_TRUE(registry.have_all_entered());
+  EXPECT_TRUE(guards(registry).empty());
+}
+
+// So does one that enters by a snapshot.
+TEST(EpochRegistry, WakesTheLineOfAReaderOfASnapshot) {
+  if (!platform::enable_process_barrier()) GTEST_SKIP() << "no line needs to be settled";
+  auto made = EpochRegistry::create(0);
+  ASSERT_TRUE(made);
+  EpochRegistry& registry = **made;
+  test::Actors actors(1);
+  const SnapshotPin pin = registry.pin();
+  const auto visit = [&] { actors.run(0, [&] { EXPECT_TRUE(registry.enter(pin)); }); };
+  for (int i = 0; i < 3; ++i) {
+    visit();
+    EXPECT_FALSE(registry.is_settled());
+    registry.advance_clock();
+    registry.settle(registry.clock());
+    EXPECT_TRUE(registry.is_settled());
+  }
 }
 
 TEST(EpochRegistry, OutlivesThousandsOfThreads) {
