@@ -37,6 +37,7 @@ PLANTED = [
     ("public_header_includes_little", "include/xtree/box.h", '#include "detail/box.h"\n'),
     ("file_is_short", "src/wal/frame.h", "int x;\n" * 500),
     ("line_is_short", "src/wal/frame.h", "//" + " x" * 50 + "\n"),
+    ("line_is_short", "README.md", "word " * 20 + "more\n"),
     ("line_is_clean", "src/wal/frame.h", "int x; \n"),
     ("line_is_clean", "src/wal/frame.h", "int x;\r\n"),
     ("line_is_clean", "src/wal/frame.h", "\tint x;\n"),
