@@ -19,10 +19,10 @@ namespace xtree::index {
 template <class Scalar>
 class MarkedLeaves {
  public:
-  // The next leaf of a walk that has hits, and which they are; null at the end.
+  // The next leaf of a walk that has hits, which and how many they are; null at the end.
   template <class View, class Walk, class Query>
   [[nodiscard]] const Node* next(View view, Walk& walk, const Layout& layout, const Query& query,
-                                 std::uint64_t* mask) noexcept {
+                                 std::uint64_t* mask, std::uint32_t& hits) noexcept {
     while (true) {
       Marked& marked = leaves_[turn_];
       Marked& narrowed = leaves_[(turn_ + kSteps - 1) % kSteps];
@@ -38,9 +38,8 @@ class MarkedLeaves {
         if (marked.leaf == nullptr && narrowed.leaf == nullptr) return nullptr;
         continue;
       }
-      if (query.decide_leaf(*leaf, decided.count, layout, decided.marks, mask)) {
-        return leaf;
-      }
+      hits = query.decide_leaf(*leaf, decided.count, layout, decided.marks, mask);
+      if (hits != 0) return leaf;
     }
   }
 
@@ -98,6 +97,7 @@ class MarkedLeaves {
   }
   static void mark_all(Marked& marked) noexcept {
     marked.marks.maxima_are_near = true;  // nothing is left for them
+    marked.marks.alone_count = 0;
     for (std::size_t word = 0; word * 64 < marked.count; ++word) {
       const std::size_t left = marked.count - word * 64;
       marked.marks.surely[word] = left >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << left) - 1;

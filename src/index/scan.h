@@ -104,7 +104,8 @@ class Scan {
   [[gnu::noinline]] void look_ahead() noexcept {
     auto& [begun, leaf, hits, marked] = ahead_;
     for (std::uint64_t& word : hits.mask) word = 0;
-    leaf = marked.next(view_, walk_, layout_, query_, hits.mask);
+    std::uint32_t how_many;
+    leaf = marked.next(view_, walk_, layout_, query_, hits.mask, how_many);
     if (leaf == nullptr) return;
     show(*leaf, hits);
     for (std::size_t word = 0; word < std::size(hits.mask); ++word) {
@@ -140,10 +141,9 @@ template <class Scalar, NodeView View>
   Count count;
   if (layout.code_pairs != 0) {
     MarkedLeaves<Scalar> marked;
-    std::uint64_t mask[detail::kMaxLeafEntries / 64] = {};
-    while (marked.next(view, walk, layout, query, mask) != nullptr) {
-      for (std::uint64_t& word : mask) count.hits += std::popcount(std::exchange(word, 0));
-    }
+    std::uint64_t mask[detail::kMaxLeafEntries / 64];
+    std::uint32_t hits;
+    while (marked.next(view, walk, layout, query, mask, hits) != nullptr) count.hits += hits;
   } else {
     bool inside = false;
     while (const Node* leaf = walk.next(inside)) {

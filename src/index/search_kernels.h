@@ -64,9 +64,19 @@ struct MeasureKernels {
 // What is known of the entries of a leaf with codes in pairs: those that surely answer a window,
 // and those that may.
 struct LeafMarks {
+  // An entry that its codes leave open in these rows: a bit for each axis, of boxes' maxima from
+  // bit kMaxDimensions on.
+  struct OpenEntry {
+    std::uint64_t rows;
+    std::uint32_t index;
+  };
+  static constexpr std::uint32_t kMostAlone = 8;
+
   std::uint64_t surely[detail::kMaxLeafEntries / 64];
   std::uint64_t open[detail::kMaxLeafEntries / 64];
   PairBounds bounds;
+  OpenEntry alone[kMostAlone];  // few open entries are looked at one by one, and are not in `open`
+  std::uint32_t alone_count;
   bool maxima_are_near;  // so that the first step looks at them, too
   bool maxima_are_needed;  // the first step says whether minima left anything open
 };
@@ -136,14 +146,15 @@ struct SearchKernels {
 
   // What `scan_leaf` does in leaves with codes in pairs, in three steps; null for all else. Each
   // asks for what the next one reads of the entries that are left open. The first two say whether
-  // any entry may answer; if maxima are near, the second has nothing to do.
+  // any entry may answer; if maxima are near, the second has nothing to do. The third says how many
+  // do.
   using MarkLeaf = bool (*)(const Node& leaf, std::uint32_t count, const Layout& layout,
                             const Window& window, LeafMarks& marks) noexcept;
   using NarrowLeaf = bool (*)(const Node& leaf, std::uint32_t count, const Layout& layout,
                               LeafMarks& marks) noexcept;
-  using DecideLeaf = bool (*)(const Node& leaf, std::uint32_t count, const Layout& layout,
-                              const Window& window, const LeafMarks& marks,
-                              std::uint64_t* mask) noexcept;
+  using DecideLeaf = std::uint32_t (*)(const Node& leaf, std::uint32_t count,
+                                       const Layout& layout, const Window& window,
+                                       const LeafMarks& marks, std::uint64_t* mask) noexcept;
   MarkLeaf mark_leaf;
   MarkLeaf mark_leaf_intersecting;
   NarrowLeaf narrow_leaf;

@@ -43,8 +43,9 @@ class WindowQuery {
     return choose(kernels_.narrow_leaf, kernels_.narrow_leaf_intersecting)(leaf, count, layout,
                                                                            marks);
   }
-  [[nodiscard]] bool decide_leaf(const Node& leaf, std::uint32_t count, const Layout& layout,
-                                 const LeafMarks& marks, std::uint64_t* mask) const noexcept {
+  [[nodiscard]] std::uint32_t decide_leaf(const Node& leaf, std::uint32_t count,
+                                          const Layout& layout, const LeafMarks& marks,
+                                          std::uint64_t* mask) const noexcept {
     return choose(kernels_.decide_leaf, kernels_.decide_leaf_intersecting)(leaf, count, layout,
                                                                            exact, marks, mask);
   }
