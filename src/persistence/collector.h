@@ -60,6 +60,12 @@ class Collector {
   static constexpr std::size_t kBatchVersions = 256;
   static constexpr std::size_t kBatchBytes = std::size_t{1} << 20;
 
+  // Whether a version of this birth that is superseded now will stay for a snapshot, as far as is
+  // known.
+  [[nodiscard]] bool will_hold(std::uint64_t birth) const noexcept {
+    return !snapshots_.empty() && snapshots_.back() >= birth;
+  }
+
   // For any thread: whether a snapshot of `epoch` that has closed may have been all that held some
   // version; if so, the next `collect_when_due` looks, whoever calls it.
   [[nodiscard]] bool want_for(std::uint64_t epoch) noexcept {

@@ -153,6 +153,11 @@ void* FrameArena::allocate(std::size_t bytes) noexcept {
   return memory;
 }
 
+const std::byte* FrameArena::place_of_next(std::size_t bytes) const noexcept {
+  const Free* piece = find(rounded(bytes));
+  return piece != nullptr ? reinterpret_cast<const std::byte*>(piece) : next_;
+}
+
 void FrameArena::release(void* frame, std::size_t bytes) noexcept {
   XTREE_DCHECK(frame != nullptr && bytes != 0 && bytes <= kMaxFrameBytes);
   std::size_t freed = rounded(bytes);
@@ -183,7 +188,7 @@ void FrameArena::release(void* frame, std::size_t bytes) noexcept {
 }
 
 // A free piece for a request, from the first list that has one; null when there is none.
-FrameArena::Free* FrameArena::find(std::size_t bytes) noexcept {
+FrameArena::Free* FrameArena::find(std::size_t bytes) const noexcept {
   const std::size_t list = list_for_request(bytes);
   std::size_t word = list / 64;
   std::uint64_t candidates = occupied_[word] & ~std::uint64_t{0} << list % 64;

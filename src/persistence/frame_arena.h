@@ -39,6 +39,8 @@ class FrameArena {
 
   // Memory for `bytes`, 1 to kMaxFrameBytes, with arbitrary contents; null when there is no more.
   [[nodiscard]] void* allocate(std::size_t bytes) noexcept;
+  // What `allocate` for so many bytes would give now, if it needs no other chunk.
+  [[nodiscard]] const std::byte* place_of_next(std::size_t bytes) const noexcept;
   // Takes back what `allocate` gave for the same number of bytes.
   void release(void* frame, std::size_t bytes) noexcept;
   // Takes back all of it but the first `kept` bytes, 1 or more, which stay where they are.
@@ -98,7 +100,7 @@ class FrameArena {
   bool reserve_more(std::size_t bytes, std::size_t largest) noexcept;
   bool map_chunk(std::size_t bytes, std::size_t size) noexcept;
   void retire_bump() noexcept;
-  Free* find(std::size_t bytes) noexcept;
+  [[nodiscard]] Free* find(std::size_t bytes) const noexcept;
   void link(std::byte* memory, std::size_t bytes) noexcept;
   void unlink(Free* piece) noexcept;
 

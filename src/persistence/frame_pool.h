@@ -28,11 +28,24 @@ class FramePool {
     const std::lock_guard lock(latch_);
     return arena_.map_ahead(bytes, largest);
   }
-  // The writer's allocation; null when memory is exhausted and none was reserved.
-  [[nodiscard]] void* allocate(std::size_t bytes) noexcept {
+  // The writer's allocation; null when memory is exhausted and none was reserved. `has_successor`
+  // says that the next one will probably be of the same size, and of memory that no cache has.
+  [[nodiscard]] void* allocate(std::size_t bytes, bool has_successor = false) noexcept {
     const std::lock_guard lock(latch_);
     reserved_ -= std::min(reserved_, bytes);
-    return arena_.allocate(bytes);
+    void* const memory = arena_.allocate(bytes);
+    if (has_successor) {
+      const std::byte* const next = arena_.place_of_next(bytes);
+      cold_ = {next, next == nullptr ? 0 : std::min(bytes, kMostWarmed)};
+    }
+    return memory;
+  }
+  // The writer asks for some lines of that memory, as many as a processor waits for at a time; in
+  // a few calls for all.
+  void warm_some() noexcept {
+    const std::size_t bytes = std::min(cold_.size(), kWarmedAtOnce);
+    for (std::size_t at = 0; at < bytes; at += 64) __builtin_prefetch(&cold_[at], 1);
+    cold_ = cold_.subspan(bytes);
   }
   // Anyone's allocation, which leaves the writer its reservation.
   [[nodiscard]] void* allocate_beside_writer(std::size_t bytes) noexcept {
@@ -56,9 +69,13 @@ class FramePool {
   }
 
  private:
+  static constexpr std::size_t kMostWarmed = 4096;
+  static constexpr std::size_t kWarmedAtOnce = std::size_t{16} * 64;
+
   mutable platform::Latch latch_;
   FrameArena arena_;          // guarded by latch_, as is what follows
   std::size_t reserved_ = 0;  // what the writer may still count on
+  std::span<const std::byte> cold_;  // the writer's: what `warm_some` has not asked for yet
 };
 
 }  // namespace xtree::persistence

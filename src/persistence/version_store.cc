@@ -139,10 +139,11 @@ FrameFront VersionStore::front_for(const FrameHeader& version) const noexcept {
   return is_known ? version.front : family_.front(version);
 }
 
-FrameHeader* VersionStore::new_frame(NodeId id, std::size_t bytes, FrameFront front) noexcept {
+FrameHeader* VersionStore::new_frame(NodeId id, std::size_t bytes, FrameFront front,
+                                     bool has_successor) noexcept {
   XTREE_CHECK(bytes >= kFrameAlignment && bytes % kFrameAlignment == 0 && front.words() % 8 == 0 &&
               frame_bytes(bytes, front) <= kMaxFrameBytes);
-  void* memory = frames_.allocate(frame_bytes(bytes, front));
+  void* memory = frames_.allocate(frame_bytes(bytes, front), has_successor);
   if (memory == nullptr) return nullptr;
   std::memset(memory, 0, front.stamps * sizeof(std::uint64_t));
   auto* frame = frame_in(memory, front);
@@ -199,11 +200,13 @@ FrameHeader* VersionStore::resize(NodeId id, std::size_t bytes, FrameFront front
 }
 
 // Readers that come by the new version before its epoch is published look at `birth` and
-// `previous` only, which the release store of the slot's word has completed.
+// `previous` only, which the release store of the slot's word has completed. Where the old version
+// goes soon its memory is the next one's, still in the caches; where a snapshot holds it the next
+// version has other memory, which is asked for ahead.
 FrameHeader* VersionStore::new_version(FrameHeader* old, std::size_t bytes,
                                        FrameFront front) noexcept {
   const NodeId id{old->node_id};
-  FrameHeader* frame = new_frame(id, bytes, front);
+  FrameHeader* frame = new_frame(id, bytes, front, collector_.will_hold(old->birth));
   if (frame == nullptr) return nullptr;
   const std::size_t kept = std::min<std::size_t>(bytes, old->bytes);
   std::memcpy(body(frame), body(old), kept - sizeof(FrameHeader));
@@ -267,6 +270,7 @@ void VersionStore::collect_when_due() {
     }
   }
   collector_.collect_when_due(kCollectBudget);
+  frames_.warm_some();
   if (cache_bytes_ != 0 && frames_.bytes_in_use() > crowd_bytes_.load(std::memory_order_relaxed)) {
     trim_cache();
   }

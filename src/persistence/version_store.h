@@ -256,6 +256,7 @@ class VersionStore {
   // the epoch ends. Null when the node cannot be read or memory that was not reserved is exhausted.
   // Links are unknown in a new node; in a new version they are what they were in the old one.
   [[nodiscard]] bool reserve(std::size_t bytes, std::size_t largest = kMaxFrameBytes) noexcept {
+    frames_.warm_some();
     return make_room(bytes) && frames_.reserve(bytes, largest);
   }
   [[nodiscard]] std::span<std::byte> map_ahead(std::size_t bytes, std::size_t largest) noexcept {
@@ -372,7 +373,8 @@ class VersionStore {
   void check_epoch_is_running() const noexcept;
   [[nodiscard]] FrameHeader* newest_frame(NodeId id) noexcept;
   [[nodiscard]] FrameFront front_for(const FrameHeader& version) const noexcept;
-  [[nodiscard]] FrameHeader* new_frame(NodeId id, std::size_t bytes, FrameFront front) noexcept;
+  [[nodiscard]] FrameHeader* new_frame(NodeId id, std::size_t bytes, FrameFront front,
+                                       bool has_successor = false) noexcept;
   [[nodiscard]] FrameHeader* new_version(FrameHeader* old, std::size_t bytes,
                                          FrameFront front) noexcept;
   // What an operation of this size may have to note.

@@ -170,9 +170,14 @@ TEST(FrameArena, KeepsAllocationsApartThroughRandomUse) {
     if (live.empty() || random() % 8 < (shrink ? 2u : 5u)) {
       const std::size_t bytes = random() % 50 == 0 ? 1 + random() % kMaxFrameBytes / 4
                                                    : 64 * (1 + random() % 100);
+      const std::byte* const next = arena.place_of_next(bytes);
+      const std::size_t mapped = arena.bytes_mapped();
       auto* memory = static_cast<unsigned char*>(arena.allocate(bytes));
       ASSERT_NE(memory, nullptr);
       ASSERT_EQ(reinterpret_cast<std::uintptr_t>(memory) % kFrameAlignment, 0u);
+      if (arena.bytes_mapped() == mapped) {
+        ASSERT_EQ(static_cast<void*>(memory), next);
+      }
       const auto mark = static_cast<unsigned char>(random());
       std::memset(memory, mark, bytes);
       live.push_back({memory, bytes, mark});
