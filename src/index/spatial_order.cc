@@ -111,7 +111,14 @@ constexpr auto all_steps() noexcept {
   return steps;
 }
 
-// The place on the curve through a cube of 2^bits cells on each axis.
+constexpr std::uint32_t corner_of(const std::uint32_t* x, std::uint32_t d, unsigned bit) noexcept {
+  std::uint32_t corner = 0;
+  for (std::uint32_t axis = 0; axis < d; ++axis) corner |= (x[axis] >> bit & 1) << axis;
+  return corner;
+}
+
+// The place of a cell on the curve through a cube of 2^bits on each axis; D is the number of
+// dimensions, or 0 where only `d` says it.
 template <std::uint32_t D>
 std::uint32_t hilbert_key(const std::uint32_t* x, std::uint32_t, unsigned bits) noexcept {
   static constexpr auto kSteps = all_steps<D>();
@@ -119,33 +126,42 @@ std::uint32_t hilbert_key(const std::uint32_t* x, std::uint32_t, unsigned bits) 
   std::uint32_t key = 0;
   std::uint32_t turn = 0;
   for (unsigned bit = bits; bit-- > 0;) {
-    std::uint32_t corner = 0;
-    for (std::uint32_t axis = 0; axis < D; ++axis) corner |= (x[axis] >> bit & 1) << axis;
-    const std::uint32_t step = kSteps[turn | corner];
+    const std::uint32_t step = kSteps[turn | corner_of(x, D, bit)];
     key = key << D | (step & kCorner);
     turn = step & ~kCorner;
   }
   return key;
 }
-
-// The same without a table, for any number of dimensions.
-std::uint32_t hilbert_key_in_any(const std::uint32_t* x, std::uint32_t d, unsigned bits) noexcept {
+template <>
+std::uint32_t hilbert_key<0>(const std::uint32_t* x, std::uint32_t d, unsigned bits) noexcept {
   std::uint64_t key = 0;
   Turn turn;
   for (unsigned bit = bits; bit-- > 0;) {
-    std::uint32_t corner = 0;
-    for (std::uint32_t axis = 0; axis < d; ++axis) corner |= (x[axis] >> bit & 1) << axis;
-    const Step step = step_into(corner, turn, d);
+    const Step step = step_into(corner_of(x, d, bit), turn, d);
     key = key << d | step.place;
     turn = step.turn;
   }
   return static_cast<std::uint32_t>(key);
 }
 
-[[nodiscard]] auto hilbert_key_for(std::size_t dimensions) noexcept {
-  return dimensions == 2   ? &hilbert_key<2>
-         : dimensions == 3 ? &hilbert_key<3>
-                           : &hilbert_key_in_any;
+// The keys of all entries, on the curve through the box of their centres.
+template <std::uint32_t D, class Scalar>
+void list_keys(const Centres<Scalar>& centres, std::size_t count, std::uint32_t dimensions,
+               unsigned bits, Item* items) noexcept {
+  const std::uint32_t axes = D != 0 ? D : dimensions;
+  Interval intervals[kMaxDimensions];
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::uint32_t axis = 0; axis < axes; ++axis) intervals[axis].include(centres.at(i, axis));
+  }
+  Quantizer quantizers[kMaxDimensions];
+  for (std::uint32_t axis = 0; axis < axes; ++axis) quantizers[axis] = Quantizer(intervals[axis]);
+  for (std::size_t i = 0; i < count; ++i) {
+    std::uint32_t cell[kMaxDimensions];
+    for (std::uint32_t axis = 0; axis < axes; ++axis) {
+      cell[axis] = quantizers[axis](centres.at(i, axis)) >> (32 - bits);
+    }
+    items[i] = item(hilbert_key<D>(cell, axes, bits), static_cast<std::uint32_t>(i));
+  }
 }
 
 // Sorts by the keys, which are the upper halves and have so many bits; equal ones stay in order.
@@ -183,29 +199,14 @@ bool hilbert_order(const Layout& layout, const EntryRange& entries,
   const Centres<Scalar> centres(layout, entries);
   const Memory<Item> items = allocate<Item>(2 * count);
   if (items == nullptr) return count == 0;
-  const std::size_t dimensions = layout.dimensions;
-  Interval intervals[kMaxDimensions];
-  for (std::size_t i = 0; i < count; ++i) {
-    for (std::size_t axis = 0; axis < dimensions; ++axis) {
-      intervals[axis].include(centres.at(i, axis));
-    }
-  }
-  Quantizer quantizers[kMaxDimensions];
-  for (std::size_t axis = 0; axis < dimensions; ++axis) {
-    quantizers[axis] = Quantizer(intervals[axis]);
-  }
+  const auto dimensions = static_cast<std::uint32_t>(layout.dimensions);
   const unsigned bits = bits_for(dimensions, count);
-  const auto key_of = hilbert_key_for(dimensions);
-  const auto axes = static_cast<std::uint32_t>(dimensions);
-  for (std::size_t i = 0; i < count; ++i) {
-    std::uint32_t cell[kMaxDimensions];
-    for (std::size_t axis = 0; axis < dimensions; ++axis) {
-      cell[axis] = quantizers[axis](centres.at(i, axis)) >> (32 - bits);
-    }
-    items[i] = item(key_of(cell, axes, bits), static_cast<std::uint32_t>(i));
-  }
+  const auto list = dimensions == 2   ? &list_keys<2, Scalar>
+                    : dimensions == 3 ? &list_keys<3, Scalar>
+                                      : &list_keys<0, Scalar>;
+  list(centres, count, dimensions, bits, items.get());
   const Item* sorted = radix_sort(items.get(), items.get() + count, count,
-                                  static_cast<unsigned>(dimensions) * bits);
+                                  dimensions * bits);
   for (std::size_t i = 0; i < count; ++i) order[i] = number_of(sorted[i]);
   return true;
 }
