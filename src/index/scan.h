@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <iterator>
 #include <new>
-#include <utility>
 
 #include "index/leaf_walk.h"
 #include "index/marked_leaves.h"
@@ -62,9 +61,14 @@ class Scan {
 
  private:
   // In many dimensions codes say what answers, and values lie far from them. So they are asked for
-  // while the caller reads those of the leaf before. In few dimensions nothing of it is made.
+  // while the caller reads those of the leaf before. But in a long scan it takes longer to find out
+  // in which blocks a few hits are than to wait for them, while other leaves are on their way: so
+  // of the first leaves only, and of those with many hits. In few dimensions nothing of it is made.
+  static constexpr std::uint32_t kAlwaysFetched = 16;
+  static constexpr std::uint32_t kManyHits = 32;
   struct Ahead {
     bool begun = false;
+    std::uint32_t shown = 0;  // leaves so far
     const Node* leaf = nullptr;  // the leaf that comes next, and its hits
     detail::LeafHits hits;
     MarkedLeaves<Scalar> marked;
@@ -102,12 +106,13 @@ class Scan {
   }
 
   [[gnu::noinline]] void look_ahead() noexcept {
-    auto& [begun, leaf, hits, marked] = ahead_;
+    auto& [begun, shown, leaf, hits, marked] = ahead_;
     for (std::uint64_t& word : hits.mask) word = 0;
     std::uint32_t how_many;
     leaf = marked.next(view_, walk_, layout_, query_, hits.mask, how_many);
     if (leaf == nullptr) return;
     show(*leaf, hits);
+    if (shown++ >= kAlwaysFetched && how_many < kManyHits) return;
     for (std::size_t word = 0; word < std::size(hits.mask); ++word) {
       for (std::uint64_t rest = hits.mask[word]; rest != 0;) {
         const std::size_t lane = std::countr_zero(rest) / kLeafLanes<Scalar> * kLeafLanes<Scalar>;
