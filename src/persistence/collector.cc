@@ -11,7 +11,8 @@ namespace xtree::persistence {
 namespace {
 
 void sort_and_unite(std::vector<std::uint64_t>& epochs) {
-  std::ranges::sort(epochs);
+  // Those of snapshots mostly come in the order in which they were opened.
+  if (!std::ranges::is_sorted(epochs)) std::ranges::sort(epochs);
   epochs.erase(std::ranges::unique(epochs).begin(), epochs.end());
 }
 
