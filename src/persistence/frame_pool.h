@@ -73,9 +73,9 @@ class FramePool {
   static constexpr std::size_t kWarmedAtOnce = std::size_t{16} * 64;
 
   mutable platform::Latch latch_;
-  FrameArena arena_;          // guarded by latch_, as is what follows
+  FrameArena arena_;          // guarded by latch_, as is `reserved_`
   std::size_t reserved_ = 0;  // what the writer may still count on
-  std::span<const std::byte> cold_;  // the writer's: what `warm_some` has not asked for yet
+  std::span<const std::byte> cold_;  // the writer's alone: what `warm_some` has not asked for yet
 };
 
 }  // namespace xtree::persistence
