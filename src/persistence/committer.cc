@@ -26,6 +26,10 @@ constexpr std::chrono::steady_clock::duration kLongestGathering = std::chrono::m
 // So many writers may be two groups, of which one is applied while the other one is synced. Fewer
 // do better together, in one.
 constexpr std::size_t kCrowd = 8;
+// Of those who wait for a crowd's sync some watch for it, for so many times as long as the last one
+// took, unless that is longer than this.
+constexpr int kWatchedSyncs = 2;
+constexpr std::chrono::steady_clock::duration kLongestWatch = std::chrono::milliseconds(1);
 // Leaders who sync, or have done it and wait for who was before them.
 constexpr unsigned kMostSyncing = 2;
 static_assert(GroupSleepers::kGroups > kMostSyncing + 1);  // one is led, and one is open
@@ -112,11 +116,21 @@ Result<void> Committer::commit(CommitRequest& request) {
       lead(lock);
     } else {
       sleepers_.take_place_locked(place, request.group != 0 ? request.group : open_group_);
+      const auto watch = watch_time_locked(request);
       lock.unlock();
-      sleepers_.sleep(place);
+      sleepers_.sleep(place, watch);
     }
   }
   return request.result;
+}
+
+// How long the first of a group's sleepers look for its end: for about a sync, if it is the disk
+// that they wait for, many others do, and it is fast.
+std::chrono::steady_clock::duration Committer::watch_time_locked(
+    const CommitRequest& request) const noexcept {
+  if (!is_crowded_ || !is_synced(request.durability)) return {};
+  const auto time = kWatchedSyncs * sync_time_.load(std::memory_order_relaxed);
+  return time <= kLongestWatch ? time : std::chrono::steady_clock::duration();
 }
 
 Result<std::uint64_t> Committer::commit_async(std::vector<std::byte> operations,
@@ -195,16 +209,20 @@ void Committer::lead(std::unique_lock<std::mutex>& lock) {
   lock.unlock();
   // Memory that runs out in the middle of a group leaves it half applied, and poisons.
   if (result) result = platform::without_throwing("database", [&] { return process(group, work); });
-  if (work.is_syncing) result = sync_crowd();
+  if (work.sync != nullptr) {
+    const Result<void> synced = sync_crowd(*work.sync);
+    if (result) result = synced;
+  }
   lock.lock();
   while (finished_group_ + 1 != work.number) watch_locked(lock);
   finished_group_ = work.number;
-  // Its epoch shows those before it, too.
-  if (result && work.is_beside && !work.is_syncing) result = health_locked();
+  // Its epoch shows those before it, too, and the log ends where one of them is missing.
+  if (result && work.is_beside) result = health_locked();
   if (result && work.epoch != 0) store_.publish(work.epoch);
   finish_group_locked(group, result);
   expected_requests_ = group.size() + queue_.size();
-  if (work.is_syncing) {
+  is_crowded_ = group.size() >= kCrowd;
+  if (work.sync != nullptr) {
     --syncing_;
     wake_next_locked();
   } else {
@@ -219,16 +237,19 @@ void Committer::lead(std::unique_lock<std::mutex>& lock) {
   if (has_sleepers) sleepers_.wake(work.number);
 }
 
-// Leaves the leader's place while the disk is at work. Who leads meanwhile makes the next sync, and
-// begins it when it knows how this one went.
-Result<void> Committer::sync_crowd() {
+// Leaves the leader's place while the disk is at work. Who leads meanwhile syncs beside.
+Result<void> Committer::sync_crowd(wal::SyncBeside& sync) {
   {
     const std::lock_guard lock(mutex_);
     ++syncing_;
     give_way_locked();
   }
+  return run_sync(sync);
+}
+
+Result<void> Committer::run_sync(wal::SyncBeside& sync) {
   const auto begin = std::chrono::steady_clock::now();
-  Result<void> result = log_.run_sync();
+  Result<void> result = sync.run();
   sync_time_.store(std::chrono::steady_clock::now() - begin, std::memory_order_relaxed);
   return result;
 }
@@ -328,25 +349,18 @@ Result<void> Committer::process(const CommitQueue& group, Work& work) {
   }
   if (!begun) return {};
   XTREE_TRY(applier_.finish_epoch());
-  const Result<bool> wants_sync = write_log(group, work.epoch);
-  if (!wants_sync) return wants_sync.error();
-  const bool is_crowd = *wants_sync && group.size() >= kCrowd;
-  if (*wants_sync && !is_crowd) {
-    const auto begin = std::chrono::steady_clock::now();
-    XTREE_TRY(log_.sync());
-    sync_time_.store(std::chrono::steady_clock::now() - begin, std::memory_order_relaxed);
+  XTREE_TRY(write_log(group, work));
+  const bool is_crowd = work.sync != nullptr && group.size() >= kCrowd;
+  if (work.sync != nullptr && !is_crowd) {
+    XTREE_TRY(run_sync(*std::exchange(work.sync, nullptr)));
   }
   if (!is_crowd && !work.is_beside) store_.publish(std::exchange(work.epoch, 0));
   store_.collect_when_due();
-  if (!is_crowd) return {};
-  XTREE_TRY(log_.end_sync());
-  work.is_syncing = log_.begin_sync();
-  XTREE_CHECK(work.is_syncing);
   return {};
 }
 
-// Whether a sync is to follow.
-Result<bool> Committer::write_log(const CommitQueue& group, std::uint64_t epoch) {
+// Begins a sync if one of the group's writers waits for it.
+Result<void> Committer::write_log(const CommitQueue& group, Work& work) {
   wal::GroupInfo info{};
   bool synced = false;
   std::span<const std::byte> payload;  // the only request's where there is one, else a copy of all
@@ -363,13 +377,21 @@ Result<bool> Committer::write_log(const CommitQueue& group, std::uint64_t epoch)
     info.operations += request->count;
     synced = synced || is_synced(request->durability);
   }
-  if (info.operations == 0) return false;
+  if (info.operations == 0) return {};
   info.first_lsn = log_.next_lsn();
-  info.epoch = epoch;
+  info.epoch = work.epoch;
   info.time_us = platform::coarse_unix_time_us();
-  XTREE_TRY(synced ? log_.append(info, payload) : log_.add(info, payload));
+  if (!synced) {
+    XTREE_TRY(log_.add(info, payload));
+  } else if (platform::planted(platform::Plant::ack_before_sync)) {
+    XTREE_TRY(log_.append(info, payload));
+  } else {
+    const auto sync = log_.append_for_sync(info, payload);
+    if (!sync) return sync.error();
+    work.sync = *sync;
+  }
   appended_bytes_.store(log_.appended_bytes(), std::memory_order_relaxed);
-  return synced && !platform::planted(platform::Plant::ack_before_sync);
+  return {};
 }
 
 Result<void> Committer::sync_log() {

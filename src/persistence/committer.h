@@ -101,7 +101,7 @@ class Committer {
     std::uint64_t number = 0;  // of the group
     std::uint64_t epoch = 0;   // that is still to be published; 0 for none
     bool is_beside = false;    // another group was synced when this one began
-    bool is_syncing = false;   // it has begun a sync beside others
+    wal::SyncBeside* sync = nullptr;  // that makes it durable, once it was begun
   };
   struct AsyncRequest {
     std::vector<std::byte> operations;
@@ -122,9 +122,12 @@ class Committer {
            (syncing_ == 0 || may_lead_beside_locked());
   }
   [[nodiscard]] bool may_lead_beside_locked() const noexcept;
+  [[nodiscard]] std::chrono::steady_clock::duration watch_time_locked(
+      const CommitRequest& request) const noexcept;
   void enqueue_locked(CommitRequest& request);
   void lead(std::unique_lock<std::mutex>& lock);
-  Result<void> sync_crowd();
+  Result<void> sync_crowd(wal::SyncBeside& sync);
+  Result<void> run_sync(wal::SyncBeside& sync);
   void give_way_locked();
   void wake_next_locked();
   void gather(std::unique_lock<std::mutex>& lock);
@@ -133,7 +136,7 @@ class Committer {
   void watch_locked(std::unique_lock<std::mutex>& lock);
   void keep_error_locked(const CommitRequest& request) noexcept;
   Result<void> process(const CommitQueue& group, Work& work);
-  Result<bool> write_log(const CommitQueue& group, std::uint64_t epoch);
+  Result<void> write_log(const CommitQueue& group, Work& work);
   Result<void> sync_log();
   Result<void> sync_beside();
   void start_logger_locked();
@@ -166,6 +169,7 @@ class Committer {
   std::uint64_t last_ticket_ = 0;
   std::uint64_t done_ticket_ = 0;
   std::size_t expected_requests_ = 0;  // of the last group, and those queued when it ended
+  bool is_crowded_ = false;            // the last group was a crowd
   std::chrono::steady_clock::time_point next_sync_;  // if the log `is_unsynced_`
   unsigned syncing_ = 0;               // leaders who left their place while they sync
   std::uint64_t finished_group_ = 0;   // groups are finished in their order
@@ -174,7 +178,7 @@ class Committer {
   bool stopped_ = false;
   bool logger_running_ = false;
   bool logger_sleeps_ = false;
-  bool has_handed_sync_ = false;       // it was begun, for the logger to run
+  wal::SyncBeside* handed_sync_ = nullptr;  // it was begun, for the logger to run
   std::optional<Error> poison_;
   std::thread logger_;
 

@@ -13,9 +13,9 @@ void Committer::start_logger_locked() {
 // much, or by `stop`, behind which there may be no log any more.
 void Committer::arm_sync_locked() {
   if (stopped_) return;
-  if (log_.has_much_unsynced() && logger_sleeps_ && !has_handed_sync_) {
-    has_handed_sync_ = log_.begin_sync();
-    if (has_handed_sync_) logger_wakes_.notify_one();
+  if (log_.has_much_unsynced() && logger_sleeps_ && handed_sync_ == nullptr) {
+    handed_sync_ = log_.begin_sync();
+    if (handed_sync_ != nullptr) logger_wakes_.notify_one();
   }
   const bool was_unsynced = is_unsynced_;
   is_unsynced_ = log_.has_unsynced();
@@ -26,14 +26,14 @@ void Committer::arm_sync_locked() {
 
 // Writers go on while the disk is at work: what they append belongs to the next interval.
 Result<void> Committer::sync_beside() {
-  bool begun = false;
+  wal::SyncBeside* sync = nullptr;
   XTREE_TRY(exclusively([&]() -> Result<void> {
-    begun = log_.begin_sync();
+    sync = log_.begin_sync();
     return {};
   }));
-  if (!begun) return {};
-  static_cast<void>(log_.run_sync());
-  return exclusively([&] { return log_.end_sync(); });
+  if (sync == nullptr) return {};
+  static_cast<void>(sync->run());
+  return exclusively([&] { return log_.end_syncs(); });
 }
 
 // Leads while there is something queued and nobody else does, and syncs what has been waiting for
@@ -41,11 +41,11 @@ Result<void> Committer::sync_beside() {
 // that was handed to it goes before all else: whoever leads may wait for that.
 void Committer::run_logger() {
   std::unique_lock lock(mutex_);
-  while (!stopped_ || !queue_.empty() || has_handed_sync_) {
-    if (has_handed_sync_) {
-      has_handed_sync_ = false;
+  while (!stopped_ || !queue_.empty() || handed_sync_ != nullptr) {
+    if (handed_sync_ != nullptr) {
+      wal::SyncBeside& sync = *std::exchange(handed_sync_, nullptr);
       lock.unlock();
-      const Result<void> result = log_.run_sync();
+      const Result<void> result = sync.run();
       lock.lock();
       if (!result) poison_locked(result.error());
     } else if (may_lead_locked() && !queue_.empty()) {

@@ -4,19 +4,24 @@
 #include <array>
 #include <atomic>
 #include <bit>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <thread>
+#include <utility>
 
 namespace xtree::persistence {
 
 // To wake a thread takes several microseconds, and more where its processor has gone to rest. So
 // who ends a group wakes the first few of its sleepers, and these help to wake the others, a lane
-// each.
+// each. These first few stay awake while a short sync runs, if they are told to: then no processor
+// has to be called back from rest before it can call others.
 //
 // Groups have numbers in their order. At most kGroups that follow one another may have sleepers at
 // a time. Functions that end in `locked` are called under one mutex, the others without it.
 class GroupSleepers {
  public:
+  using Clock = std::chrono::steady_clock;
   static constexpr std::size_t kGroups = 4;
 
   // Where a writer sleeps; the same for all the time that it sleeps for the same group.
@@ -33,7 +38,8 @@ class GroupSleepers {
     // It changes under the mutex.
     place.word = sleepers.lanes[place.lane].load(std::memory_order_relaxed);
   }
-  void sleep(const Place& place) noexcept;
+  // Who is among the first looks for so long whether it is woken before it falls asleep.
+  void sleep(const Place& place, Clock::duration watch) noexcept;
 
   // Nobody falls asleep for this group any more. Whether somebody has, and `wake` is to be called.
   [[nodiscard]] bool end_locked(std::uint64_t group) noexcept;
@@ -47,6 +53,10 @@ class GroupSleepers {
  private:
   static constexpr std::size_t kLanes = 4;
   static constexpr std::size_t kFirst = 3;  // that sleep on lane 0, one to wake each other lane
+  // Where a processor is lent for so long, others have work for all of them. Then nobody watches
+  // for some time: who is called back from sleep goes before others, who lent it waits for them.
+  static constexpr std::chrono::milliseconds kLongYield{1};
+  static constexpr std::chrono::seconds kRest{1};
 
   struct alignas(64) Group {
     std::array<std::atomic<std::uint32_t>, kLanes> lanes = {};  // a change means to wake
@@ -60,15 +70,33 @@ class GroupSleepers {
   }
 
   static void wake_lanes(Group& sleepers) noexcept;
+  void watch(const std::atomic<std::uint32_t>& lane, std::uint32_t word,
+             Clock::duration time) noexcept;
 
   std::array<Group, kGroups> groups_;
+  std::atomic<Clock::time_point> rest_end_ = Clock::time_point();  // nobody watches before
 };
 
 // Acquire: what was done for the group before it was ended.
-inline void GroupSleepers::sleep(const Place& place) noexcept {
+inline void GroupSleepers::sleep(const Place& place, Clock::duration watch) noexcept {
   Group& sleepers = groups_[place.group % kGroups];
+  if (place.lane == 0 && watch.count() != 0) this->watch(sleepers.lanes[0], place.word, watch);
   sleepers.lanes[place.lane].wait(place.word, std::memory_order_acquire);
   wake_lanes(sleepers);
+}
+
+inline void GroupSleepers::watch(const std::atomic<std::uint32_t>& lane, std::uint32_t word,
+                                 Clock::duration time) noexcept {
+  auto now = Clock::now();
+  if (now < rest_end_.load(std::memory_order_relaxed)) return;
+  const auto end = now + time;
+  while (lane.load(std::memory_order_relaxed) == word && now < end) {
+    std::this_thread::yield();
+    const auto before = std::exchange(now, Clock::now());
+    if (now - before < kLongYield) continue;
+    rest_end_.store(now + kRest, std::memory_order_relaxed);
+    return;
+  }
 }
 
 // Who ended the group does it last, so no lane waits for a sleeper of the first one to help.

@@ -11,7 +11,9 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -23,6 +25,11 @@ File::~File() = default;
 void File::will_read(std::uint64_t, std::size_t) noexcept {}
 Result<void> File::write_back(std::uint64_t, std::size_t) { return {}; }
 Result<void> File::start_write_back(std::uint64_t, std::size_t) { return {}; }
+bool File::takes_durable_writes() noexcept { return false; }
+Result<void> File::write_durably(std::uint64_t offset, std::span<const std::byte> bytes) {
+  Result<void> written = write_at(offset, bytes);
+  return written ? sync() : written;
+}
 Result<void> File::store_at(std::uint64_t offset, std::span<const std::byte> bytes) {
   return write_at(offset, bytes);
 }
@@ -99,6 +106,29 @@ Result<Descriptor> open_descriptor(const std::string& path, int flags, Intent in
   Descriptor higher(::fcntl(opened.get(), F_DUPFD_CLOEXEC, kFirstFree));
   if (higher.get() < 0) return system_error(errno, path, "cannot open", intent);
   return higher;
+}
+
+// Returns what went wrong, or 0.
+int write_all(int file, std::uint64_t offset, std::span<const std::byte> bytes) noexcept {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const auto count = uninterrupted([&] {
+      return ::pwrite(file, bytes.data() + done, bytes.size() - done,
+                      static_cast<off_t>(offset + done));
+    });
+    if (count < 0) return errno;
+    // A write that makes no progress would go on for ever.
+    if (count == 0) return EIO;
+    done += static_cast<std::size_t>(count);
+  }
+  return 0;
+}
+
+bool is_same_file(int a, int b) noexcept {
+  struct stat first {};
+  struct stat second {};
+  return ::fstat(a, &first) == 0 && ::fstat(b, &second) == 0 && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
 }
 
 // Word by word, which is how the bytes have just been put together: a load that is wider than the
@@ -180,17 +210,8 @@ class PosixFile final : public File {
   }
 
   Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
-    std::size_t done = 0;
-    while (done < bytes.size()) {
-      const auto count = uninterrupted([&] {
-        return ::pwrite(descriptor_.get(), bytes.data() + done, bytes.size() - done,
-                        static_cast<off_t>(offset + done));
-      });
-      if (count < 0) return system_error(errno, path_, "cannot write", Intent::write);
-      // A write that makes no progress would go on for ever.
-      if (count == 0) return system_error(EIO, path_, "cannot write", Intent::write);
-      done += static_cast<std::size_t>(count);
-    }
+    const int error = write_all(descriptor_.get(), offset, bytes);
+    if (error != 0) return system_error(error, path_, "cannot write", Intent::write);
     return {};
   }
 
@@ -228,6 +249,26 @@ class PosixFile final : public File {
     return {};
   }
 
+  bool takes_durable_writes() noexcept override {
+    if (!durable_ && !is_durable_refused_.load(std::memory_order_relaxed)) open_durable();
+    return !is_durable_refused_.load(std::memory_order_relaxed);
+  }
+
+  // Past the system's cache, so that a write is told of its own failure, waits for no other one's
+  // pages, and needs one call. A file system may open a file so and still refuse a write.
+  Result<void> write_durably(std::uint64_t offset, std::span<const std::byte> bytes) override {
+    int error = EINVAL;
+    if (durable_) error = write_all(durable_->get(), offset, bytes);
+    if (error == EINVAL) {
+      is_durable_refused_.store(true, std::memory_order_relaxed);
+      // Of two syncs at a time the system might tell only one that something is lost.
+      const std::lock_guard lock(refused_write_);
+      return File::write_durably(offset, bytes);
+    }
+    if (error != 0) return system_error(error, path_, "cannot write", Intent::write);
+    return {};
+  }
+
   Result<void> truncate(std::uint64_t bytes) override {
     const auto size = static_cast<off_t>(bytes);
     if (uninterrupted([&] { return ::ftruncate(descriptor_.get(), size); }) != 0) {
@@ -256,6 +297,18 @@ class PosixFile final : public File {
   }
 
  private:
+  // Opens the file a second time. Its path may lead elsewhere by now: that is looked at.
+  void open_durable() noexcept {
+#ifdef O_DIRECT
+    auto opened = open_descriptor(path_, O_RDWR | O_DIRECT | O_DSYNC, Intent::write);
+    if (opened && is_same_file(opened->get(), descriptor_.get())) {
+      durable_.emplace(*std::move(opened));
+      return;
+    }
+#endif
+    is_durable_refused_.store(true, std::memory_order_relaxed);
+  }
+
 #ifdef SYNC_FILE_RANGE_WRITE
   Result<void> sync_range(std::uint64_t offset, std::size_t bytes, unsigned how) {
     const auto done = uninterrupted([&] {
@@ -272,6 +325,9 @@ class PosixFile final : public File {
   Descriptor descriptor_;
   std::string path_;
   SharedWindow window_;
+  std::optional<Descriptor> durable_;  // for durable writes
+  std::atomic<bool> is_durable_refused_ = false;
+  std::mutex refused_write_;
 };
 
 class PosixFileSystem final : public FileSystem {

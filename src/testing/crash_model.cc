@@ -58,8 +58,10 @@ void CrashModel::apply(const Event& event) {
   switch (event.kind) {
     case EventKind::write:
     case EventKind::truncate: return change_file(event);
-    case EventKind::sync: return sync_file(event.node, true);
-    case EventKind::failed_sync: return sync_file(event.node, false);
+    case EventKind::sync:
+    case EventKind::failed_sync:
+    case EventKind::sync_piece:
+    case EventKind::failed_sync_piece: return sync_file(event);
     case EventKind::make_file:
     case EventKind::make_directory:
     case EventKind::remove:
@@ -88,10 +90,14 @@ void CrashModel::change_name(const Event& event) {
   name_changes_.push_back({event.kind, false, event.node, event.path, event.from});
 }
 
-void CrashModel::sync_file(std::uint32_t number, bool succeeded) {
-  FileState& state = file(number);
+void CrashModel::sync_file(const Event& event) {
+  FileState& state = file(event.node);
+  const bool is_whole = event.kind == EventKind::sync || event.kind == EventKind::failed_sync;
+  const bool succeeded = event.kind == EventKind::sync || event.kind == EventKind::sync_piece;
   for (Change& change : state.changes) {
-    if (change.progress == Progress::pending) {
+    const bool is_in_piece = !change.truncates && change.bytes.offset >= event.offset &&
+                             change.bytes.end() <= event.offset + event.size;
+    if (change.progress == Progress::pending && (is_whole || is_in_piece)) {
       change.progress = succeeded ? Progress::durable : Progress::doomed;
     }
   }

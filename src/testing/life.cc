@@ -20,15 +20,15 @@ Life live(const DiskImage& image, std::uint32_t next_node, const Script& script,
     life.failure = opened.error();
     return life;
   }
-  life.opened = life.trace.events.size();
+  life.opened = files.recorded();
   for (std::size_t i = 0; i < script.size(); ++i) {
-    life.steps[i].begun = life.trace.events.size();
+    life.steps[i].begun = files.recorded();
     if (const Result<void> done = driver.run(script[i], content); !done) {
       life.failure = done.error();
       break;
     }
     script[i].apply_to(content);
-    life.steps[i].done = life.trace.events.size();
+    life.steps[i].done = files.recorded();
   }
   files.record(nullptr);
   return life;

@@ -38,6 +38,17 @@ class RecordingFile final : public File {
     owner_.record_locked({.kind = EventKind::sync, .node = number_});
     return {};
   }
+  bool takes_durable_writes() noexcept override { return true; }
+  Result<void> write_durably(std::uint64_t offset, std::span<const std::byte> bytes) override {
+    XTREE_TRY(write_at(offset, bytes));
+    const std::lock_guard lock(owner_.mutex_);
+    XTREE_TRY(owner_.arrive_locked(true));
+    owner_.record_locked({.kind = EventKind::sync_piece,
+                          .node = number_,
+                          .size = bytes.size(),
+                          .offset = offset});
+    return {};
+  }
   Result<void> truncate(std::uint64_t bytes) override {
     const std::lock_guard lock(owner_.mutex_);
     XTREE_TRY(owner_.arrive_locked(true));

@@ -71,6 +71,21 @@ class SimulatedFile final : public File {
     return arrived;
   }
 
+  bool takes_durable_writes() noexcept override { return true; }
+  // A write and a sync of this piece, between which others may come.
+  Result<void> write_durably(std::uint64_t offset, std::span<const std::byte> bytes) override {
+    XTREE_TRY(write_at(offset, bytes));
+    const std::lock_guard lock(owner_.mutex_);
+    const Result<void> arrived = owner_.arrive_locked(Call::sync, true);
+    if (!owner_.has_power_) return arrived;
+    const EventKind kind = arrived ? EventKind::sync_piece : EventKind::failed_sync_piece;
+    if (Event* event = owner_.record_locked(kind, node_->number)) {
+      event->offset = offset;
+      event->size = bytes.size();
+    }
+    return arrived;
+  }
+
   Result<void> truncate(std::uint64_t bytes) override {
     const std::lock_guard lock(owner_.mutex_);
     XTREE_TRY(require_writable());
@@ -149,6 +164,11 @@ void SimulatedFileSystem::record(Trace* trace) {
   const std::lock_guard lock(mutex_);
   trace_ = trace;
   if (trace_ != nullptr) trace_->next_node = next_node_ = std::max(next_node_, trace_->next_node);
+}
+
+std::size_t SimulatedFileSystem::recorded() const {
+  const std::lock_guard lock(mutex_);
+  return trace_ == nullptr ? 0 : trace_->events.size();
 }
 
 DiskImage SimulatedFileSystem::image() const {

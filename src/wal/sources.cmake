@@ -5,4 +5,5 @@ target_sources(xtree PRIVATE
   ${PROJECT_SOURCE_DIR}/src/wal/log_file.cc
   ${PROJECT_SOURCE_DIR}/src/wal/reader.cc
   ${PROJECT_SOURCE_DIR}/src/wal/survey.cc
+  ${PROJECT_SOURCE_DIR}/src/wal/sync_beside.cc
   ${PROJECT_SOURCE_DIR}/src/wal/writer.cc)

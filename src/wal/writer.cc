@@ -21,6 +21,16 @@ constexpr std::uint64_t kLargeGroupBytes = std::uint64_t{32} << 10;
 // Above this, the buffer of an unusually large group is given back.
 constexpr std::size_t kKeptBufferBytes = std::size_t{4} << 20;
 
+GroupHeader header_of(const GroupInfo& info, std::span<const std::byte> payload) {
+  return {.operations = info.operations,
+          .first_lsn = info.first_lsn,
+          .epoch = info.epoch,
+          .time_us = info.time_us,
+          .payload_bytes = payload.size(),
+          .payload_crc = platform::crc32c(payload),
+          .origin = GroupOrigin::appended};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LogWriter>> LogWriter::create(FileSystem& file_system,
@@ -70,7 +80,7 @@ Result<void> LogWriter::begin(const LogEnd& after) {
                                after.proven.offset + (keeps_tail ? kBlockBytes : 0),
                            .predecessor_generation = after.proven_generation,
                            .carried_end = offset_}));
-  durable_lsn_ = next_lsn_;
+  durable_lsn_ = begun_lsn_ = next_lsn_;
   appended_bytes_ = 0;
   return {};
 }
@@ -115,20 +125,42 @@ Result<void> LogWriter::carry(const StoredGroup& group) {
 
 Result<void> LogWriter::append(const GroupInfo& info, std::span<const std::byte> payload) {
   if (failure_) return poisoned();
-  XTREE_TRY(note_sync());
-  XTREE_CHECK(info.operations > 0 && info.first_lsn == next_lsn_);
+  XTREE_TRY(note_syncs());
   const std::uint64_t bytes = group_bytes(payload.size());
-  if (is_full_for(bytes)) XTREE_TRY(remember(next_file()));
-  XTREE_TRY(remember(write_group({.operations = info.operations,
-                                  .first_lsn = info.first_lsn,
-                                  .epoch = info.epoch,
-                                  .time_us = info.time_us,
-                                  .payload_bytes = payload.size(),
-                                  .payload_crc = platform::crc32c(payload),
-                                  .origin = GroupOrigin::appended},
-                                 payload)));
+  XTREE_TRY(make_room_for(info, bytes));
+  XTREE_TRY(remember(write_group(header_of(info, payload), payload)));
   if (bytes < kLargeGroupBytes) prepare_next_file(bytes);
   return {};
+}
+
+// Past the system's cache goes what lies in blocks that were written before and has nothing before
+// it that only a sync of the file makes durable.
+Result<SyncBeside*> LogWriter::append_for_sync(const GroupInfo& info,
+                                               std::span<const std::byte> payload) {
+  if (failure_) return poisoned();
+  XTREE_TRY(note_syncs());
+  const std::uint64_t bytes = group_bytes(payload.size());
+  XTREE_TRY(make_room_for(info, bytes));
+  if (has_unsynced() || offset_ + bytes > written_bytes_ || !file_->takes_durable_writes()) {
+    XTREE_TRY(append(info, payload));
+    XTREE_TRY(end_syncs());
+    return &note_begun(syncs_.begin_file(*file_, next_lsn_));
+  }
+  while (!syncs_.has_room_for_group()) XTREE_TRY(remember(settle_sync()));
+  GroupHeader header = header_of(info, payload);
+  std::span<std::byte> group;
+  SyncBeside& sync =
+      syncs_.begin_group(*file_, next_lsn_ + info.operations, offset_, bytes, group);
+  put_together(header, payload, group);
+  last_ = {};
+  go_on_behind(header, bytes);
+  if (bytes < kLargeGroupBytes) prepare_next_file(bytes);
+  return &note_begun(sync);
+}
+
+Result<void> LogWriter::make_room_for(const GroupInfo& info, std::uint64_t bytes) {
+  XTREE_CHECK(info.operations > 0 && info.first_lsn == next_lsn_);
+  return is_full_for(bytes) ? remember(next_file()) : Result<void>();
 }
 
 // A small group also leaves a file that it would have to lengthen when the next one is ready.
@@ -155,7 +187,7 @@ void LogWriter::prepare_next_file(std::uint64_t bytes) noexcept {
 
 Result<void> LogWriter::add(const GroupInfo& info, std::span<const std::byte> payload) {
   if (failure_) return poisoned();
-  XTREE_TRY(note_sync());
+  XTREE_TRY(note_syncs());
   if (!takes(info, payload.size())) return append(info, payload);
   XTREE_CHECK(info.operations > 0 && info.first_lsn == next_lsn_);
   return remember(write_addition(info, payload));
@@ -196,7 +228,7 @@ Result<LogPosition> LogWriter::roll() {
 
 Result<void> LogWriter::release_before(std::uint64_t file) {
   if (failure_) return poisoned();
-  XTREE_TRY(note_sync());
+  XTREE_TRY(note_syncs());
   // The writer's own file is not among the older ones, so it stays whatever the caller says.
   while (!older_.empty() && older_.front() < file) {
     // Of a file of a former life a sync may have failed: then it reads as if it were whole, and
@@ -227,61 +259,53 @@ Result<void> LogWriter::remove_unneeded(
 }
 
 // A system that fails to write something may tell only one of two syncs that run at a time: nothing
-// is promised before the one that runs beside is known to have succeeded.
+// is promised before those that run beside are known to have succeeded.
 Result<void> LogWriter::sync_groups() {
-  XTREE_TRY(settle_sync());
+  XTREE_TRY(settle_syncs());
   if (durable_lsn_ == next_lsn_) return {};
   sync_bytes_ = appended_bytes_;
   XTREE_TRY(file_->sync());
-  durable_lsn_ = next_lsn_;
+  durable_lsn_ = begun_lsn_ = next_lsn_;
   close_block();
   return {};
 }
 
-bool LogWriter::begin_sync() {
-  if (failure_ || !note_sync()) return false;
-  if (sync_beside_.has_begun() || durable_lsn_ == next_lsn_) return false;
-  close_block();
-  sync_bytes_ = appended_bytes_;
-  sync_beside_.begin(next_lsn_);
-  return true;
+SyncBeside* LogWriter::begin_sync() {
+  if (failure_ || !note_syncs() || !syncs_.empty() || !has_unsynced()) return nullptr;
+  return &note_begun(syncs_.begin_file(*file_, next_lsn_));
 }
 
-Result<void> LogWriter::end_sync() {
+SyncBeside& LogWriter::note_begun(SyncBeside& sync) noexcept {
+  close_block();
+  sync_bytes_ = appended_bytes_;
+  begun_lsn_ = next_lsn_;
+  return sync;
+}
+
+Result<void> LogWriter::end_syncs() {
   if (failure_) return poisoned();
-  return remember(settle_sync());
+  return remember(settle_syncs());
 }
 
 Result<void> LogWriter::settle_sync() {
-  if (!sync_beside_.has_begun()) return {};
-  XTREE_TRY(sync_beside_.end());
-  durable_lsn_ = std::max(durable_lsn_, sync_beside_.lsn());
+  std::uint64_t lsn = 0;
+  XTREE_TRY(syncs_.end(lsn));
+  durable_lsn_ = std::max(durable_lsn_, lsn);
   return {};
 }
 
-// Learns how a sync went that is over and that nobody has asked about.
-Result<void> LogWriter::note_sync() {
-  return sync_beside_.is_over() ? remember(settle_sync()) : Result<void>();
-}
-
-void LogWriter::SyncBeside::begin(std::uint64_t lsn) noexcept {
-  has_begun_ = true;
-  lsn_ = lsn;
-  is_done_.store(false, std::memory_order_relaxed);  // the caller's exclusion orders it
-}
-
-Result<void> LogWriter::SyncBeside::run(File& file) noexcept {
-  Result<void> result = platform::without_throwing("log", [&] { return file.sync(); });
-  result_ = result;
-  is_done_.store(true, std::memory_order_release);
-  is_done_.notify_all();
+// Waits for all, also behind one that failed: they use the file.
+Result<void> LogWriter::settle_syncs() {
+  Result<void> result;
+  while (result && !syncs_.empty()) result = settle_sync();
+  for (std::uint64_t lsn = 0; !syncs_.empty();) static_cast<void>(syncs_.end(lsn));
   return result;
 }
 
-Result<void> LogWriter::SyncBeside::end() noexcept {
-  is_done_.wait(false, std::memory_order_acquire);  // the result, and the end of the file's use
-  has_begun_ = false;
-  return result_;
+// Learns how those went that are over and that nobody has asked about.
+Result<void> LogWriter::note_syncs() {
+  while (!syncs_.empty() && syncs_.is_over()) XTREE_TRY(remember(settle_sync()));
+  return {};
 }
 
 // What is synced is not written again, not even in part.
@@ -291,6 +315,7 @@ void LogWriter::close_block() noexcept {
 
 Result<void> LogWriter::next_file() {
   // The next file's header vouches for all of this one.
+  XTREE_TRY(settle_syncs());
   if (!platform::planted(platform::Plant::roll_without_sync)) XTREE_TRY(sync_groups());
   const LogPosition predecessor = position();
   older_.push_back(number_);
@@ -351,17 +376,31 @@ Result<void> LogWriter::write_header(FileHeader header) {
   return {};
 }
 
-Result<void> LogWriter::write_group(GroupHeader header, std::span<const std::byte> payload) {
-  const std::uint64_t bytes = group_bytes(payload.size());
+// Returns the sum that an addition continues.
+std::uint32_t LogWriter::put_together(GroupHeader& header, std::span<const std::byte> payload,
+                                      std::span<std::byte> group) const noexcept {
   header.file = number_;
   header.offset = offset_;
   header.generation = generation_;
   header.durable_lsn = durable_lsn_;
-  buffer_.resize(bytes);
-  const std::uint32_t sum = encode(header, buffer_);
+  const std::uint32_t sum = encode(header, group);
   const std::size_t used = sizeof header + payload.size();
-  if (!payload.empty()) std::memcpy(buffer_.data() + sizeof header, payload.data(), payload.size());
-  std::memset(buffer_.data() + used, 0, bytes - used);
+  if (!payload.empty()) std::memcpy(group.data() + sizeof header, payload.data(), payload.size());
+  std::memset(group.data() + used, 0, group.size() - used);
+  return sum;
+}
+
+void LogWriter::go_on_behind(const GroupHeader& header, std::uint64_t bytes) noexcept {
+  offset_ += bytes;
+  written_bytes_ = std::max(written_bytes_, offset_);
+  next_lsn_ += header.operations;
+  appended_bytes_ += bytes;
+}
+
+Result<void> LogWriter::write_group(GroupHeader header, std::span<const std::byte> payload) {
+  const std::uint64_t bytes = group_bytes(payload.size());
+  buffer_.resize(bytes);
+  const std::uint32_t sum = put_together(header, payload, buffer_);
 
   if (bytes < kLargeGroupBytes) XTREE_TRY(extend_to(offset_ + bytes));
   if (platform::planted(platform::Plant::block_rewritten)) {
@@ -371,14 +410,11 @@ Result<void> LogWriter::write_group(GroupHeader header, std::span<const std::byt
     XTREE_TRY(file_->write_at(offset_ - kBlockBytes, block));
   }
   XTREE_TRY(file_->write_at(offset_, buffer_));
-  last_ = {.end = offset_ + addition_place(used),
+  last_ = {.end = offset_ + addition_place(sizeof header + payload.size()),
            .epoch = header.epoch,
            .time_us = header.time_us,
            .sum = sum};
-  offset_ += bytes;
-  written_bytes_ = std::max(written_bytes_, offset_);
-  next_lsn_ += header.operations;
-  appended_bytes_ += bytes;
+  go_on_behind(header, bytes);
   if (buffer_.size() > kKeptBufferBytes) buffer_ = {};
   return {};
 }

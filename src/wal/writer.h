@@ -1,7 +1,6 @@
 // Writing the log: groups in order, files in a chain, each file ready before it is used.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "wal/fresh_file.h"
 #include "wal/log_file.h"
 #include "wal/reader.h"
+#include "wal/sync_beside.h"
 #include "xtree/platform.h"
 
 namespace xtree::wal {
@@ -57,14 +57,17 @@ class LogWriter {
   // Returns once everything that was appended would survive power loss.
   Result<void> sync();
 
-  // A sync in three parts, so that other calls, also those that append, may come while it runs. The
-  // first and the last exclude other calls as all do; only `run_sync` does not, which waits for the
-  // disk. `begin_sync` says whether there is anything to sync: then `run_sync` has to follow, which
-  // says how it went. `end_sync` waits for it; the next call that appends or begins a sync learns
-  // of it without, and fails as the sync did.
-  [[nodiscard]] bool begin_sync();
-  Result<void> run_sync() noexcept { return sync_beside_.run(*file_); }
-  Result<void> end_sync();
+  // As `append`, of a group that is to be durable at once: it is when the sync that is returned has
+  // succeeded, and those that were begun before. Where the file takes durable writes, two groups
+  // may be on their way to it.
+  Result<SyncBeside*> append_for_sync(const GroupInfo& info, std::span<const std::byte> payload);
+
+  // Begins a sync of all that was appended so far, which may run while other calls come, also those
+  // that append; null when there is nothing to sync, or one runs. The next call that appends or
+  // syncs behind the end of a sync learns of it, and fails as the sync did.
+  [[nodiscard]] SyncBeside* begin_sync();
+  // Waits for those that run.
+  Result<void> end_syncs();
 
   // Syncs, and begins a new file unless this one is still empty; returns where the next group will
   // begin. All that stands before lies in files with lower numbers.
@@ -88,7 +91,7 @@ class LogWriter {
   [[nodiscard]] std::uint64_t next_lsn() const noexcept { return next_lsn_; }
   // Whether something was appended that no sync is for, not even one that runs.
   [[nodiscard]] bool has_unsynced() const noexcept {
-    return next_lsn_ != (sync_beside_.has_begun() ? sync_beside_.lsn() : durable_lsn_);
+    return next_lsn_ != begun_lsn_;
   }
   // Whether that is much: the longer a full file is still to be synced, the longer the append that
   // leaves it takes.
@@ -115,40 +118,27 @@ class LogWriter {
         next_(file_system, directory_, file_bytes, worker) {}
 
  private:
-  // A sync that one thread runs and another one may wait for.
-  class SyncBeside {
-   public:
-    [[nodiscard]] bool has_begun() const noexcept { return has_begun_; }
-    [[nodiscard]] std::uint64_t lsn() const noexcept { return lsn_; }
-    void begin(std::uint64_t lsn) noexcept;
-    Result<void> run(File& file) noexcept;
-    [[nodiscard]] bool is_over() const noexcept {
-      return has_begun_ && is_done_.load(std::memory_order_acquire);
-    }
-    Result<void> end() noexcept;
-
-   private:
-    bool has_begun_ = false;
-    std::uint64_t lsn_ = 0;  // it makes the operations below this one durable
-    std::atomic<bool> is_done_ = false;
-    Result<void> result_;
-  };
-
   Result<void> make_directory();
   Result<void> begin(const LogEnd& after);
   Result<void> carry_over(const LogEnd& after);
   Result<void> carry(const StoredGroup& group);
   Result<void> sync_groups();
   Result<void> settle_sync();
-  Result<void> note_sync();
+  Result<void> settle_syncs();
+  Result<void> note_syncs();
+  SyncBeside& note_begun(SyncBeside& sync) noexcept;
   void close_block() noexcept;
   Result<void> next_file();
   Result<void> make_file();
   void adopt(std::uint64_t number, FreshFile fresh) noexcept;
   Result<void> commit_header(const FileHeader& header);
   Result<void> write_header(FileHeader header);
+  Result<void> make_room_for(const GroupInfo& info, std::uint64_t bytes);
   [[nodiscard]] bool is_full_for(std::uint64_t bytes) const noexcept;
   void prepare_next_file(std::uint64_t bytes) noexcept;
+  std::uint32_t put_together(GroupHeader& header, std::span<const std::byte> payload,
+                             std::span<std::byte> group) const noexcept;
+  void go_on_behind(const GroupHeader& header, std::uint64_t bytes) noexcept;
   Result<void> write_group(GroupHeader header, std::span<const std::byte> payload);
   [[nodiscard]] bool takes(const GroupInfo& info, std::size_t payload_bytes) const noexcept;
   Result<void> write_addition(const GroupInfo& info, std::span<const std::byte> payload);
@@ -170,7 +160,7 @@ class LogWriter {
   std::uint64_t written_bytes_ = 0;  // the size of the file: zeros lie behind `offset_`
   std::uint64_t small_bytes_ = 0;    // of the file's groups that are not large
   NextFile next_;
-  SyncBeside sync_beside_;  // of file_, which is not left before that is done
+  SyncsBeside syncs_;  // of file_, which is not left before they are done
 
   // The last group, whose block takes additions until it is synced.
   struct LastGroup {
@@ -183,6 +173,7 @@ class LogWriter {
 
   std::uint64_t next_lsn_ = 1;
   std::uint64_t durable_lsn_ = 1;
+  std::uint64_t begun_lsn_ = 1;  // operations below it are durable, or a sync for them was begun
   std::uint64_t appended_bytes_ = 0;
   std::uint64_t sync_bytes_ = 0;  // `appended_bytes_` when the last sync was begun
 

@@ -1,8 +1,8 @@
 // The commit queue's turns (committer.h, write_turn.h) as programs of a model machine, tried in
 // every order: two writers that commit, and one thread that asks for an exclusive turn. Every group
-// is a crowd, so its leader leaves its place while it syncs. One of the writers may be one that
-// waits for no sync, and commits without the mutex where it can. What would be a writer that nobody
-// wakes is a state that nobody leaves.
+// is a crowd, so its leader leaves its place while it syncs, and nobody waits for that to lead the
+// next one. One of the writers may be one that waits for no sync, and commits without the mutex
+// where it can. What would be a writer that nobody wakes is a state that nobody leaves.
 #include <gtest/gtest.h>
 
 #include <iostream>
@@ -24,7 +24,6 @@ enum Word : std::size_t {
   kTurnWord,  // bits of WriteTurn
   kBusy,      // whether somebody does what only one may
   kSyncing,   // how many groups were left by their leaders to be synced
-  kSynced,    // the last group whose sync is over
   kFinished,  // the last one that is finished
   kExclusiveWaiting,
   kChanged,  // counts the calls of notify_all on `changed_`
@@ -142,13 +141,13 @@ Machine::Program writer(std::size_t number, Flaws flaws, Kind kind = Kind::synce
     std::uint64_t& seen = cpu.reg(4);   // whose word it has read
     switch (cpu.step()) {
       case 0:
-        if (kind == Kind::alone && cpu.compare_exchange(kTurnWord, 0, kTaken)) return cpu.go(17);
-        return cpu.go(21);
+        if (kind == Kind::alone && cpu.compare_exchange(kTurnWord, 0, kTaken)) return cpu.go(15);
+        return cpu.go(19);
       case 1: return lock(cpu) ? cpu.go(2) : void();
       case 2: {  // with the mutex
         if (cpu.load(kDone + number) != 0) {
           unlock(cpu);
-          return cpu.go(16);
+          return cpu.go(14);
         }
         if (may_lead(cpu)) return cpu.go(6);
         const std::uint64_t wanted =
@@ -175,32 +174,27 @@ Machine::Program writer(std::size_t number, Flaws flaws, Kind kind = Kind::synce
         return cpu.go(5);
       case 5:
         wake_rest(cpu, place);
-        return cpu.go(15);
+        return cpu.go(13);
       case 6:  // with the mutex: takes what is queued
         if (cpu.load(kQueued) == 0) return cpu.wrong("a turn with nothing to do");
         take_queue(cpu, group);
         unlock(cpu);
         return cpu.go(7);
-      case 7:  // the sync of the group before is over
-        return cpu.load(kSynced) == group - 1 ? cpu.go(8) : void();
-      case 8:
+      case 7:  // leaves its place, and syncs
         if (!lock(cpu)) return;
         cpu.store(kSyncing, cpu.load(kSyncing) + 1);
         give_way(cpu, flaws);
         unlock(cpu);
-        return cpu.go(9);
-      case 9:
-        cpu.exchange(kSynced, group);
-        return cpu.go(10);
-      case 10:
+        return cpu.go(8);
+      case 8:  // the sync is over, be that of the group before or not
         if (!lock(cpu)) return;
-        return cpu.go(11);
-      case 11: {  // with the mutex
+        return cpu.go(9);
+      case 9: {  // with the mutex
         if (cpu.load(kFinished) != group - 1) {
           if (flaws.not_in_order) return cpu.wrong("an epoch is shown before the one before it");
           seen = cpu.load(kChanged);
           unlock(cpu);
-          return cpu.go(12);
+          return cpu.go(10);
         }
         cpu.store(kFinished, group);
         if (!flaws.woken_early) finish_requests(cpu, group);
@@ -208,32 +202,32 @@ Machine::Program writer(std::size_t number, Flaws flaws, Kind kind = Kind::synce
         wake_next(cpu, flaws);
         seen = end_group(cpu, group);  // whether there is somebody to wake
         unlock(cpu);
-        return cpu.go(seen != 0 ? 13 : 14);
+        return cpu.go(seen != 0 ? 11 : 12);
       }
-      case 12: return cpu.load(kChanged) != seen ? cpu.go(10) : void();
-      case 13:
+      case 10: return cpu.load(kChanged) != seen ? cpu.go(8) : void();
+      case 11:
         wake_all(cpu, lane_of(group, 0));
-        return cpu.go(14);
-      case 14:
+        return cpu.go(12);
+      case 12:
         if (flaws.woken_early) finish_requests(cpu, group);
         if (!flaws.left_to_sleepers) wake_rest(cpu, group);
-        return cpu.go(15);
-      case 15: return cpu.go(cpu.load(kDone + number) != 0 ? 16 : 1);
-      case 16:
+        return cpu.go(13);
+      case 13: return cpu.go(cpu.load(kDone + number) != 0 ? 14 : 1);
+      case 14:
         if (cpu.load(kGroup + number) == 0) return cpu.wrong("it was done by nobody");
         group = place = lane = seen = 0;
         return ++round == kRounds ? cpu.done() : cpu.go(0);
-      case 17:  // without the mutex
+      case 15:  // without the mutex
         begin_work(cpu);
-        return cpu.go(18);
-      case 18:
+        return cpu.go(16);
+      case 16:
         cpu.store(kBusy, 0);
-        return cpu.go(19);
-      case 19:
+        return cpu.go(17);
+      case 17:
         if (flaws.ended_blindly) cpu.store(kTurnWord, 0);
-        if (!flaws.ended_blindly && !cpu.compare_exchange(kTurnWord, kTaken, 0)) return cpu.go(20);
+        if (!flaws.ended_blindly && !cpu.compare_exchange(kTurnWord, kTaken, 0)) return cpu.go(18);
         return ++round == kRounds ? cpu.done() : cpu.go(0);
-      case 20:
+      case 18:
         if (!lock(cpu)) return;
         give_way(cpu, flaws);
         unlock(cpu);

@@ -39,7 +39,8 @@ class Life {
     options.file_system = &files_;
     options.background_checkpoints = false;
     options.log_file_bytes = 16 << 10;
-    options.sync_interval_ms = std::numeric_limits<std::uint32_t>::max();  // only calls sync
+    // A thread of the database syncs when much is unsynced, and at no other time.
+    options.sync_interval_ms = std::numeric_limits<std::uint32_t>::max();
     db_.emplace(xtree::Database::open("db", options).value());
     index_.emplace(db_->index<2, std::uint32_t, float>("index").value());
   }
@@ -60,7 +61,7 @@ class Life {
   }
 
   // From here on `state` is what the database holds.
-  void begin(const State& state) { history_.assign(1, {trace_.events.size(), true, state}); }
+  void begin(const State& state) { history_.assign(1, {files_.recorded(), true, state}); }
   void run(std::uint8_t action, FuzzInput& input) {
     State state = history_.back().state;
     const std::uint32_t value = action >> 3;
@@ -76,11 +77,12 @@ class Life {
     } else {
       is_synced = false;  // nothing was done
     }
-    history_.push_back({trace_.events.size(), is_synced, std::move(state)});
+    history_.push_back({files_.recorded(), is_synced, std::move(state)});
   }
 
   // What the disk holds when the power fails behind this change, and what may be found in it.
   DiskImage lose_power(std::size_t events, FuzzInput& input, std::vector<State>& allowed) {
+    files_.record(nullptr);  // the database's own threads may be at work
     events %= trace_.events.size() + 1;
     for (std::size_t i = 0; i < events; ++i) model_.apply(trace_.events[i]);
     const std::vector<Unit> units = model_.units();

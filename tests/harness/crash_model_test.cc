@@ -170,6 +170,20 @@ TEST(CrashModel, DoesNotBelieveASyncBehindOneThatFailed) {
   EXPECT_EQ(text_of(disk.crash({Fate()}), "a"), "lLrable");
 }
 
+TEST(CrashModel, ADurableWriteIsOnlyOfItsOwnBytes) {
+  Disk disk;
+  const auto file = make_file(disk, "12");
+  write(*file, 0, "a");
+  file->write_durably(1, std::as_bytes(std::span("bc", 2))).value();
+  EXPECT_EQ(text_of(disk.crash({kLost}), "a"), "1bc");
+  EXPECT_EQ(text_of(disk.crash({Fate()}), "a"), "abc");
+  disk.files().fail(testing::Call::sync, 1, Error(ErrorCode::io_error, 5, "disk", "planted"));
+  EXPECT_FALSE(file->write_durably(2, std::as_bytes(std::span("C", 1))));
+  file->sync().value();
+  EXPECT_EQ(text_of(disk.crash({kLost}), "a"), "abc");
+  EXPECT_EQ(text_of(disk.crash({Fate()}), "a"), "abC");
+}
+
 TEST(CrashModel, KeepsTheOrderOfWritesToOneSector) {
   Disk disk;
   const auto file = make_file(disk, "0");

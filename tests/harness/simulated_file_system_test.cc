@@ -107,6 +107,7 @@ TEST(SimulatedFileSystem, RecordsWhatChangesSomething) {
   files.rename("d/a", "d/b").value();
   files.sync_directory("d").value();
   files.remove("d/b").value();
+  EXPECT_EQ(files.recorded(), trace.events.size());
   std::vector<EventKind> kinds;
   for (const testing::Event& event : trace.events) kinds.push_back(event.kind);
   EXPECT_EQ(kinds, (std::vector<EventKind>{EventKind::make_directory, EventKind::make_file,

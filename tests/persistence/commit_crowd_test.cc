@@ -5,12 +5,18 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
 #include <thread>
 
 #include "persistence/committer.h"
 #include "platform/bytes.h"
 #include "support/passing_file.h"
 #include "support/random.h"
+#include "wal/format.h"
 #include "wal/reader.h"
 #include "xtree/testing/simulated_file_system.h"
 
@@ -26,10 +32,30 @@ constexpr std::uint64_t kWrites = kSanitized ? 60 : 400;
 constexpr std::uint64_t kMostWrites = 10 * kWrites;
 constexpr std::uint64_t kNumbers = kThreads * kMostWrites;
 
+// How many operations of the log are durable: those before the first that is not.
+class DurablePrefix {
+ public:
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+  // Operations `first` to `last`, from 1 on.
+  void add(std::uint64_t first, std::uint64_t last) {
+    const std::lock_guard lock(mutex_);
+    behind_[first] = std::max(behind_[first], last);
+    while (!behind_.empty() && behind_.begin()->first <= size_ + 1) {
+      size_ = std::max(size_.load(), behind_.begin()->second);
+      behind_.erase(behind_.begin());
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::uint64_t, std::uint64_t> behind_;  // where each piece ends
+  std::atomic<std::uint64_t> size_ = 0;
+};
+
 // What the writers have done so far, counted in operations.
 struct Progress {
   std::atomic<std::uint64_t> applied = 0;
-  std::atomic<std::uint64_t> durable = 0;
+  DurablePrefix durable;
   std::atomic<std::uint64_t> overlaps = 0;  // those applied during a sync
   std::atomic<int> syncs = 0;  // that are running
 };
@@ -37,19 +63,23 @@ struct Progress {
 // Files whose syncs last until somebody has made use of the time, or nobody seems to want to.
 class SlowFileSystem final : public testing::SimulatedFileSystem {
  public:
-  explicit SlowFileSystem(Progress& progress) : progress_(progress) {}
+  SlowFileSystem(Progress& progress, bool takes_durable_writes)
+      : progress_(progress), takes_durable_writes_(takes_durable_writes) {}
 
   Result<std::unique_ptr<File>> open(std::string_view path, OpenMode mode) override {
     auto opened = SimulatedFileSystem::open(path, mode);
     if (!opened) return opened.error();
-    return std::unique_ptr<File>(std::make_unique<SlowFile>(*std::move(opened), progress_));
+    return std::unique_ptr<File>(
+        std::make_unique<SlowFile>(*std::move(opened), progress_, takes_durable_writes_));
   }
 
  private:
   class SlowFile final : public PassingFile {
    public:
-    SlowFile(std::unique_ptr<File> file, Progress& progress)
-        : PassingFile(std::move(file)), progress_(progress) {}
+    SlowFile(std::unique_ptr<File> file, Progress& progress, bool takes_durable_writes)
+        : PassingFile(std::move(file)),
+          progress_(progress),
+          takes_durable_writes_(takes_durable_writes) {}
 
     // The leader writes what it has applied. Zeros are for later, and a header is of no write.
     Result<void> write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
@@ -60,21 +90,40 @@ class SlowFileSystem final : public testing::SimulatedFileSystem {
     }
     Result<void> sync() override {
       const std::uint64_t written = written_;
+      const Result<void> synced = slowly([&] { return PassingFile::sync(); });
+      if (synced && written != 0) progress_.durable.add(1, written);
+      return synced;
+    }
+    bool takes_durable_writes() noexcept override { return takes_durable_writes_; }
+    Result<void> write_durably(std::uint64_t offset, std::span<const std::byte> bytes) override {
+      const auto group = wal::decode_group_header(bytes);
+      EXPECT_TRUE(group);
+      const Result<void> written =
+          slowly([&] { return PassingFile::write_durably(offset, bytes); });
+      if (written) {
+        progress_.durable.add(group->first_lsn, group->first_lsn + group->operations - 1);
+      }
+      return written;
+    }
+
+   private:
+    template <class Sync>
+    Result<void> slowly(Sync&& sync) {
       const std::uint64_t applied = progress_.applied;
       ++progress_.syncs;
       for (int i = 0; i < 200 && progress_.applied == applied; ++i) std::this_thread::yield();
-      const Result<void> synced = PassingFile::sync();
-      if (synced) progress_.durable = std::max(progress_.durable.load(), written);
+      const Result<void> synced = sync();
       --progress_.syncs;
       return synced;
     }
 
-   private:
     Progress& progress_;
+    const bool takes_durable_writes_;
     std::atomic<std::uint64_t> written_ = 0;
   };
 
   Progress& progress_;
+  const bool takes_durable_writes_;
 };
 
 // Operations are numbers below kNumbers; it notes which came when.
@@ -111,7 +160,8 @@ class Ledger final : public persistence::Applier {
   std::array<std::atomic<std::uint64_t>, kNumbers + 1> ends_ = {};
 };
 
-class CommitCrowd : public ::testing::Test {
+// With groups that go to the disk one by one, past the cache, and with syncs of the file.
+class CommitCrowd : public ::testing::TestWithParam<bool> {
  protected:
   Result<void> commit(std::uint64_t number) {
     std::array<std::byte, sizeof number> operations;
@@ -132,7 +182,7 @@ class CommitCrowd : public ::testing::Test {
     std::thread reader([&] {
       while (!over) {
         const std::uint64_t shown = ledger_.end(store_->published());
-        ASSERT_LE(shown, progress_.durable.load());
+        ASSERT_LE(shown, progress_.durable.size());
         std::this_thread::yield();
       }
     });
@@ -159,7 +209,7 @@ class CommitCrowd : public ::testing::Test {
   }
 
   Progress progress_;
-  SlowFileSystem files_{progress_};
+  SlowFileSystem files_{progress_, GetParam()};
   Ledger ledger_{progress_};
   std::unique_ptr<persistence::VersionStore> store_ =
       persistence::VersionStore::create(0, nullptr).value();
@@ -168,7 +218,7 @@ class CommitCrowd : public ::testing::Test {
   Committer committer_{*store_, *log_, ledger_, Options()};
 };
 
-TEST_F(CommitCrowd, ShowsAndAcknowledgesWhatIsDurable) {
+TEST_P(CommitCrowd, ShowsAndAcknowledgesWhatIsDurable) {
   const std::uint64_t made = write_all(kWrites, 1);
   EXPECT_GE(made, kThreads * kWrites);
   EXPECT_GT(progress_.overlaps, 0u);
@@ -184,19 +234,19 @@ TEST_F(CommitCrowd, ShowsAndAcknowledgesWhatIsDurable) {
   EXPECT_EQ(replayed, made);
 }
 
-TEST_F(CommitCrowd, FailsTogetherWhenASyncFails) {
+TEST_P(CommitCrowd, FailsTogetherWhenASyncFails) {
   Random random(test_seed("CommitCrowd"));
   // A single one may be that of a file for later, which nobody misses.
   files_.fail(Call::sync, 1 + random.below(kWrites / 4),
               Error(ErrorCode::io_error, 5, "disk", "planted"), testing::Failure::from_then_on);
   EXPECT_LT(write_all(kWrites), kThreads * kWrites);
-  EXPECT_LE(ledger_.end(store_->published()), progress_.durable);
+  EXPECT_LE(ledger_.end(store_->published()), progress_.durable.size());
   EXPECT_EQ(commit(0).error().code(), ErrorCode::poisoned);
   EXPECT_FALSE(committer_.stop());
 }
 
 // An exclusive turn finds no group on its way.
-TEST_F(CommitCrowd, MakesWayForAnExclusiveTurn) {
+TEST_P(CommitCrowd, MakesWayForAnExclusiveTurn) {
   std::atomic<bool> over = false;
   std::thread other([&] {
     while (!over) {
@@ -213,6 +263,8 @@ TEST_F(CommitCrowd, MakesWayForAnExclusiveTurn) {
   over = true;
   other.join();
 }
+
+INSTANTIATE_TEST_SUITE_P(DurableWrites, CommitCrowd, ::testing::Bool());
 
 }  // namespace
 }  // namespace xtree::test

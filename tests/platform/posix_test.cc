@@ -6,8 +6,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "xtree/platform.h"
 
@@ -217,6 +222,100 @@ TEST_F(PosixTest, FilesNeverTakeTheNumbersOfTheStandardStreams) {
   EXPECT_TRUE(file->write_at(0, pattern(10)));
   ASSERT_EQ(::dup2(saved, STDIN_FILENO), STDIN_FILENO);
   ::close(saved);
+}
+
+// Blocks for `write_durably`.
+struct Blocks {
+  explicit Blocks(std::size_t count)
+      : memory(static_cast<std::byte*>(std::aligned_alloc(kDurableWriteUnit,
+                                                          count * kDurableWriteUnit))),
+        bytes(memory, count * kDurableWriteUnit) {
+    const auto content = pattern(bytes.size());
+    std::copy(content.begin(), content.end(), bytes.begin());
+  }
+  Blocks(const Blocks&) = delete;
+  Blocks& operator=(const Blocks&) = delete;
+  ~Blocks() { std::free(memory); }
+
+  std::byte* memory;
+  std::span<std::byte> bytes;
+};
+
+// Past the cache or through it, other calls see what was written, and it sees what they wrote.
+TEST_F(PosixTest, DurableWritesAndOthersSeeEachOther) {
+  const auto file = create("f");
+  std::vector<std::byte> expected(64 * kDurableWriteUnit);
+  ASSERT_TRUE(file->write_at(0, expected));
+  const auto few = pattern(100);
+  const Blocks blocks(3);
+  for (std::size_t i = 0; i + 3 <= 64; i += 5) {
+    const std::uint64_t offset = i * kDurableWriteUnit;
+    ASSERT_TRUE(file->store_at(offset + 50, few));
+    ASSERT_TRUE(file->write_at(offset + 3 * kDurableWriteUnit, few));
+    static_cast<void>(file->takes_durable_writes());  // a system may refuse it
+    ASSERT_TRUE(file->write_durably(offset, blocks.bytes));
+    ASSERT_TRUE(file->store_at(offset + 7, few));
+    const auto at = expected.begin() + static_cast<std::ptrdiff_t>(offset);
+    std::copy(blocks.bytes.begin(), blocks.bytes.end(), at);
+    std::copy(few.begin(), few.end(), at + 7);
+    std::copy(few.begin(), few.end(), at + 3 * kDurableWriteUnit);
+  }
+  std::vector<std::byte> read(expected.size());
+  EXPECT_EQ(file->read_at(0, read).value(), read.size());
+  EXPECT_EQ(read, expected);
+  EXPECT_EQ(file->size().value(), expected.size());
+}
+
+TEST_F(PosixTest, ThreadsWriteDurablySideBySide) {
+  const auto file = create("f");
+  constexpr std::size_t kThreads = 4;
+  constexpr std::size_t kEach = 16;
+  ASSERT_TRUE(file->write_at(0, std::vector<std::byte>(kThreads * kEach * kDurableWriteUnit)));
+  static_cast<void>(file->takes_durable_writes());
+  const Blocks blocks(1);
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (std::size_t i = 0; i < kEach; ++i) {
+        EXPECT_TRUE(file->write_durably((i * kThreads + t) * kDurableWriteUnit, blocks.bytes));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (std::size_t i = 0; i < kThreads * kEach; ++i) {
+    std::vector<std::byte> read(kDurableWriteUnit);
+    ASSERT_TRUE(file->read_at(i * kDurableWriteUnit, read));
+    EXPECT_TRUE(std::equal(read.begin(), read.end(), blocks.bytes.begin())) << i;
+  }
+}
+
+// A path that leads to another file by now must not be written to.
+TEST_F(PosixTest, DurableWritesGoToTheFileThatWasOpened) {
+  const auto file = create("f");
+  const Blocks blocks(1);
+  ASSERT_TRUE(file->write_at(0, std::vector<std::byte>(kDurableWriteUnit)));
+  ASSERT_TRUE(files_.rename(path("f"), path("g")));
+  const auto other = create("f");
+  EXPECT_FALSE(file->takes_durable_writes());
+  ASSERT_TRUE(file->write_durably(0, blocks.bytes));
+  EXPECT_EQ(other->size().value(), 0u);
+  std::vector<std::byte> read(kDurableWriteUnit);
+  ASSERT_TRUE(file->read_at(0, read));
+  EXPECT_TRUE(std::equal(read.begin(), read.end(), blocks.bytes.begin()));
+}
+
+// A system that opens a file so and refuses the write: here for an address that is no multiple.
+TEST_F(PosixTest, ARefusedDurableWriteGoesThroughTheCache) {
+  const auto file = create("f");
+  const Blocks blocks(2);
+  const auto crooked = blocks.bytes.subspan(1, kDurableWriteUnit);
+  ASSERT_TRUE(file->write_at(0, std::vector<std::byte>(kDurableWriteUnit)));
+  const bool takes = file->takes_durable_writes();
+  ASSERT_TRUE(file->write_durably(0, crooked));
+  if (takes && file->takes_durable_writes()) GTEST_SKIP() << "the system takes any address";
+  std::vector<std::byte> read(kDurableWriteUnit);
+  ASSERT_TRUE(file->read_at(0, read));
+  EXPECT_TRUE(std::equal(read.begin(), read.end(), crooked.begin()));
 }
 
 TEST_F(PosixTest, ThreadsWriteDisjointRangesOfOneFile) {

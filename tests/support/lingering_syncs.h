@@ -45,13 +45,17 @@ class LingeringSyncs final : public FileSystem {
     LingeringFile(std::unique_ptr<File> file, int yields)
         : PassingFile(std::move(file)), yields_(yields) {}
 
-    Result<void> sync() override {
-      const Result<void> synced = PassingFile::sync();
-      for (int i = 0; i < yields_; ++i) std::this_thread::yield();
-      return synced;
+    Result<void> sync() override { return linger(PassingFile::sync()); }
+    Result<void> write_durably(std::uint64_t offset, std::span<const std::byte> bytes) override {
+      return linger(PassingFile::write_durably(offset, bytes));
     }
 
    private:
+    Result<void> linger(Result<void> done) const {
+      for (int i = 0; i < yields_; ++i) std::this_thread::yield();
+      return done;
+    }
+
     int yields_;
   };
 

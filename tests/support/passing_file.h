@@ -22,6 +22,10 @@ class PassingFile : public File {
     return file_->write_at(offset, bytes);
   }
   Result<void> sync() override { return file_->sync(); }
+  bool takes_durable_writes() noexcept override { return file_->takes_durable_writes(); }
+  Result<void> write_durably(std::uint64_t offset, std::span<const std::byte> bytes) override {
+    return file_->write_durably(offset, bytes);
+  }
   Result<void> truncate(std::uint64_t bytes) override { return file_->truncate(bytes); }
   Result<std::uint64_t> size() override { return file_->size(); }
   Result<void> lock() override { return file_->lock(); }

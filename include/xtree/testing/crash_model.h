@@ -109,7 +109,7 @@ class XTREE_EXPORT CrashModel {
   FileState& file(std::uint32_t number);
   void change_file(const Event& event);
   void change_name(const Event& event);
-  void sync_file(std::uint32_t number, bool succeeded);
+  void sync_file(const Event& event);
   void sync_names(const std::string& directory);
   static void apply_data(Node& node, std::uint64_t& size, const Change& change, const Fate& fate);
   void apply_name(DiskImage& names, const NameChange& change) const;

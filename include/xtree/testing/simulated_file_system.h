@@ -23,6 +23,8 @@ enum class EventKind : std::uint8_t {
   truncate,
   sync,
   failed_sync,
+  sync_piece,
+  failed_sync_piece,
   make_file,
   make_directory,
   remove,
@@ -37,7 +39,8 @@ struct Event {
   std::shared_ptr<const std::string> path = {};   // of what was made or removed; a rename's target
   std::shared_ptr<const std::string> from = {};   // a rename's source
   WrittenBytes bytes = {};                        // of a write
-  std::uint64_t size = 0;                         // of a truncation
+  std::uint64_t size = 0;                         // of a truncation, or of a piece
+  std::uint64_t offset = 0;                       // of a piece
 };
 
 // What was done to a disk, in order.
@@ -86,6 +89,9 @@ class XTREE_EXPORT SimulatedFileSystem : public FileSystem {
 
   // Appends what happens from now on to `trace`, which counts new files from where it stands.
   void record(Trace* trace);
+  // How many events the trace has by now, which a thread of the database may be adding to; 0 while
+  // nothing is recorded.
+  [[nodiscard]] std::size_t recorded() const;
   // All as a process sees it now.
   [[nodiscard]] DiskImage image() const;
 
