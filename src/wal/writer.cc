@@ -18,6 +18,8 @@ namespace {
 constexpr std::uint64_t kZeroStepBytes = std::uint64_t{1} << 20;
 // A group of this size is worth the file system's search for blocks, and not to be written twice.
 constexpr std::uint64_t kLargeGroupBytes = std::uint64_t{32} << 10;
+// Released files that are kept, few as they may be that the log has needed.
+constexpr std::size_t kFewSpares = 2;
 // Above this, the buffer of an unusually large group is given back.
 constexpr std::size_t kKeptBufferBytes = std::size_t{4} << 20;
 
@@ -230,19 +232,25 @@ Result<void> LogWriter::release_before(std::uint64_t file) {
   if (failure_) return poisoned();
   XTREE_TRY(note_syncs());
   // The writer's own file is not among the older ones, so it stays whatever the caller says.
-  while (!older_.empty() && older_.front() < file) {
-    // Of a file of a former life a sync may have failed: then it reads as if it were whole, and
-    // neither its zeros nor its size are on the disk, nor will a sync bring them there.
-    const bool is_own = older_.front() >= first_own_;
-    const bool is_kept = is_own && spares_.size() < most_spares_;
-    (is_kept ? spares_ : unneeded_).push_back(older_.front());
-    older_.erase(older_.begin());
+  const auto end = std::lower_bound(older_.begin(), older_.end(), file);
+  // Of a file of a former life a sync may have failed: then it reads as if it were whole, and
+  // neither its zeros nor its size are on the disk, nor will a sync bring them there.
+  const auto own = std::lower_bound(older_.begin(), end, first_own_);
+  unneeded_.insert(unneeded_.end(), older_.begin(), own);
+  spares_.insert(spares_.end(), own, end);
+  const auto released = static_cast<std::size_t>(end - older_.begin());
+  older_.erase(older_.begin(), end);
+  // The log will need as many until the next call as it did until this one.
+  const std::size_t most = keeps_spares_ ? std::max(kFewSpares, released) : 0;
+  while (spares_.size() > most) {
+    unneeded_.push_back(spares_.back());
+    spares_.pop_back();
   }
   return {};
 }
 
 void LogWriter::keep_no_spares() {
-  most_spares_ = 0;
+  keeps_spares_ = false;
   unneeded_.insert(unneeded_.end(), spares_.begin(), spares_.end());
   spares_.clear();
   if (next_.number() != 0) unneeded_.push_back(next_.number());

@@ -73,9 +73,10 @@ class LogWriter {
   // begin. All that stands before lies in files with lower numbers.
   Result<LogPosition> roll();
 
-  // Nobody needs the files before `file` any more. A few that this writer began are kept to be
-  // written again, which spares the file system the search for blocks; the others wait for
-  // `remove_unneeded`. Does not poison the writer when it fails.
+  // Nobody needs the files before `file` any more. Of those that this writer began as many are kept
+  // as go at a time, to be written again, which spares the file system the search for blocks and
+  // the disk their zeros; the others wait for `remove_unneeded`. Does not poison the writer when it
+  // fails.
   Result<void> release_before(std::uint64_t file);
   // The log is about to end: the files that are kept or were made ready wait for `remove_unneeded`,
   // too, and so do those that are released from now on.
@@ -177,7 +178,7 @@ class LogWriter {
   std::uint64_t appended_bytes_ = 0;
   std::uint64_t sync_bytes_ = 0;  // `appended_bytes_` when the last sync was begun
 
-  std::size_t most_spares_ = 2;
+  bool keeps_spares_ = true;
   std::vector<std::uint64_t> older_;   // files before this one, sorted
   std::vector<std::uint64_t> spares_;  // released files that wait to be renamed
   std::vector<std::uint64_t> unneeded_;  // released files that wait to be removed
