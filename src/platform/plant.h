@@ -25,6 +25,7 @@ enum class Plant : std::uint8_t {
   block_rewritten,           // a block that was synced is written again
   addition_unchecked,        // an addition to a group is believed without its checksum
   synced_block_filled,       // additions go on in a block that was synced
+  unsynced_passed_over,      // a group is written durably behind one that is not synced
   torn_tail_kept,            // the log goes on behind a torn group
   carry_forgotten,           // unproven groups are not copied into the next life's file
   batch_split,               // a batch goes into two groups

@@ -143,7 +143,8 @@ Result<SyncBeside*> LogWriter::append_for_sync(const GroupInfo& info,
   XTREE_TRY(note_syncs());
   const std::uint64_t bytes = group_bytes(payload.size());
   XTREE_TRY(make_room_for(info, bytes));
-  if (has_unsynced() || offset_ + bytes > written_bytes_ || !file_->takes_durable_writes()) {
+  const bool passes = !has_unsynced() || platform::planted(platform::Plant::unsynced_passed_over);
+  if (!passes || offset_ + bytes > written_bytes_ || !file_->takes_durable_writes()) {
     XTREE_TRY(append(info, payload));
     XTREE_TRY(end_syncs());
     return &note_begun(syncs_.begin_file(*file_, next_lsn_));
