@@ -50,8 +50,12 @@ class SyncsBeside {
   SyncBeside& begin_group(File& file, std::uint64_t lsn, std::uint64_t offset, std::size_t bytes,
                           std::span<std::byte>& memory);
   [[nodiscard]] bool empty() const noexcept { return running_ == 0; }
+  // Whether those that run are of groups.
+  [[nodiscard]] bool has_groups() const noexcept {
+    return running_ != 0 && syncs_[first_].bytes_ != 0;
+  }
   [[nodiscard]] bool has_room_for_group() const noexcept {
-    return running_ == 0 || (running_ < kMost && syncs_[first_].bytes_ != 0);
+    return running_ == 0 || (running_ < kMost && has_groups());
   }
 
   // Of the first of them.

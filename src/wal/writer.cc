@@ -127,7 +127,7 @@ Result<void> LogWriter::carry(const StoredGroup& group) {
 
 Result<void> LogWriter::append(const GroupInfo& info, std::span<const std::byte> payload) {
   if (failure_) return poisoned();
-  XTREE_TRY(note_syncs());
+  XTREE_TRY(await_groups());
   const std::uint64_t bytes = group_bytes(payload.size());
   XTREE_TRY(make_room_for(info, bytes));
   XTREE_TRY(remember(write_group(header_of(info, payload), payload)));
@@ -190,7 +190,7 @@ void LogWriter::prepare_next_file(std::uint64_t bytes) noexcept {
 
 Result<void> LogWriter::add(const GroupInfo& info, std::span<const std::byte> payload) {
   if (failure_) return poisoned();
-  XTREE_TRY(note_syncs());
+  XTREE_TRY(await_groups());
   if (!takes(info, payload.size())) return append(info, payload);
   XTREE_CHECK(info.operations > 0 && info.first_lsn == next_lsn_);
   return remember(write_addition(info, payload));
@@ -309,6 +309,14 @@ Result<void> LogWriter::settle_syncs() {
   while (result && !syncs_.empty()) result = settle_sync();
   for (std::uint64_t lsn = 0; !syncs_.empty();) static_cast<void>(syncs_.end(lsn));
   return result;
+}
+
+// Before something is written through the cache. A page of that, or a larger unit that the system
+// makes of pages, may hold blocks beside the one that is written: were such a block on its way past
+// the cache, what the page has of it would be old, and go to the disk over it.
+Result<void> LogWriter::await_groups() {
+  XTREE_TRY(note_syncs());
+  return syncs_.has_groups() ? remember(settle_syncs()) : Result<void>();
 }
 
 // Learns how those went that are over and that nobody has asked about.

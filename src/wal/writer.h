@@ -127,6 +127,7 @@ class LogWriter {
   Result<void> settle_sync();
   Result<void> settle_syncs();
   Result<void> note_syncs();
+  Result<void> await_groups();
   SyncBeside& note_begun(SyncBeside& sync) noexcept;
   void close_block() noexcept;
   Result<void> next_file();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "wal/log_testing.h"
@@ -156,6 +157,25 @@ TEST(GroupForSync, BehindWhatIsUnsyncedAWholeFileIsSynced) {
   EXPECT_EQ(trace.events.back().kind, testing::EventKind::sync_piece);
   ASSERT_TRUE(writer->end_syncs());
   EXPECT_EQ(writer->durable_lsn(), 5u);
+}
+
+TEST(GroupForSync, NothingGoesThroughTheCacheBesideIt) {
+  for (const bool adds : {false, true}) {
+    SimulatedFileSystem files;
+    testing::Trace trace;
+    auto writer = create_ready_writer(files);
+    files.record(&trace);
+    wal::SyncBeside* const sync = append_for_sync(*writer);
+    std::thread runner([&] {
+      for (int i = 0; i < 100; ++i) std::this_thread::yield();
+      EXPECT_TRUE(sync->run());
+    });
+    EXPECT_TRUE(adds ? add(*writer, make_payload(3, 200)) : append(*writer, make_payload(3, 200)));
+    runner.join();
+    ASSERT_EQ(trace.events.size(), 3u);
+    EXPECT_EQ(trace.events[1].kind, testing::EventKind::sync_piece);
+    EXPECT_EQ(trace.events[2].kind, testing::EventKind::write);
+  }
 }
 
 TEST(GroupForSync, AFailureOfEitherPoisonsTheLog) {
