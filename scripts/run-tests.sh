@@ -35,15 +35,15 @@ build() {
     cmake --build --preset "$preset" -j "$jobs" "$@"
 }
 
-# Runs tests and keeps what ctest says at the end.
+# Runs tests and keeps what ctest says at the end, for this stage.
 run() {
   local preset=$1
   shift
   ctest --preset "$preset" -j "$jobs" "$@" | tee "$summaries/all" || return
-  sed -n '/tests passed,/,$p' "$summaries/all" >"$summaries/$preset"
+  sed -n '/tests passed,/,$p' "$summaries/all" >"$summaries/$stage"
 }
 
-stage() {
+run_stage() {
   case "$1" in
     release) # every test but the long ones, by gcc
       timed "build release" build release
@@ -76,8 +76,8 @@ stages=("$@")
 [[ ${#stages[@]} -gt 0 ]] || stages=(release asan tsan)
 
 timed "install" scripts/install-deps.sh test
-for name in "${stages[@]}"; do
-  stage "$name"
+for stage in "${stages[@]}"; do
+  run_stage "$stage"
 done
 
 printf '\n'
