@@ -15,6 +15,7 @@
 
 namespace xtree {
 
+// What `File::write_durably` writes begins and ends at multiples of this many bytes.
 inline constexpr std::size_t kDurableWriteUnit = 4096;
 
 // An open file. Calls on one file may come from several threads, at disjoint ranges.
@@ -46,14 +47,14 @@ class XTREE_EXPORT File {
   // Other threads may write meanwhile. After a failure nothing may be assumed about what was
   // written since the last success.
   virtual Result<void> sync() = 0;
-  // Whether `write_durably` is worth calling. Without it writers of the log wait for `sync`, one
-  // group at a time.
+  // Whether `write_durably` keeps its promise. Who says so overrides both: here it is no, and then
+  // writers of the log wait for `sync`, one group at a time.
   [[nodiscard]] virtual bool takes_durable_writes() noexcept;
   // Writes all of `bytes` at `offset`, which lie within the file, and returns once they would
   // survive power loss. It says nothing of what else was written. Several such calls may run at a
-  // time beside any other calls, at disjoint ranges, and each is told of a failure to bring its own
-  // bytes to the disk, whatever else is told of it. The offset, the number of bytes, and their
-  // address are multiples of kDurableWriteUnit.
+  // time beside any other calls, at disjoint ranges, and each fails if its own bytes did not reach
+  // the disk, also when another call has failed for that already. The offset, the number of bytes,
+  // and their address are multiples of kDurableWriteUnit.
   virtual Result<void> write_durably(std::uint64_t offset, std::span<const std::byte> bytes);
   virtual Result<void> truncate(std::uint64_t bytes) = 0;
   virtual Result<std::uint64_t> size() = 0;
