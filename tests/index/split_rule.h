@@ -51,8 +51,9 @@ class SplitRule {
     all_ = united(std::vector<bool>(rows_.size(), true), true);
   }
 
-  // From here on the last entries are the newest. A side that has them all may have so few, and
-  // cuts with such a side are best when the other one has 85 per cent of all.
+  // From here on the last entries are the newest. A side that has them all, and shares no more than
+  // half of its volume with the other one, may have so few, and cuts with such a side are best when
+  // the other one has 85 per cent of all.
   void set_newest(std::size_t count, std::size_t min_fill) {
     newest_ = count;
     newest_fill_ = min_fill;
@@ -184,18 +185,19 @@ class SplitRule {
   void weigh(const std::vector<bool>& left, std::size_t count, std::size_t min_fill, Cut& best) {
     const auto newest = left.end() - static_cast<std::ptrdiff_t>(newest_);
     const auto newest_left = static_cast<std::size_t>(std::count(newest, left.end(), true));
-    const bool all_left = newest_ != 0 && newest_left == newest_;
-    const bool all_right = newest_ != 0 && newest_left == 0;
-    if (count < (all_left ? newest_fill_ : min_fill)) return;
-    if (rows_.size() - count < (all_right ? newest_fill_ : min_fill)) return;
+    if (count == 0 || count == rows_.size()) return;
     const Row a = united(left, true);
     const Row b = united(left, false);
+    const float overlap = shared(a, b);
+    const bool all_left = newest_ != 0 && newest_left == newest_ && 2 * overlap <= volume(a);
+    const bool all_right = newest_ != 0 && newest_left == 0 && 2 * overlap <= volume(b);
+    if (count < (all_left ? newest_fill_ : min_fill)) return;
+    if (rows_.size() - count < (all_right ? newest_fill_ : min_fill)) return;
     const float best_lean = all_right ? 0.7f : all_left ? -0.7f : 0;
     const float lean = 2 * static_cast<float>(count) / static_cast<float>(rows_.size()) - 1;
     const float off = (lean - best_lean) / (lean < best_lean ? 1 + best_lean : 1 - best_lean);
     const float square = (1 - off * off) * (1 - off * off);
     const float weight = square * square + 1e-6f;
-    const float overlap = shared(a, b);
     const bool is_free = overlap <= 0;
     const float goal =
         is_free ? (margin(a) + margin(b) - most_margin()) * weight : overlap / weight;
