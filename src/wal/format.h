@@ -107,19 +107,17 @@ static_assert(std::is_trivially_copyable_v<GroupHeader>);
 // The first bytes of an addition: a small group in the rest of the last block of a group that was
 // appended before it and has not been synced. Section "Additions" of design/wal_format.md.
 struct AdditionHeader {
-  std::uint32_t operations = 0;     // 0: there are no more additions
-  std::uint32_t payload_bytes = 0;
-  std::uint32_t first_lsn = 0;      // the lower half
+  std::uint16_t operations = 0;     // 0: there are no more additions
+  std::uint16_t payload_bytes = 0;
   std::uint32_t epochs = 0;         // since the epoch of the group
   std::uint32_t time_us = 0;        // since the time of the group
   std::uint32_t crc = 0;            // of the fields before it and the payload, see `sum_before`
 };
-static_assert(sizeof(AdditionHeader) == 24);
-static_assert(offsetof(AdditionHeader, payload_bytes) == 4);
-static_assert(offsetof(AdditionHeader, first_lsn) == 8);
-static_assert(offsetof(AdditionHeader, epochs) == 12);
-static_assert(offsetof(AdditionHeader, time_us) == 16);
-static_assert(offsetof(AdditionHeader, crc) == 20);
+static_assert(sizeof(AdditionHeader) == 16);
+static_assert(offsetof(AdditionHeader, payload_bytes) == 2);
+static_assert(offsetof(AdditionHeader, epochs) == 4);
+static_assert(offsetof(AdditionHeader, time_us) == 8);
+static_assert(offsetof(AdditionHeader, crc) == 12);
 static_assert(std::is_trivially_copyable_v<AdditionHeader>);
 
 // The first group of a file follows the header's block.
@@ -170,12 +168,12 @@ std::optional<AdditionHeader> decode_addition(std::span<const std::byte> from,
 inline std::uint32_t encode(const AdditionHeader& header, std::span<const std::byte> payload,
                             std::uint32_t sum_before, std::span<std::byte> to) noexcept {
   XTREE_CHECK(to.size() >= sizeof header + payload.size());
+  XTREE_CHECK(payload.size() < kBlockBytes);
   const auto pair = [](std::uint64_t low, std::uint64_t high) { return low | high << 32; };
-  platform::store_u64(to.data(), pair(header.operations, payload.size()));
-  platform::store_u64(to.data() + 8, pair(header.first_lsn, header.epochs));
-  platform::store_u32(to.data() + 16, header.time_us);
+  platform::store_u64(to.data(), pair(header.operations | payload.size() << 16, header.epochs));
+  platform::store_u32(to.data() + 8, header.time_us);
   const std::uint32_t sum = addition_checksum(to, payload, sum_before);
-  platform::store_u64(to.data() + 16, pair(header.time_us, sum));
+  platform::store_u64(to.data() + 8, pair(header.time_us, sum));
   if (!payload.empty()) std::memcpy(to.data() + sizeof header, payload.data(), payload.size());
   return sum;
 }

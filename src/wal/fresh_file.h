@@ -53,9 +53,10 @@ class NextFile {
   void prepare(std::uint64_t number, std::uint64_t spare, std::uint64_t bytes) noexcept;
   // The number of the file that was asked for and not taken; 0 when there is none.
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
-  // Whether there is one, for which `take` would not have to wait.
-  [[nodiscard]] bool is_ready() const noexcept {
-    return state_.load(std::memory_order_acquire) == State::ready && made_.has_value();
+  // The size of that file if it has been made, so that `take` would not have to wait; or else 0.
+  [[nodiscard]] std::uint64_t ready_bytes() const noexcept {
+    const bool is_ready = state_.load(std::memory_order_acquire) == State::ready;
+    return is_ready && made_.has_value() ? made_->bytes : 0;
   }
   // The file, its name and what it has of zeros synced: some may be missing when the thread was
   // still at work. Nothing when it could not be made; then its number is not to be used again, or

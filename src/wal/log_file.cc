@@ -55,13 +55,12 @@ AdditionReader::AdditionReader(const StoredGroup& group) noexcept
 
 bool AdditionReader::next() noexcept {
   const auto header = decode_addition(rest_, sum_);
-  const std::uint64_t lsn = info_.first_lsn + info_.operations;
-  if (!header || header->first_lsn != static_cast<std::uint32_t>(lsn)) return false;
+  if (!header) return false;
   payload_ = rest_.subspan(sizeof(AdditionHeader), header->payload_bytes);
   const std::uint64_t end = addition_place(sizeof(AdditionHeader) + header->payload_bytes);
   rest_ = rest_.subspan(std::min<std::uint64_t>(end, rest_.size()));
   sum_ = header->crc;
-  info_ = {.first_lsn = lsn,
+  info_ = {.first_lsn = info_.first_lsn + info_.operations,
            .operations = header->operations,
            .epoch = group_.epoch + header->epochs,
            .time_us = group_.time_us + header->time_us};

@@ -13,8 +13,8 @@
 namespace xtree::wal {
 namespace {
 
-// Files grow by zeros in steps of this size where no file was made ready, so that a small log stays
-// small and no commit waits for a whole file to be written.
+// Where no file was made ready, a file grows by zeros in steps of this size, so that a small log
+// stays small and no commit waits for a whole file to be written.
 constexpr std::uint64_t kZeroStepBytes = std::uint64_t{1} << 20;
 // A group of this size is worth the file system's search for blocks, and not to be written twice.
 constexpr std::uint64_t kLargeGroupBytes = std::uint64_t{32} << 10;
@@ -126,12 +126,23 @@ Result<void> LogWriter::carry(const StoredGroup& group) {
 }
 
 Result<void> LogWriter::append(const GroupInfo& info, std::span<const std::byte> payload) {
+  return append(info, payload, wanted_for(payload.size()));
+}
+
+Result<void> LogWriter::append(const GroupInfo& info, std::span<const std::byte> payload,
+                               Blocks blocks) {
   if (failure_) return poisoned();
-  XTREE_TRY(await_groups());
+  XTREE_TRY(make_room_for(info, group_bytes(payload.size()), blocks));
+  return append_here(info, payload, blocks);
+}
+
+Result<void> LogWriter::append_here(const GroupInfo& info, std::span<const std::byte> payload,
+                                    Blocks blocks) {
   const std::uint64_t bytes = group_bytes(payload.size());
-  XTREE_TRY(make_room_for(info, bytes));
+  XTREE_TRY(await_groups());
+  if (blocks == Blocks::written) XTREE_TRY(remember(extend_to(offset_ + bytes)));
   XTREE_TRY(remember(write_group(header_of(info, payload), payload)));
-  if (bytes < kLargeGroupBytes) prepare_next_file(bytes);
+  prepare_next_file(bytes, blocks);
   return {};
 }
 
@@ -142,10 +153,11 @@ Result<SyncBeside*> LogWriter::append_for_sync(const GroupInfo& info,
   if (failure_) return poisoned();
   XTREE_TRY(note_syncs());
   const std::uint64_t bytes = group_bytes(payload.size());
-  XTREE_TRY(make_room_for(info, bytes));
+  const Blocks blocks = wanted_for(payload.size());
+  XTREE_TRY(make_room_for(info, bytes, blocks));
   const bool passes = !has_unsynced() || platform::planted(platform::Plant::unsynced_passed_over);
   if (!passes || offset_ + bytes > written_bytes_ || !file_->takes_durable_writes()) {
-    XTREE_TRY(append(info, payload));
+    XTREE_TRY(append_here(info, payload, blocks));
     XTREE_TRY(end_syncs());
     return &note_begun(syncs_.begin_file(*file_, next_lsn_));
   }
@@ -157,56 +169,69 @@ Result<SyncBeside*> LogWriter::append_for_sync(const GroupInfo& info,
   put_together(header, payload, group);
   last_ = {};
   go_on_behind(header, bytes);
-  if (bytes < kLargeGroupBytes) prepare_next_file(bytes);
+  prepare_next_file(bytes, blocks);
   return &note_begun(sync);
 }
 
-Result<void> LogWriter::make_room_for(const GroupInfo& info, std::uint64_t bytes) {
-  XTREE_CHECK(info.operations > 0 && info.first_lsn == next_lsn_);
-  return is_full_for(bytes) ? remember(next_file()) : Result<void>();
+// Zeros are for those who wait for a sync of little.
+LogWriter::Blocks LogWriter::wanted_for(std::size_t payload_bytes) noexcept {
+  return group_bytes(payload_bytes) < kLargeGroupBytes ? Blocks::written : Blocks::any;
 }
 
-// A small group also leaves a file that it would have to lengthen when the next one is ready.
-bool LogWriter::is_full_for(std::uint64_t bytes) const noexcept {
+Result<void> LogWriter::make_room_for(const GroupInfo& info, std::uint64_t bytes, Blocks blocks) {
+  XTREE_CHECK(info.operations > 0 && info.first_lsn == next_lsn_);
+  return is_full_for(bytes, blocks) ? remember(next_file()) : Result<void>();
+}
+
+// A group that wants written blocks also leaves a file that it would have to lengthen when the next
+// one has as many of them.
+bool LogWriter::is_full_for(std::uint64_t bytes, Blocks blocks) const noexcept {
   const std::uint64_t end = offset_ + bytes;
   if (offset_ == kFirstGroupOffset || end <= written_bytes_) return false;
-  return end > file_bytes_ || (bytes < kLargeGroupBytes && next_.is_ready());
+  return end > file_bytes_ || (blocks == Blocks::written && next_.ready_bytes() >= written_bytes_);
 }
 
-// Small groups are what zeros are for: once they have filled half of a file, they are taken to
-// need another one. The files of a log become longer from one to the next, as it has shown to grow.
-void LogWriter::prepare_next_file(std::uint64_t bytes) noexcept {
-  small_bytes_ += bytes;
-  if (2 * small_bytes_ < written_bytes_ || next_.number() != 0) return;
+// Once half of a file is filled by groups that want written blocks, they are taken to need another
+// one. The files of a log become longer from one to the next, as it has shown to grow. For other
+// groups a file is made ready as it is.
+void LogWriter::prepare_next_file(std::uint64_t bytes, Blocks blocks) noexcept {
+  std::uint64_t wanted = 0;
+  if (blocks == Blocks::written) {
+    small_bytes_ += bytes;
+    if (2 * small_bytes_ < written_bytes_) return;
+    wanted = worker_ == NextFile::Worker::thread ? 2 * written_bytes_ : kZeroStepBytes;
+  } else {
+    if (2 * offset_ < file_bytes_) return;
+    wanted = kFirstGroupOffset;
+  }
+  if (next_.number() != 0) return;
   std::uint64_t spare = 0;
   if (!spares_.empty()) {
     spare = spares_.back();
     spares_.pop_back();
   }
-  const std::uint64_t wanted = worker_ == NextFile::Worker::thread ? 2 * written_bytes_
-                                                                   : kZeroStepBytes;
   next_.prepare(++highest_, spare, std::min(file_bytes_, wanted));
 }
 
 Result<void> LogWriter::add(const GroupInfo& info, std::span<const std::byte> payload) {
   if (failure_) return poisoned();
   XTREE_TRY(await_groups());
-  if (!takes(info, payload.size())) return append(info, payload);
+  if (!takes(info, payload.size())) return append(info, payload, Blocks::any);
   XTREE_CHECK(info.operations > 0 && info.first_lsn == next_lsn_);
   return remember(write_addition(info, payload));
 }
 
 // Whether the last group's block has room for one more addition, and its header bits enough for
-// what they say of the distance.
+// what they say of it.
 bool LogWriter::takes(const GroupInfo& info, std::size_t payload_bytes) const noexcept {
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
   return last_.end != 0 && sizeof(AdditionHeader) + payload_bytes <= offset_ - last_.end &&
+         info.operations <= std::numeric_limits<std::uint16_t>::max() &&
          info.epoch - last_.epoch <= kMost && info.time_us - last_.time_us <= kMost;
 }
 
 Result<void> LogWriter::write_addition(const GroupInfo& info, std::span<const std::byte> payload) {
-  const AdditionHeader header{.operations = info.operations,
-                              .first_lsn = static_cast<std::uint32_t>(info.first_lsn),
+  const AdditionHeader header{.operations = static_cast<std::uint16_t>(info.operations),
                               .epochs = static_cast<std::uint32_t>(info.epoch - last_.epoch),
                               .time_us = static_cast<std::uint32_t>(info.time_us - last_.time_us)};
   const std::size_t bytes = sizeof header + payload.size();
@@ -419,7 +444,6 @@ Result<void> LogWriter::write_group(GroupHeader header, std::span<const std::byt
   buffer_.resize(bytes);
   const std::uint32_t sum = put_together(header, payload, buffer_);
 
-  if (bytes < kLargeGroupBytes) XTREE_TRY(extend_to(offset_ + bytes));
   if (platform::planted(platform::Plant::block_rewritten)) {
     std::vector<std::byte> block(kBlockBytes);
     const auto got = file_->read_at(offset_ - kBlockBytes, block);

@@ -119,6 +119,10 @@ class LogWriter {
         next_(file_system, directory_, file_bytes, worker) {}
 
  private:
+  // Which blocks a group wants to lie in: such as were written before, which are made durable at
+  // half the price, or whichever come next.
+  enum class Blocks : bool { any, written };
+
   Result<void> make_directory();
   Result<void> begin(const LogEnd& after);
   Result<void> carry_over(const LogEnd& after);
@@ -135,9 +139,13 @@ class LogWriter {
   void adopt(std::uint64_t number, FreshFile fresh) noexcept;
   Result<void> commit_header(const FileHeader& header);
   Result<void> write_header(FileHeader header);
-  Result<void> make_room_for(const GroupInfo& info, std::uint64_t bytes);
-  [[nodiscard]] bool is_full_for(std::uint64_t bytes) const noexcept;
-  void prepare_next_file(std::uint64_t bytes) noexcept;
+  Result<void> append(const GroupInfo& info, std::span<const std::byte> payload, Blocks blocks);
+  Result<void> append_here(const GroupInfo& info, std::span<const std::byte> payload,
+                           Blocks blocks);
+  [[nodiscard]] static Blocks wanted_for(std::size_t payload_bytes) noexcept;
+  Result<void> make_room_for(const GroupInfo& info, std::uint64_t bytes, Blocks blocks);
+  [[nodiscard]] bool is_full_for(std::uint64_t bytes, Blocks blocks) const noexcept;
+  void prepare_next_file(std::uint64_t bytes, Blocks blocks) noexcept;
   std::uint32_t put_together(GroupHeader& header, std::span<const std::byte> payload,
                              std::span<std::byte> group) const noexcept;
   void go_on_behind(const GroupHeader& header, std::uint64_t bytes) noexcept;
@@ -160,7 +168,7 @@ class LogWriter {
   std::uint64_t number_ = 0;
   std::uint64_t offset_ = 0;         // where the next group goes
   std::uint64_t written_bytes_ = 0;  // the size of the file: zeros lie behind `offset_`
-  std::uint64_t small_bytes_ = 0;    // of the file's groups that are not large
+  std::uint64_t small_bytes_ = 0;    // of the file's groups that wanted written blocks
   NextFile next_;
   SyncsBeside syncs_;  // of file_, which is not left before they are done
 

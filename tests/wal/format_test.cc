@@ -100,9 +100,8 @@ TEST(WalFormat, BytesOfAGroupHeaderStayWhatTheyAre) {
 TEST(WalFormat, AdditionIsBelievedBehindWhatItWasWrittenBehind) {
   const Block payload = encoded_group();
   std::array<std::byte, 300> bytes{};
-  const std::uint32_t sum = encode(
-      AdditionHeader{.operations = 2, .first_lsn = 80, .epochs = 3, .time_us = 4}, payload, 7,
-      bytes);
+  const std::uint32_t sum =
+      encode(AdditionHeader{.operations = 2, .epochs = 3, .time_us = 4}, payload, 7, bytes);
   const auto header = decode_addition(bytes, 7);
   ASSERT_TRUE(header);
   EXPECT_EQ(header->operations, 2u);
@@ -118,10 +117,11 @@ TEST(WalFormat, AdditionIsBelievedBehindWhatItWasWrittenBehind) {
     bytes[bit / 8] ^= static_cast<std::byte>(1u << bit % 8);
   }
   // The bytes themselves, so that a change of the format does not go unseen.
-  EXPECT_EQ(platform::load_u32(&bytes[0]), 2u);
-  EXPECT_EQ(platform::load_u32(&bytes[8]), 80u);
-  EXPECT_EQ(platform::load_u32(&bytes[20]),
-            platform::crc32c(payload, platform::crc32c(std::span(bytes).first(20), 7)));
+  EXPECT_EQ(platform::load_u32(&bytes[0]), 2u | payload.size() << 16);
+  EXPECT_EQ(platform::load_u32(&bytes[4]), 3u);
+  EXPECT_EQ(platform::load_u32(&bytes[8]), 4u);
+  EXPECT_EQ(platform::load_u32(&bytes[12]),
+            platform::crc32c(payload, platform::crc32c(std::span(bytes).first(12), 7)));
 }
 
 TEST(WalFormat, ZerosAreNoAddition) {

@@ -66,12 +66,39 @@ TEST(FreshFile, FileIsLengthenedWhereNoneCouldBeMadeReady) {
   expect_groups(replay(files), 1, 4 * kMebibyte / kBlockBytes, 200);
 }
 
-TEST(FreshFile, LargeGroupsHaveNoneMadeReady) {
+TEST(FreshFile, LargeGroupsHaveOneMadeReadyWithoutZeros) {
   SimulatedFileSystem files;
   auto writer = LogWriter::create(files, kLogDirectory, {}, 4 * kMebibyte).value();
-  append_many(*writer, 30, 100000);
-  append_many(*writer, 5, 100);
+  append_many(*writer, 20, 100000);
   EXPECT_FALSE(files.exists(path_of(2)).value());
+  append_many(*writer, 10, 100000);
+  EXPECT_EQ(size_of(files, 2), kFirstGroupOffset);
+  const std::uint64_t directory_syncs = files.count(Call::sync_directory);
+  append_many(*writer, 20, 100000);
+  EXPECT_EQ(writer->position().file, 2u);
+  EXPECT_EQ(files.count(Call::sync_directory), directory_syncs);
+  EXPECT_EQ(size_of(files, 2), writer->position().offset);
+  expect_groups(replay(files), 1, 50, 100000);
+}
+
+TEST(FreshFile, AdditionsGrowTheirFileBlockByBlock) {
+  SimulatedFileSystem files;
+  auto writer = LogWriter::create(files, kLogDirectory, {}, 4 * kMebibyte).value();
+  while (writer->position().offset < 3 * kMebibyte) {
+    ASSERT_TRUE(add(*writer, make_payload(writer->next_lsn(), 1000)));
+  }
+  EXPECT_EQ(size_of(files, 1), writer->position().offset);
+  EXPECT_EQ(size_of(files, 2), kFirstGroupOffset);
+  // Whoever waits for a sync gets zeros, here rather than in a file that has none either.
+  append_synced(*writer, 1, 1000);
+  EXPECT_EQ(writer->position().file, 1u);
+  EXPECT_EQ(size_of(files, 1), writer->position().offset + kMebibyte - kBlockBytes);
+  while (writer->position().file == 1) {
+    ASSERT_TRUE(add(*writer, make_payload(writer->next_lsn(), 1000)));
+  }
+  EXPECT_EQ(size_of(files, 1), 4 * kMebibyte);
+  EXPECT_EQ(size_of(files, 2), writer->position().offset);
+  expect_groups(replay(files), 1, writer->next_lsn() - 1, 1000);
 }
 
 TEST(FreshFile, ReleasedFileIsMadeReadyUnderItsNewName) {
@@ -96,7 +123,8 @@ TEST(FreshFile, ReleasedFileKeepsItsLength) {
   ASSERT_GT(bytes, 2 * kMebibyte);
   const wal::LogPosition from = writer->roll().value();
   ASSERT_TRUE(release_before(*writer, files, from.file));
-  append_many(*writer, kMebibyte / kBlockBytes / 2, 200);
+  EXPECT_EQ(size_of(files, 2), kFirstGroupOffset);
+  append_many(*writer, kMebibyte / kBlockBytes, 200);
   EXPECT_FALSE(files.exists(path_of(1)).value());
   EXPECT_EQ(size_of(files, 3), bytes);
 }
