@@ -60,9 +60,9 @@ struct Options {
   std::uint32_t group_window_us = 200;
   // `eventual`: the longest between two syncs of the log, in milliseconds.
   std::uint32_t sync_interval_ms = 100;
-  // A checkpoint starts when the log behind the last one has grown by this much, or to one and a
-  // half times the bytes of all nodes, if that is more; but by four times this much at the latest,
-  // which bounds what an open after a crash has to do.
+  // A checkpoint starts when the log behind the last one has grown by this much, or to three times
+  // the bytes of all nodes, if that is more; but by eight times this much at the latest, which
+  // bounds what an open after a crash has to do: it replays two to three million boxes a second.
   std::uint64_t checkpoint_log_bytes = std::uint64_t{64} << 20;
   // Checkpoints replace nodes by writing them anew, which leaves garbage in the segment files. When
   // it is more than `compaction_steady_percent` of them, checkpoints also move the nodes that are
@@ -83,8 +83,8 @@ struct Options {
   // go beyond the limit until they end.
   std::uint64_t cache_bytes = 0;
   // The size to which log files are written before they are used, and at which the next one starts.
-  // The first ones of a log are smaller, and so are all that hold small writes without
-  // `background_checkpoints`: 1 MiB.
+  // The first ones of a log are smaller, and so are all that hold small writes whose sync is waited
+  // for without `background_checkpoints`: 1 MiB.
   std::uint64_t log_file_bytes = std::uint64_t{16} << 20;
   // End snapshots that are open for longer, in milliseconds: what they held is given back, and
   // queries on them fail with `limit_exceeded`. Looked at when something is written, and by

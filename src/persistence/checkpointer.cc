@@ -12,9 +12,10 @@ namespace xtree::persistence {
 namespace {
 
 constexpr std::size_t kMostIdleLogFiles = 4;
-// A checkpoint may write every node. So that this costs no more than the log does, the log may grow
-// to one and a half times the nodes' bytes, if that is no more than so many thresholds.
-constexpr std::uint64_t kMostThresholds = 4;
+// A checkpoint may write every node. So that this costs a third of what the log does, the log may
+// grow to so many times the nodes' bytes, if that is no more than so many thresholds.
+constexpr std::uint64_t kLogPerNodes = 3;
+constexpr std::uint64_t kMostThresholds = 8;
 // Writers come first until they have filled so large a part of the log that they may fill until the
 // next checkpoint: an open after a crash would have to replay all of it.
 constexpr std::uint64_t kPatience = 2;
@@ -301,7 +302,7 @@ void Checkpointer::stop() {
 
 // How far the log may grow when a checkpoint of all nodes has so many bytes.
 std::uint64_t Checkpointer::threshold(std::uint64_t node_bytes) const noexcept {
-  return std::clamp(node_bytes + node_bytes / 2, threshold_bytes_,
+  return std::clamp(kLogPerNodes * node_bytes, threshold_bytes_,
                     kMostThresholds * threshold_bytes_);
 }
 
