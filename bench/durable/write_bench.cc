@@ -19,6 +19,7 @@
 
 #include "durable/require.h"
 #include "support/data_set.h"
+#include "support/machine.h"
 
 namespace bench {
 namespace {
@@ -95,7 +96,10 @@ int run(int argc, char** argv) {
     }
   }
   require(count != 0, "--entries wants a number");
-  std::printf("%-40s %10s %14s %16s\n", "inserts", "written", "segments/live", "after compaction");
+  for (const auto& [name, value] : describe_machine()) {
+    std::printf("%-18s %s\n", name.c_str(), value.c_str());
+  }
+  std::printf("\n%-40s %10s %14s %16s\n", "inserts", "written", "segments/live", "after compaction");
   BoxEntries entries = make_entries<xtree::Box<2>>(Distribution::uniform, count, 1);
   measure("one by one, eventual, uniform", directory, xtree::Durability::eventual, entries,
           insert_singly);
