@@ -99,7 +99,8 @@ int run(int argc, char** argv) {
   for (const auto& [name, value] : describe_machine()) {
     std::printf("%-18s %s\n", name.c_str(), value.c_str());
   }
-  std::printf("\n%-40s %10s %14s %16s\n", "inserts", "written", "segments/live", "after compaction");
+  std::printf("\n%-40s %10s %14s %16s\n", "inserts", "written", "segments/live",
+              "after compaction");
   BoxEntries entries = make_entries<xtree::Box<2>>(Distribution::uniform, count, 1);
   measure("one by one, eventual, uniform", directory, xtree::Durability::eventual, entries,
           insert_singly);
