@@ -92,14 +92,16 @@ bool Collector::examine(std::size_t budget, std::uint64_t published) noexcept {
 
 void Collector::collect_when_due(std::size_t budget) {
   if (is_idle()) return;
-  const bool is_free = epochs_.is_settled();
+  // Readers' lines are in the caches of those who read, and only a pass puts them to rest.
+  if (!readers_are_awake_) readers_are_awake_ = !epochs_.is_settled();
   const bool wanted = wanted_.load(std::memory_order_seq_cst);
-  if (is_free || wanted) {
+  if (!readers_are_awake_ || wanted) {
     static_cast<void>(run(budget, true));
     return;
   }
   if (retired_.size() >= next_look_) {
     next_look_ = retired_.size() + kLookVersions;
+    readers_are_awake_ = false;  // another thread may write now, whose own line does not count
     collect_what_all_passed(budget);
   }
   if (!released_.empty() || retired_.size() >= kBatchVersions || retired_bytes_ >= kBatchBytes) {
@@ -130,6 +132,7 @@ void Collector::step_clock() noexcept {
 void Collector::begin_pass(std::uint64_t unused_since) {
   if (!waiting_.empty() && waiting_.back().stamp > epochs_.clock()) epochs_.advance_clock();
   epochs_.settle(unused_since);
+  readers_are_awake_ = false;
 }
 
 // The newest first: then each version that nobody needs stands right behind the one that readers

@@ -138,6 +138,7 @@ class Collector {
   std::uint64_t oldest_stamp_ = 0;  // of the readers inside, as last seen
   std::uint64_t stepped_epoch_ = 0;  // it was published before the clock's last step
   std::size_t next_look_ = 0;        // when so many versions are retired
+  bool readers_are_awake_ = false;   // at the last look; a new one may not say otherwise
 
   std::size_t versions_ = 0;
   std::size_t version_bytes_ = 0;
