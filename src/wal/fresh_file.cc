@@ -20,11 +20,12 @@ constexpr std::uint64_t kPieceBytes = std::uint64_t{128} << 10;
 }  // namespace
 
 Result<FreshFile> make_fresh_file(FileSystem& file_system, const std::string& directory,
-                                  std::uint64_t number, std::uint64_t spare,
+                                  std::uint64_t number, const UsedFile& spare,
                                   std::uint64_t most_bytes) {
   const std::string path = log_file_path(directory, number);
-  if (spare != 0) XTREE_TRY(file_system.rename(log_file_path(directory, spare), path));
-  auto opened = file_system.open(path, spare != 0 ? OpenMode::read_write : OpenMode::create);
+  const bool is_used = spare.number != 0;
+  if (is_used) XTREE_TRY(file_system.rename(log_file_path(directory, spare.number), path));
+  auto opened = file_system.open(path, is_used ? OpenMode::read_write : OpenMode::create);
   if (!opened) return opened.error();
   FreshFile fresh{.file = *std::move(opened)};
   const auto bytes = fresh.file->size();
@@ -34,13 +35,14 @@ Result<FreshFile> make_fresh_file(FileSystem& file_system, const std::string& di
     XTREE_TRY(fresh.file->truncate(most_bytes));
     fresh.bytes = most_bytes;
   }
+  fresh.written_bytes = std::min(spare.written_bytes, fresh.bytes);
   return fresh;
 }
 
-Result<void> write_zeros(File& file, std::uint64_t& bytes, std::uint64_t goal) {
-  const std::vector<std::byte> zeros(goal - bytes);
-  XTREE_TRY(file.write_at(bytes, zeros));
-  bytes = goal;
+Result<void> write_zeros(File& file, std::uint64_t& written_bytes, std::uint64_t goal) {
+  const std::vector<std::byte> zeros(goal - written_bytes);
+  XTREE_TRY(file.write_at(written_bytes, zeros));
+  written_bytes = goal;
   return {};
 }
 
@@ -52,10 +54,12 @@ NextFile::~NextFile() {
   thread_.join();
 }
 
-void NextFile::prepare(std::uint64_t number, std::uint64_t spare, std::uint64_t bytes) noexcept {
+void NextFile::prepare(std::uint64_t number, const UsedFile& spare, std::uint64_t bytes,
+                       std::uint64_t written_bytes) noexcept {
   number_ = number;
   spare_ = spare;
   bytes_ = bytes;
+  written_bytes_ = written_bytes;
   is_awaited_.store(false, std::memory_order_relaxed);
   state_.store(State::asked, std::memory_order_release);
   if (start()) {
@@ -103,7 +107,7 @@ void NextFile::run() noexcept {
   } else {
     // It may be a disk that is full: whoever needs the file tries with all the room there is.
     remove(number_);
-    if (spare_ != 0) remove(spare_);
+    if (spare_.number != 0) remove(spare_.number);
   }
   state_.store(State::ready, std::memory_order_release);
   state_.notify_all();
@@ -118,12 +122,18 @@ void NextFile::remove(std::uint64_t number) noexcept {
 Result<FreshFile> NextFile::make() {
   auto fresh = make_fresh_file(file_system_, directory_, number_, spare_, most_bytes_);
   if (!fresh) return fresh.error();
-  while (fresh->bytes < bytes_) {
-    const std::uint64_t begin = fresh->bytes;
-    XTREE_TRY(write_zeros(*fresh->file, fresh->bytes, std::min(bytes_, begin + kPieceBytes)));
+  std::uint64_t& written = fresh->written_bytes;
+  while (written < written_bytes_) {
+    const std::uint64_t begin = written;
+    XTREE_TRY(write_zeros(*fresh->file, written, std::min(written_bytes_, begin + kPieceBytes)));
+    fresh->bytes = std::max(fresh->bytes, written);
     if (worker_ == Worker::caller) continue;
-    XTREE_TRY(fresh->file->write_back(begin, fresh->bytes - begin));
+    XTREE_TRY(fresh->file->write_back(begin, written - begin));
     if (is_awaited_.load(std::memory_order_relaxed)) break;
+  }
+  if (fresh->bytes < bytes_) {
+    XTREE_TRY(fresh->file->truncate(bytes_));
+    fresh->bytes = bytes_;
   }
   if (!platform::planted(platform::Plant::log_header_early)) XTREE_TRY(fresh->file->sync());
   if (platform::planted(platform::Plant::log_directory_not_synced)) return fresh;

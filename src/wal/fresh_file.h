@@ -1,4 +1,4 @@
-// Log files before they are a part of the log: a name, a size, and zeros.
+// Log files before they are a part of the log: a name, a size, and as many zeros as are wanted.
 #pragma once
 
 #include <atomic>
@@ -15,17 +15,24 @@ namespace xtree::wal {
 // Its header is still that of no file, or of another one.
 struct FreshFile {
   std::unique_ptr<File> file;
-  std::uint64_t bytes = 0;  // its size; all of it was written
+  std::uint64_t bytes = 0;          // its size
+  std::uint64_t written_bytes = 0;  // so much of its front was written, what follows is a hole
 };
 
-// Makes file `number`: of the released file `spare`, which gets its name, or a new one when that is
-// 0. It is no longer than `most_bytes`, and may be empty.
+// A file of the log that is full, or was left before it was.
+struct UsedFile {
+  std::uint64_t number = 0;         // 0: none
+  std::uint64_t written_bytes = 0;  // as FreshFile's
+};
+
+// Makes file `number`: of the released file `spare`, which gets its name, or a new one when there
+// is none. It is no longer than `most_bytes`, and may be empty.
 Result<FreshFile> make_fresh_file(FileSystem& file_system, const std::string& directory,
-                                  std::uint64_t number, std::uint64_t spare,
+                                  std::uint64_t number, const UsedFile& spare,
                                   std::uint64_t most_bytes);
 
-// Writes zeros from `bytes`, which is the file's size and becomes `goal`, to there.
-Result<void> write_zeros(File& file, std::uint64_t& bytes, std::uint64_t goal);
+// Writes zeros from `written_bytes`, which becomes `goal`, to there.
+Result<void> write_zeros(File& file, std::uint64_t& written_bytes, std::uint64_t goal);
 
 // The file in which the log will go on, made ready while the one before it fills, so that no commit
 // waits for its zeros. A thread does it, which the first file starts, or else the caller of
@@ -48,15 +55,18 @@ class NextFile {
   NextFile(const NextFile&) = delete;
   NextFile& operator=(const NextFile&) = delete;
 
-  // Begins to make file `number`, of `spare` if that is not 0, and to write it to a size of at
-  // least `bytes`. Nothing of what fails is told: who takes the file learns that there is none.
-  void prepare(std::uint64_t number, std::uint64_t spare, std::uint64_t bytes) noexcept;
+  // Begins to make file `number`, of `spare` if there is one, with a size of at least `bytes`, of
+  // which so much has been written. Nothing of what fails is told: who takes the file learns that
+  // there is none.
+  void prepare(std::uint64_t number, const UsedFile& spare, std::uint64_t bytes,
+               std::uint64_t written_bytes) noexcept;
   // The number of the file that was asked for and not taken; 0 when there is none.
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
-  // The size of that file if it has been made, so that `take` would not have to wait; or else 0.
+  // How much of that file was written if it has been made, so that `take` would not have to wait;
+  // or else 0.
   [[nodiscard]] std::uint64_t ready_bytes() const noexcept {
     const bool is_ready = state_.load(std::memory_order_acquire) == State::ready;
-    return is_ready && made_.has_value() ? made_->bytes : 0;
+    return is_ready && made_.has_value() ? made_->written_bytes : 0;
   }
   // The file, its name and what it has of zeros synced: some may be missing when the thread was
   // still at work. Nothing when it could not be made; then its number is not to be used again, or
@@ -79,8 +89,9 @@ class NextFile {
   const std::uint64_t most_bytes_;
   const Worker worker_;
   std::uint64_t number_ = 0;
-  std::uint64_t spare_ = 0;
+  UsedFile spare_;
   std::uint64_t bytes_ = 0;
+  std::uint64_t written_bytes_ = 0;
   std::optional<FreshFile> made_;
   std::atomic<bool> is_awaited_ = false;  // a hint to leave the rest of the zeros away
   std::atomic<State> state_ = State::idle;

@@ -67,7 +67,7 @@ Result<void> LogWriter::begin(const LogEnd& after) {
     const std::string path = log_file_path(directory_, files->back());
     return Error(ErrorCode::already_exists, path.c_str(), "the log goes on in this file");
   }
-  older_ = *std::move(files);
+  for (const std::uint64_t number : *files) older_.push_back({number, 0});
   highest_ = after.highest_file;
   first_own_ = highest_ + 1;
   generation_ = after.generation + 1;
@@ -193,24 +193,25 @@ bool LogWriter::is_full_for(std::uint64_t bytes, Blocks blocks) const noexcept {
 
 // Once half of a file is filled by groups that want written blocks, they are taken to need another
 // one. The files of a log become longer from one to the next, as it has shown to grow. For other
-// groups a file is made ready as it is.
+// groups one with nothing but a size is made ready: if it is cut some day, its header tells.
 void LogWriter::prepare_next_file(std::uint64_t bytes, Blocks blocks) noexcept {
-  std::uint64_t wanted = 0;
-  if (blocks == Blocks::written) {
-    small_bytes_ += bytes;
-    if (2 * small_bytes_ < written_bytes_) return;
-    wanted = worker_ == NextFile::Worker::thread ? 2 * written_bytes_ : kZeroStepBytes;
-  } else {
-    if (2 * offset_ < file_bytes_) return;
-    wanted = kFirstGroupOffset;
-  }
-  if (next_.number() != 0) return;
-  std::uint64_t spare = 0;
+  if (blocks == Blocks::written) small_bytes_ += bytes;
+  const bool is_needed = blocks == Blocks::written ? 2 * small_bytes_ >= written_bytes_
+                                                   : 2 * offset_ >= file_bytes_;
+  if (!is_needed || next_.number() != 0) return;
+  UsedFile spare;
   if (!spares_.empty()) {
     spare = spares_.back();
     spares_.pop_back();
   }
-  next_.prepare(++highest_, spare, std::min(file_bytes_, wanted));
+  if (blocks == Blocks::any) {
+    next_.prepare(++highest_, spare, file_bytes_, kFirstGroupOffset);
+    return;
+  }
+  const std::uint64_t longer =
+      worker_ == NextFile::Worker::thread ? 2 * written_bytes_ : kZeroStepBytes;
+  const std::uint64_t wanted = std::min(file_bytes_, longer);
+  next_.prepare(++highest_, spare, wanted, wanted);
 }
 
 Result<void> LogWriter::add(const GroupInfo& info, std::span<const std::byte> payload) {
@@ -258,18 +259,19 @@ Result<void> LogWriter::release_before(std::uint64_t file) {
   if (failure_) return poisoned();
   XTREE_TRY(note_syncs());
   // The writer's own file is not among the older ones, so it stays whatever the caller says.
-  const auto end = std::lower_bound(older_.begin(), older_.end(), file);
+  const auto end = std::ranges::lower_bound(older_, file, {}, &UsedFile::number);
   // Of a file of a former life a sync may have failed: then it reads as if it were whole, and
   // neither its zeros nor its size are on the disk, nor will a sync bring them there.
-  const auto own = std::lower_bound(older_.begin(), end, first_own_);
-  unneeded_.insert(unneeded_.end(), older_.begin(), own);
+  const auto own =
+      std::ranges::lower_bound(older_.begin(), end, first_own_, {}, &UsedFile::number);
+  for (auto it = older_.begin(); it != own; ++it) unneeded_.push_back(it->number);
   spares_.insert(spares_.end(), own, end);
   const auto released = static_cast<std::size_t>(end - older_.begin());
   older_.erase(older_.begin(), end);
   // The log will need as many until the next call as it did until this one.
   const std::size_t most = keeps_spares_ ? std::max(kFewSpares, released) : 0;
   while (spares_.size() > most) {
-    unneeded_.push_back(spares_.back());
+    unneeded_.push_back(spares_.back().number);
     spares_.pop_back();
   }
   return {};
@@ -277,8 +279,7 @@ Result<void> LogWriter::release_before(std::uint64_t file) {
 
 void LogWriter::keep_no_spares() {
   keeps_spares_ = false;
-  unneeded_.insert(unneeded_.end(), spares_.begin(), spares_.end());
-  spares_.clear();
+  for (; !spares_.empty(); spares_.pop_back()) unneeded_.push_back(spares_.back().number);
   if (next_.number() != 0) unneeded_.push_back(next_.number());
   static_cast<void>(next_.take());
 }
@@ -360,7 +361,7 @@ Result<void> LogWriter::next_file() {
   XTREE_TRY(settle_syncs());
   if (!platform::planted(platform::Plant::roll_without_sync)) XTREE_TRY(sync_groups());
   const LogPosition predecessor = position();
-  older_.push_back(number_);
+  older_.push_back({number_, written_bytes_});
   const std::uint64_t prepared = next_.number();
   std::optional<FreshFile> fresh;
   if (prepared != 0) fresh = next_.take();
@@ -380,17 +381,18 @@ Result<void> LogWriter::next_file() {
 // Makes a file of a released one or a new one, while the caller waits.
 Result<void> LogWriter::make_file() {
   const std::uint64_t number = ++highest_;
-  const std::uint64_t spare = spares_.empty() ? 0 : spares_.back();
+  const UsedFile spare = spares_.empty() ? UsedFile() : spares_.back();
   auto fresh = make_fresh_file(file_system_, directory_, number, spare, file_bytes_);
   if (!fresh) return fresh.error();
-  if (spare != 0) spares_.pop_back();
+  if (!spares_.empty()) spares_.pop_back();
   adopt(number, *std::move(fresh));
   return extend_to(kFirstGroupOffset);
 }
 
 void LogWriter::adopt(std::uint64_t number, FreshFile fresh) noexcept {
   file_ = std::move(fresh.file);
-  written_bytes_ = fresh.bytes;
+  begun_bytes_ = fresh.bytes;
+  written_bytes_ = fresh.written_bytes;
   small_bytes_ = 0;
   number_ = number;
   offset_ = kFirstGroupOffset;
@@ -409,7 +411,7 @@ Result<void> LogWriter::commit_header(const FileHeader& header) {
 Result<void> LogWriter::write_header(FileHeader header) {
   header.file = number_;
   header.generation = generation_;
-  header.file_bytes = written_bytes_;
+  header.file_bytes = std::max(begun_bytes_, written_bytes_);
   buffer_.assign(kBlockBytes, std::byte{0});
   encode(header, buffer_);
   XTREE_TRY(file_->write_at(0, buffer_));

@@ -167,7 +167,8 @@ class LogWriter {
   std::uint64_t highest_ = 0;    // the last number that was given to a file
   std::uint64_t number_ = 0;
   std::uint64_t offset_ = 0;         // where the next group goes
-  std::uint64_t written_bytes_ = 0;  // the size of the file: zeros lie behind `offset_`
+  std::uint64_t begun_bytes_ = 0;    // the size that the file had when it was begun
+  std::uint64_t written_bytes_ = 0;  // so much of it was written: zeros lie behind `offset_`
   std::uint64_t small_bytes_ = 0;    // of the file's groups that wanted written blocks
   NextFile next_;
   SyncsBeside syncs_;  // of file_, which is not left before they are done
@@ -188,10 +189,10 @@ class LogWriter {
   std::uint64_t sync_bytes_ = 0;  // `appended_bytes_` when the last sync was begun
 
   bool keeps_spares_ = true;
-  std::vector<std::uint64_t> older_;   // files before this one, sorted
-  std::vector<std::uint64_t> spares_;  // released files that wait to be renamed
+  std::vector<UsedFile> older_;          // files before this one, sorted
+  std::vector<UsedFile> spares_;         // released files that wait to be renamed
   std::vector<std::uint64_t> unneeded_;  // released files that wait to be removed
-  std::vector<std::byte> buffer_;      // one group as it goes to disk
+  std::vector<std::byte> buffer_;        // one group as it goes to disk
   std::optional<Error> failure_;
 };
 
