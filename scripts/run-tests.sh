@@ -3,7 +3,7 @@
 # tests. Meant for a fresh Debian 12 (as root, for the packages). The first stage that fails ends
 # it.
 #   run-tests.sh              the stages release, asan and tsan, in this order
-#   run-tests.sh STAGE...     these; there are also clang and long, which take their time
+#   run-tests.sh STAGE...     these; there are also clang, long and seeds, which take their time
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -65,8 +65,12 @@ run_stage() {
       timed "build release" build release
       timed "test long" run release -L long
       ;;
+    seeds) # random tests again and again, each time with another seed
+      timed "build release" build release
+      timed "test seeds" run release -LE 'long|package|style|work' --repeat until-fail:10
+      ;;
     *)
-      echo "run-tests.sh: no stage '$1'; there are: release asan tsan clang long" >&2
+      echo "run-tests.sh: no stage '$1'; there are: release asan tsan clang long seeds" >&2
       exit 2
       ;;
   esac
