@@ -62,7 +62,8 @@ struct Options {
   std::uint32_t sync_interval_ms = 100;
   // A checkpoint starts when the log behind the last one has grown by this much, or to three times
   // the bytes of all nodes, if that is more; but by eight times this much at the latest, which
-  // bounds what an open after a crash has to do: it replays two to three million boxes a second.
+  // bounds what an open after a crash has to do: it replays 1.7 million boxes a second into a large
+  // index, three million into a small one.
   std::uint64_t checkpoint_log_bytes = std::uint64_t{64} << 20;
   // Checkpoints replace nodes by writing them anew, which leaves garbage in the segment files. When
   // it is more than `compaction_steady_percent` of them, checkpoints also move the nodes that are
