@@ -191,6 +191,12 @@ class Tree {
     const std::size_t blocks = blocks_for(count, lanes_at(level));
     return level == 0 ? std::max<std::size_t>(blocks, 1) : std::max(blocks, kDirectoryBlocks);
   }
+  // The blocks of a leaf of so many entries that is going to get more. Where each change of its
+  // size is another version of it, it has one to spare.
+  [[nodiscard]] std::size_t blocks_to_grow(std::size_t count) const noexcept {
+    const std::size_t spare = kEditsInPlace<Store> ? 0 : 1;
+    return std::min(blocks_at(0, count) + spare, layout_.max_leaf_blocks);
+  }
   void box_of(const Node& node, FloatBox& box) const noexcept {
     if (node.level == 0) {
       kernels_.leaf_box(node, layout_, box);

@@ -206,18 +206,19 @@ std::uint32_t Tree<Scalar, Store, Policy>::retrace(const FloatBox& box, Path& pa
   return top;
 }
 
-// Adds the entry to a leaf that has room, if need be in one more block.
+// Adds the entry to a leaf that has room, if need be in more blocks.
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 Result<void> Tree<Scalar, Store, Policy>::append(Path& path, const FloatBox& box,
                                                  const Scalar* geometry, const std::byte* value) {
   const Node& old = *path.at[0].node;
   const bool full = old.count == old.blocks * kLeafLanes<Scalar>;
-  std::size_t bytes = full ? room_at(0, old.blocks + 1u) : room_to_grow(old);
+  const std::size_t longer = blocks_to_grow(old.count + 1u);
+  std::size_t bytes = full ? room_at(0, longer) : room_to_grow(old);
   for (std::uint32_t level = 1; level < root_.height && !path.at[level].covers; ++level) {
     bytes += room_to_grow(*path.at[level].node);
   }
   if (bytes != 0 && !store_.reserve(bytes)) return out_of_memory();
-  Node* leaf = full ? resize(path, 0, old.blocks + 1u) : grow(path, 0);
+  Node* leaf = full ? resize(path, 0, longer) : grow(path, 0);
   if (leaf == nullptr) return unreadable();
   append(*leaf, geometry, value);
   // The grid of a leaf that is not the root has to follow its box only in many dimensions: codes of
@@ -328,10 +329,10 @@ bool Tree<Scalar, Store, Policy>::split_leaf(Path& path, const Scalar* geometry,
   policy_.begin();
   const Node* sources[] = {policy_.copy(*path.at[0].node), policy_.entry(geometry, value)};
   const Sides sides = policy_.split_leaf(sources);
-  Node* right = create(0, blocks_at(0, sides.right.size()));
+  Node* right = create(0, blocks_to_grow(sides.right.size()));
   if (right == nullptr) return false;
   fill(*right, sides.right, halves.right_box);
-  Node* left = resize(path, 0, blocks_at(0, sides.left.size()));
+  Node* left = resize(path, 0, blocks_to_grow(sides.left.size()));
   if (left == nullptr) return false;
   fill(*left, sides.left, halves.left_box);
   halves.left = left->frame.node_id;
