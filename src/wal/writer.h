@@ -152,7 +152,7 @@ class LogWriter {
   Result<void> write_group(GroupHeader header, std::span<const std::byte> payload);
   [[nodiscard]] bool takes(const GroupInfo& info, std::size_t payload_bytes) const noexcept;
   Result<void> write_addition(const GroupInfo& info, std::span<const std::byte> payload);
-  Result<void> extend_to(std::uint64_t end);
+  Result<void> extend_to(std::uint64_t end, std::uint64_t step_bytes);
   Result<void> remember(Result<void> result);
   [[nodiscard]] Error poisoned() const;
 

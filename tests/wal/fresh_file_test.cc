@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "support/random.h"
 #include "support/temporary_directory.h"
 #include "wal/log_testing.h"
@@ -111,16 +113,22 @@ TEST(FreshFile, ReleasedFileGetsTheZerosThatItLacks) {
   EXPECT_EQ(files.count(Call::write), writes + kMebibyte / kBlockBytes / 2 + pieces);
 }
 
-TEST(FreshFile, AdditionsGrowTheirFileBlockByBlock) {
+TEST(FreshFile, AdditionsGrowTheirFileInSmallSteps) {
+  constexpr std::uint64_t kStep = 32 << 10;
   SimulatedFileSystem files;
   auto writer = LogWriter::create(files, kLogDirectory, {}, 4 * kMebibyte).value();
+  std::uint64_t most = 0;
   while (writer->position().offset < 3 * kMebibyte) {
     ASSERT_TRUE(add(*writer, make_payload(writer->next_lsn(), 1000)));
+    const std::uint64_t offset = writer->position().offset;
+    // The first file was begun with some zeros.
+    if (offset >= kMebibyte) most = std::max(most, size_of(files, 1) - offset);
   }
-  EXPECT_EQ(size_of(files, 1), writer->position().offset);
+  EXPECT_EQ(most, kStep - kBlockBytes);
   EXPECT_EQ(size_of(files, 2), 4 * kMebibyte);
   // Whoever waits for a sync gets zeros, here rather than in a file that has none either.
-  append_synced(*writer, 1, 1000);
+  const std::uint64_t left = (size_of(files, 1) - writer->position().offset) / kBlockBytes;
+  append_synced(*writer, left + 1, 1000);
   EXPECT_EQ(writer->position().file, 1u);
   EXPECT_EQ(size_of(files, 1), writer->position().offset + kMebibyte - kBlockBytes);
   while (writer->position().file == 1) {
