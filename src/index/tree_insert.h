@@ -212,7 +212,7 @@ Result<void> Tree<Scalar, Store, Policy>::append(Path& path, const FloatBox& box
                                                  const Scalar* geometry, const std::byte* value) {
   const Node& old = *path.at[0].node;
   const bool full = old.count == old.blocks * kLeafLanes<Scalar>;
-  const std::size_t longer = blocks_to_grow(old.count + 1u);
+  const std::size_t longer = grown_blocks(old.count + 1u);
   std::size_t bytes = full ? room_at(0, longer) : room_to_grow(old);
   for (std::uint32_t level = 1; level < root_.height && !path.at[level].covers; ++level) {
     bytes += room_to_grow(*path.at[level].node);
@@ -329,10 +329,10 @@ bool Tree<Scalar, Store, Policy>::split_leaf(Path& path, const Scalar* geometry,
   policy_.begin();
   const Node* sources[] = {policy_.copy(*path.at[0].node), policy_.entry(geometry, value)};
   const Sides sides = policy_.split_leaf(sources);
-  Node* right = create(0, blocks_to_grow(sides.right.size()));
+  Node* right = create(0, blocks_at(0, sides.right.size()));
   if (right == nullptr) return false;
   fill(*right, sides.right, halves.right_box);
-  Node* left = resize(path, 0, blocks_to_grow(sides.left.size()));
+  Node* left = resize(path, 0, blocks_at(0, sides.left.size()));
   if (left == nullptr) return false;
   fill(*left, sides.left, halves.left_box);
   halves.left = left->frame.node_id;
