@@ -191,8 +191,8 @@ class Tree {
     const std::size_t blocks = blocks_for(count, lanes_at(level));
     return level == 0 ? std::max<std::size_t>(blocks, 1) : std::max(blocks, kDirectoryBlocks);
   }
-  // The blocks of a leaf that has grown to so many entries. Where each change of its size is another
-  // version of it, it has one to spare.
+  // The blocks of a leaf that has grown to so many entries. Where each change of its size is
+  // another version of it, it has one to spare.
   [[nodiscard]] std::size_t grown_blocks(std::size_t count) const noexcept {
     const std::size_t spare = kEditsInPlace<Store> ? 0 : 1;
     return std::min(blocks_at(0, count) + spare, layout_.max_leaf_blocks);
