@@ -48,6 +48,9 @@ struct Token {
 // destruction. Writes are made one after the other and synced in groups; readers never wait for
 // them.
 //
+// Memory. An open database reserves 56 GiB of addresses and touches few of them. Where a process
+// may not have so many (`ulimit -v`), `open` says `out_of_memory`.
+//
 // Errors. `locked` when another object has the directory open. An I/O error or a full disk while
 // writing poisons the database: the write that met it and all later ones fail, `poisoned`, while
 // readers go on with the last published state; reopening recovers what was durable.

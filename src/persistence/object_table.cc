@@ -7,11 +7,19 @@ namespace xtree::persistence {
 namespace {
 
 constexpr std::uint32_t kChunks = ObjectTable::kSlots / ObjectTable::kChunkSlots;
+// Hot words: one for each place that a NodeID can name.
+constexpr std::size_t kPlaces = std::size_t{1} << 32;
+// So many slots become writable at a time: hot and side words of a huge page, cold ones of two.
+constexpr std::uint64_t kGrowthSlots = std::uint64_t{1} << 18;
 
 std::uint64_t address_bits(const FrameHeader* frame) noexcept {
   const auto address = reinterpret_cast<std::uint64_t>(frame);
   XTREE_DCHECK(address % kFrameAlignment == 0 && address >> kHandleBits == 0);
   return address;
+}
+
+constexpr std::uint64_t slots_before(std::uint32_t chunk) noexcept {
+  return std::uint64_t{chunk} * ObjectTable::kChunkSlots;
 }
 
 Error bad_entry(const char* text) noexcept {
@@ -21,23 +29,42 @@ Error bad_entry(const char* text) noexcept {
 }  // namespace
 
 Result<ObjectTable> ObjectTable::create() {
-  constexpr std::size_t kHotBytes = kSlots * sizeof(std::uint64_t);
+  constexpr std::size_t kHotBytes = kPlaces * sizeof(std::uint64_t);
   constexpr std::size_t kSideBytes = kSlots * sizeof(std::uint64_t);
-  auto range = platform::ReservedRange::create(
+  auto range = platform::ReservedRange::create_unwritable(
       sizeof(Near) + kHotBytes + kSlots * sizeof(Cold) + kSideBytes + kChunks,
       sizeof(Near) + kHotBytes);
   if (!range) return range.error();
-  return ObjectTable(std::move(*range));
+  ObjectTable table(std::move(*range));
+  if (!table.range_.make_writable(table.owners_, table.owners_ + kChunks) || !table.make_room(1)) {
+    return Error(ErrorCode::out_of_memory, "object table", "no memory for the first slots");
+  }
+  return table;
 }
 
 ObjectTable::ObjectTable(platform::ReservedRange range)
     : range_(std::move(range)),
       near_(reinterpret_cast<Near*>(range_.data())),
       hot_(reinterpret_cast<std::uint64_t*>(near_ + 1)),
-      cold_(reinterpret_cast<Cold*>(hot_ + kSlots)),
+      cold_(reinterpret_cast<Cold*>(hot_ + kPlaces)),
       side_(reinterpret_cast<std::uint64_t*>(cold_ + kSlots)),
       owners_(reinterpret_cast<std::uint8_t*>(side_ + kSlots)),
       shards_(std::make_unique<Shards>()) {}
+
+// Beyond the last slot there is nothing to make room for: who wants one finds out.
+bool ObjectTable::grow(std::uint64_t slots_end) noexcept {
+  const std::uint64_t wanted = (slots_end + kGrowthSlots - 1) / kGrowthSlots * kGrowthSlots;
+  const std::uint64_t end = std::min(wanted, kSlots);
+  const std::lock_guard lock(shards_->growing);
+  if (end <= shards_->writable.load(std::memory_order_relaxed)) return true;
+  // What lies before the hot words shares their first page.
+  if (!range_.make_writable(near_, hot_ + end) || !range_.make_writable(cold_, cold_ + end) ||
+      !range_.make_writable(side_, side_ + end)) {
+    return false;
+  }
+  shards_->writable.store(end, std::memory_order_release);
+  return true;
+}
 
 ObjectTable::Lookup ObjectTable::look_up(NodeId id) const noexcept {
   std::uint64_t seen = word(id);
@@ -102,7 +129,7 @@ bool ObjectTable::take_chunk(unsigned shard) noexcept {
   do {
     chunk = shards_->next_chunk.load(std::memory_order_relaxed);
     do {
-      if (chunk == kChunks) return false;
+      if (chunk == kChunks || !make_room(slots_before(chunk + 1))) return false;
     } while (
         !shards_->next_chunk.compare_exchange_weak(chunk, chunk + 1, std::memory_order_relaxed));
   } while (owner(chunk) != 0);  // restored
@@ -222,7 +249,7 @@ void ObjectTable::clear_on_disk(NodeId id) noexcept { cold(index(id)) = {}; }
 Result<void> ObjectTable::restore(const TableEntry& entry) {
   const NodeId id = entry.id;
   if (id.tag() == 0) return bad_entry("an entry has tag 0");
-  if (id.slot() >= std::uint64_t{kChunks} * kChunkSlots) {
+  if (id.slot() >= slots_before(kChunks)) {
     return bad_entry("an entry lies beyond the last slot");
   }
   if (entry.address && (entry.bytes < kFrameAlignment || entry.bytes > kMaxFrameBytes ||
@@ -251,6 +278,9 @@ Result<void> ObjectTable::restore_place(NodeId id) noexcept {
   }
   Shard& home = shards_->at[id.shard()];
   if (owner(chunk) == 0) {
+    if (!make_room(slots_before(chunk + 1))) {
+      return Error(ErrorCode::out_of_memory, "object table", "no memory for a slot");
+    }
     while (home.next_slot() != home.end) push_free(home, home.take_next(), 0);
     begin_chunk(id.shard(), chunk);
     shards_->restored_chunks = std::max(shards_->restored_chunks, chunk + 1);

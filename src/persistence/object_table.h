@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include "persistence/frame.h"
@@ -42,11 +43,13 @@ namespace xtree::persistence {
 // design/concurrency.md, "Slots".
 class ObjectTable {
  public:
-  // Slots of all shards in this build; a NodeID has room for 2^42. A shard takes them in chunks,
-  // one after the other as they are needed: so the slots in use lie close together, however many
-  // shards they belong to, and readers cannot tell one shard from many. A chunk is an odd number of
-  // cache lines, which spreads the beginnings of chunks over a cache's sets.
-  static constexpr std::uint64_t kSlots = std::uint64_t{1} << 32;
+  // Slots of all shards in this build; a NodeID has room for 2^42. They take 32 GiB of addresses,
+  // and the hot words that stray NodeIDs lead to 24 GiB more: together what a program can have
+  // under Valgrind. A shard takes slots in chunks, one after the other as they are needed: so those
+  // in use lie close together, however many shards they belong to, and readers cannot tell one
+  // shard from many. A chunk is an odd number of cache lines, which spreads the beginnings of
+  // chunks over a cache's sets.
+  static constexpr std::uint64_t kSlots = std::uint64_t{1} << 30;
   static constexpr std::uint32_t kChunkSlots = 65 * 8;
   static constexpr std::uint16_t kLastTag = 0xffff;
 
@@ -59,6 +62,12 @@ class ObjectTable {
   };
 
   [[nodiscard]] static Result<ObjectTable> create();
+
+  // Makes sure that so many `allocate`s of one Allocator, while no other one is used, do not fail
+  // for want of memory. False when the system has no more to promise.
+  [[nodiscard]] bool reserve(std::uint64_t handles) noexcept {
+    return make_room(std::uint64_t{slots_end()} + handles + kChunkSlots);
+  }
 
   // The hot word of the id's slot. Acquire: whoever sees a frame's address sees the frame's header,
   // and pairs with the release stores in `set_frame`, `end`, `relink_ended` and `fill`.
@@ -131,7 +140,8 @@ class ObjectTable {
 
     // False for a default-made or moved-from one, and when there was no shard left.
     explicit operator bool() const noexcept { return table_ != nullptr; }
-    // A new life of a slot, without a frame yet; a null NodeID when the table is full.
+    // A new life of a slot, without a frame yet; a null NodeID when the table is full, or there is
+    // no memory for it.
     [[nodiscard]] NodeId allocate() noexcept;
     // As the table's `free`, without the two writes to memory that others write too, if the handle
     // is of this shard.
@@ -178,7 +188,7 @@ class ObjectTable {
   }
 
   // Takes over a checkpoint's entry, before any other use; entries come by ascending handle.
-  // `corruption` when the entry makes no sense.
+  // `corruption` when the entry makes no sense, `out_of_memory` when there is none for its slot.
   Result<void> restore(const TableEntry& entry);
 
   // The newest version in a slot whose node is in memory and has not ended; null for other slots.
@@ -263,13 +273,17 @@ class ObjectTable {
     // What `restore` has taken: the last handle plus 1, and the chunks up to here.
     std::uint64_t restored_handles = 0;
     std::uint32_t restored_chunks = 0;
+    // Slots before it can be written to; release, after they were made so. It grows under the
+    // mutex.
+    std::atomic<std::uint64_t> writable = 0;
+    std::mutex growing;
   };
 
   explicit ObjectTable(platform::ReservedRange range);
 
   // Slots are numbered through all shards, so the low 32 bits of the NodeID are the place in the
-  // arrays: no branch, no directory, no operation at all. Every 64-bit pattern gives a place inside
-  // the reservation.
+  // arrays: no branch, no directory, no operation at all. Every 64-bit pattern leads to a hot word
+  // inside the reservation, and those behind the last slot are zero.
   [[nodiscard]] static constexpr std::uint32_t index(NodeId id) noexcept {
     return static_cast<std::uint32_t>(id.bits);
   }
@@ -322,6 +336,12 @@ class ObjectTable {
   [[nodiscard]] std::uint32_t chunks_end() const noexcept {
     return std::max(shards_->next_chunk.load(std::memory_order_relaxed), shards_->restored_chunks);
   }
+  // Whether slots up to there can be written to; makes them so.
+  [[nodiscard]] bool make_room(std::uint64_t slots_end) noexcept {
+    // Acquire pairs with the release behind what made them so.
+    return slots_end <= shards_->writable.load(std::memory_order_acquire) || grow(slots_end);
+  }
+  [[nodiscard]] bool grow(std::uint64_t slots_end) noexcept;
   [[nodiscard]] NodeId reuse(unsigned shard, std::uint32_t index) noexcept;
   [[nodiscard]] bool take_chunk(unsigned shard) noexcept;
   void begin_chunk(unsigned shard, std::uint32_t chunk) noexcept;

@@ -377,10 +377,11 @@ class VersionStore {
                                        bool has_successor = false) noexcept;
   [[nodiscard]] FrameHeader* new_version(FrameHeader* old, std::size_t bytes,
                                          FrameFront front) noexcept;
-  // What an operation of this size may have to note.
+  // What an operation of this size may have to note, and the handles that it may take.
   [[nodiscard]] bool make_room(std::size_t bytes) noexcept {
     const std::size_t notes = kNotesPerOperation + bytes / kBytesPerNote;
-    return platform::make_room(changes_, notes) && collector_.make_room(notes);
+    return platform::make_room(changes_, notes) && collector_.make_room(notes) &&
+           table_.reserve(notes);
   }
   void note(bool noted) noexcept { is_incomplete_ = is_incomplete_ || !noted; }
   void mark_changed(NodeId id, std::uint64_t birth, std::size_t bytes) noexcept {

@@ -20,6 +20,10 @@ class ReservedRange {
   // `out_of_memory` when the system has no such range. For the first `huge_bytes` it wishes for
   // huge pages: fewer misses in the translation buffer, and memory in steps of 2 MiB.
   [[nodiscard]] static Result<ReservedRange> create(std::size_t bytes, std::size_t huge_bytes = 0);
+  // As `create`, but its pages are read as zeros and written to only behind `make_writable`. A
+  // system that promises no more memory than it has (vm.overcommit_memory 2) does not count others.
+  [[nodiscard]] static Result<ReservedRange> create_unwritable(std::size_t bytes,
+                                                               std::size_t huge_bytes = 0);
 
   ReservedRange() = default;
   ReservedRange(ReservedRange&& other) noexcept
@@ -36,7 +40,13 @@ class ReservedRange {
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 
+  // Makes a part writable, and what is around it in its first and its last huge page. As often as
+  // you like; false when the system has no such memory to promise.
+  [[nodiscard]] bool make_writable(const void* begin, const void* end) const noexcept;
+
  private:
+  [[nodiscard]] static Result<ReservedRange> map(std::size_t bytes, int protection,
+                                                 std::size_t huge_bytes);
   ReservedRange(std::byte* data, std::size_t bytes) noexcept : data_(data), bytes_(bytes) {}
 
   std::byte* data_ = nullptr;

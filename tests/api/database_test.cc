@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "support/data_limit.h"
+#include "support/random.h"
 #include "support/temporary_directory.h"
 
 namespace xtree {
@@ -41,6 +43,24 @@ TEST_F(DatabaseTest, KeepsEntriesWhenReopened) {
   EXPECT_EQ(roads.size().value(), 1u);
   for (const auto& hit : roads.query(nearest(Point<2>{0, 0}, 1))) EXPECT_EQ(hit.value, 43u);
   EXPECT_TRUE(db.verify());
+}
+
+// As on a system that promises no more memory than it has.
+TEST_F(DatabaseTest, AsksForNoMoreMemoryThanItNeeds) {
+  if (test::kSanitized) GTEST_SKIP() << "sanitizers ask for memory of their own";
+  test::DataLimit limit(std::size_t{160} << 20);
+  for (std::uint64_t round = 0; round < 2; ++round) {
+    auto db = Database::open(directory_ / "db", options_);
+    ASSERT_TRUE(db) << db.error().message();
+    auto roads = db->index<2>("roads").value();
+    Batch batch;
+    for (std::uint64_t i = 0; i < 1000; ++i) {
+      const auto x = static_cast<double>(i);
+      batch.insert(roads, Point<2>{x, x}, i);
+    }
+    ASSERT_TRUE(db->apply(batch));
+    ASSERT_TRUE(db->close());
+  }
 }
 
 TEST_F(DatabaseTest, ClosesWhenDestroyed) {

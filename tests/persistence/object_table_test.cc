@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "support/data_limit.h"
+
 namespace xtree::persistence {
 namespace {
 
@@ -51,6 +53,41 @@ TEST_F(ObjectTableTest, GivesEveryHandleOfEveryShardASlotOfItsOwn) {
     const std::uint64_t word = table_->word(ids[i]);
     ASSERT_TRUE(ObjectTable::is_plain(word, ids[i]));
     ASSERT_EQ(ObjectTable::frame_of(word, ids[i]), fake_frame(i));
+  }
+}
+
+TEST_F(ObjectTableTest, GivesNothingOutThatTheSystemHasNoMemoryFor) {
+  constexpr std::size_t kMany = 8'000'000;
+  const NodeId first = allocate();
+  test::DataLimit limit(std::size_t{64} << 20);
+  EXPECT_FALSE(table_->reserve(kMany));
+  std::size_t given = 1;
+  while (const NodeId id = allocate()) {
+    table_->set_frame(id, fake_frame(given++));
+    ASSERT_LT(given, kMany);
+  }
+  EXPECT_GT(given, 200'000u);
+  EXPECT_EQ(table_->live(), given);
+  // What was freed serves again, and the rest once there is memory.
+  table_->free(first);
+  EXPECT_EQ(allocate().slot(), first.slot());
+  EXPECT_FALSE(allocate());
+  limit.lift();
+  ASSERT_TRUE(table_->reserve(kMany));
+  test::DataLimit none(0);
+  for (std::size_t i = 0; i < kMany; ++i) ASSERT_TRUE(allocate());
+  EXPECT_EQ(table_->live(), given + kMany);
+}
+
+TEST_F(ObjectTableTest, EveryNodeIdLeadsToAWordAndNoStrayOneResolves) {
+  const NodeId id = allocate();
+  table_->set_frame(id, fake_frame(1));
+  for (const std::uint64_t slot :
+       {std::uint64_t{1}, ObjectTable::kSlots - 1, ObjectTable::kSlots, std::uint64_t{0xffffffff},
+        (std::uint64_t{1} << kSlotBits) - 1}) {
+    const NodeId stray = NodeId::make(slot, id.tag());
+    EXPECT_EQ(table_->look_up(stray).state, State::stale) << slot;
+    EXPECT_EQ(table_->reader().resident(stray, 1), nullptr) << slot;
   }
 }
 

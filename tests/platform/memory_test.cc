@@ -4,6 +4,8 @@
 
 #include <type_traits>
 
+#include "support/data_limit.h"
+
 namespace xtree::platform {
 namespace {
 
@@ -41,6 +43,35 @@ TEST(ReservedRange, MoreThanTheAddressSpaceIsOutOfMemory) {
   const auto range = ReservedRange::create(std::size_t{1} << 62);
   ASSERT_FALSE(range);
   EXPECT_EQ(range.error().code(), ErrorCode::out_of_memory);
+}
+
+TEST(ReservedRange, PartsOfAnUnwritableOneBecomeWritable) {
+  for (const std::size_t huge_bytes : {std::size_t{0}, 64 * kGiB}) {
+    auto range = ReservedRange::create_unwritable(64 * kGiB + 5, huge_bytes).value();
+    std::byte* const data = range.data();
+    struct Part {
+      std::size_t begin, end;
+    };
+    for (const Part part : {Part{0, 1}, {5 * kGiB + 77, 6 * kGiB - 3}, {5 * kGiB, 7 * kGiB},
+                            {64 * kGiB - 1, 64 * kGiB + 5}}) {
+      EXPECT_EQ(data[part.begin], data[part.end - 1]);
+      ASSERT_TRUE(range.make_writable(data + part.begin, data + part.end));
+      data[part.begin] = data[part.end - 1] = std::byte{7};
+    }
+    EXPECT_EQ(data[5 * kGiB + 77], std::byte{7});
+    EXPECT_EQ(data[30 * kGiB], std::byte{0});
+  }
+}
+
+TEST(ReservedRange, WhatTheSystemDoesNotPromiseStaysUnwritable) {
+  auto range = ReservedRange::create_unwritable(64 * kGiB).value();
+  std::byte* const data = range.data();
+  test::DataLimit limit(std::size_t{64} << 20);
+  EXPECT_TRUE(range.make_writable(data, data + 1));
+  EXPECT_FALSE(range.make_writable(data, data + kGiB));
+  EXPECT_EQ(data[kGiB - 1], std::byte{0});
+  limit.lift();
+  EXPECT_TRUE(range.make_writable(data, data + kGiB));
 }
 
 TEST(MakePresent, ChangesNoByteAndTakesAnyRange) {
