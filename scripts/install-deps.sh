@@ -10,7 +10,7 @@ case "${1-}" in
   build) ;;
   test)
     # libclang-rt: the sanitizers of clang. dpkg-dev and file: what cpack looks into packages with.
-    # valgrind: the tests of work count instructions.
+    # valgrind: the tests of work count instructions, others run under memcheck.
     packages+=(libgtest-dev libbenchmark-dev clang-16 libclang-rt-16-dev python3 dpkg-dev file
       valgrind)
     ;;
