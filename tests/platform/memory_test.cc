@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "support/data_limit.h"
+#include "support/random.h"
 
 namespace xtree::platform {
 namespace {
@@ -64,6 +65,7 @@ TEST(ReservedRange, PartsOfAnUnwritableOneBecomeWritable) {
 }
 
 TEST(ReservedRange, WhatTheSystemDoesNotPromiseStaysUnwritable) {
+  if (test::kSanitized) GTEST_SKIP() << "sanitizers ask for memory of their own";
   auto range = ReservedRange::create_unwritable(64 * kGiB).value();
   std::byte* const data = range.data();
   test::DataLimit limit(std::size_t{64} << 20);
