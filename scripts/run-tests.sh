@@ -67,7 +67,7 @@ run_stage() {
       ;;
     seeds) # random tests again and again, each time with another seed
       timed "build release" build release
-      timed "test seeds" run release -LE 'long|package|style|work' --repeat until-fail:10
+      timed "test seeds" run release -LE 'long|package|style|work|memcheck' --repeat until-fail:10
       ;;
     *)
       echo "run-tests.sh: no stage '$1'; there are: release asan tsan clang long seeds" >&2

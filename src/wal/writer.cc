@@ -179,7 +179,7 @@ Result<SyncBeside*> LogWriter::append_for_sync(const GroupInfo& info,
   return &note_begun(sync);
 }
 
-// Zeros are for those who wait for a sync of little.
+// Blocks that are there already are for those who wait for a sync of little.
 LogWriter::Blocks LogWriter::wanted_for(std::size_t payload_bytes) noexcept {
   return group_bytes(payload_bytes) < kLargeGroupBytes ? Blocks::written : Blocks::any;
 }
