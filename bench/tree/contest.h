@@ -76,9 +76,13 @@ class Contest {
 
  private:
   [[nodiscard]] bool wanted(const std::string& work) const { return matches(work, options_.rows); }
-  void note(const std::string& work, const Subject<Geometry>& subject, double seconds,
-            double hits = 0) {
-    ledger_.add(data_, work, subject.name, subject.build == Build::bulk, seconds, hits);
+  void note(const std::string& work, const Subject<Geometry>& subject, double seconds) {
+    ledger_.add(data_, work, subject.name, subject.build == Build::bulk, seconds);
+  }
+  void note(const std::string& work, const Subject<Geometry>& subject, const Pace& pace,
+            double hits) {
+    ledger_.add(data_, work, subject.name, subject.build == Build::bulk, pace.steady, pace.first,
+                hits);
   }
   [[nodiscard]] std::string place(const std::string& work, const Subject<Geometry>& subject) const {
     return subject.name + ", " + work + " " + data_.text();
@@ -123,7 +127,7 @@ class Contest {
       const std::string work = "nearest " + std::to_string(count);
       if (!wanted(work)) continue;
       NearestExam<Geometry>& exam = stage_.nearest(count);
-      note(work, subject, exam.ask(engine), static_cast<double>(count));
+      note(work, subject, ask_steadily(exam, engine), static_cast<double>(count));
       exam.check(place(work, subject), stage_.entries());
     }
   }
@@ -133,9 +137,9 @@ class Contest {
            MakeExam&& make_exam) {
     if (!wanted(work)) return;
     WindowExam<Geometry>& exam = make_exam();
-    const double seconds = exam.ask(engine);
+    const Pace pace = ask_steadily(exam, engine);
     exam.check(place(work, subject), subject.spare);
-    note(work, subject, seconds, exam.mean_hits());
+    note(work, subject, pace, exam.mean_hits());
   }
 
   void change(const Subject<Geometry>& subject, Engine<Geometry>& engine) {
@@ -154,12 +158,13 @@ class Contest {
     }
     note("erase", subject, time_of_erase(engine, halves_.first));
     WindowExam<Geometry>& exam = rest_->windows(1e-4);
-    note("erased 1e-4", subject, exam.ask(engine), exam.mean_hits());
+    note("erased 1e-4", subject, ask_steadily(exam, engine), exam.mean_hits());
     exam.check(place("erase", subject), subject.spare);
     if (subject.name != "xtree") return;
     // Beside a tree that never held the others.
     const Subject<Geometry> fresh{"xtree fresh", subject.make};
-    note("erased 1e-4", fresh, exam.ask(*build(fresh, halves_.second)), exam.mean_hits());
+    const EnginePtr<Geometry> built = build(fresh, halves_.second);
+    note("erased 1e-4", fresh, ask_steadily(exam, *built), exam.mean_hits());
   }
 
   void mix(const Subject<Geometry>& subject) {

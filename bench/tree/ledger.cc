@@ -35,32 +35,52 @@ std::string DataName::text() const {
   return std::to_string(dimensions) + "-D " + shape + " " + distribution;
 }
 
-void Ledger::add(const DataName& data, const std::string& work, const std::string& peer, bool bulk,
-                 double seconds, double hits) {
+Record& Ledger::record(const DataName& data, const std::string& work, const std::string& peer,
+                       bool bulk) {
   const std::string key =
       data.text() + "|" + std::to_string(data.entries) + "|" + work + "|" + peer;
   const auto [place, is_new] = places_.try_emplace(key, records_.size());
-  if (is_new) records_.push_back({data, work, peer, bulk, {}, hits});
-  records_[place->second].seconds.push_back(seconds);
+  if (is_new) records_.push_back({data, work, peer, bulk, {}, {}, 0});
+  return records_[place->second];
+}
+
+void Ledger::add(const DataName& data, const std::string& work, const std::string& peer, bool bulk,
+                 double seconds) {
+  record(data, work, peer, bulk).seconds.push_back(seconds);
+}
+
+void Ledger::add(const DataName& data, const std::string& work, const std::string& peer, bool bulk,
+                 double seconds, double first, double hits) {
+  Record& record = this->record(data, work, peer, bulk);
+  record.seconds.push_back(seconds);
+  record.first.push_back(first);
+  record.hits = hits;
 }
 
 void Ledger::print_tables() const {
+  print_tables(&Record::seconds, "nanoseconds for one operation");
+  print_tables(&Record::first, "nanoseconds for one question of the first pass");
+}
+
+void Ledger::print_tables(std::vector<double> Record::* times, const char* what) const {
   std::vector<std::string> titles;
   const auto title_of = [](const Record& record) {
     return record.data.text() + ", " + std::to_string(record.data.entries) + " entries";
   };
-  for (const Record& record : records_) add_once(titles, title_of(record));
+  for (const Record& record : records_) {
+    if (!(record.*times).empty()) add_once(titles, title_of(record));
+  }
   for (const std::string& title : titles) {
     std::vector<std::string> works;
     std::vector<std::string> peers;
     std::map<std::pair<std::string, std::string>, double> cells;
     for (const Record& record : records_) {
-      if (title_of(record) != title) continue;
+      if ((record.*times).empty() || title_of(record) != title) continue;
       add_once(works, record.work);
       add_once(peers, record.peer);
-      cells[{record.work, record.peer}] = median(record.seconds) * 1e9;
+      cells[{record.work, record.peer}] = median(record.*times) * 1e9;
     }
-    std::printf("\n%s: nanoseconds for one operation\n%-26s", title.c_str(), "");
+    std::printf("\n%s: %s\n%-26s", title.c_str(), what, "");
     for (const std::string& work : works) std::printf(" %16s", work.c_str());
     std::printf("\n");
     for (const std::string& peer : peers) {
@@ -118,16 +138,17 @@ bool Ledger::write_json(const std::string& directory, int repetitions) const {
   for (const Record& record : records_) {
     std::vector<double> times;
     for (const double seconds : record.seconds) times.push_back(rounded_ns(seconds));
-    const nlohmann::ordered_json line = {{"dimensions", record.data.dimensions},
-                                         {"shape", record.data.shape},
-                                         {"distribution", record.data.distribution},
-                                         {"entries", record.data.entries},
-                                         {"work", record.work},
-                                         {"peer", record.peer},
-                                         {"bulk", record.bulk},
-                                         {"hits", record.hits},
-                                         {"median_ns", rounded_ns(median(record.seconds))},
-                                         {"ns", times}};
+    nlohmann::ordered_json line = {{"dimensions", record.data.dimensions},
+                                   {"shape", record.data.shape},
+                                   {"distribution", record.data.distribution},
+                                   {"entries", record.data.entries},
+                                   {"work", record.work},
+                                   {"peer", record.peer},
+                                   {"bulk", record.bulk},
+                                   {"hits", record.hits},
+                                   {"median_ns", rounded_ns(median(record.seconds))},
+                                   {"ns", times}};
+    if (!record.first.empty()) line["first_ns"] = rounded_ns(median(record.first));
     file << std::exchange(separator, ",\n") << line.dump();
   }
   file << "],\n\"footprints\": [";
@@ -145,12 +166,14 @@ bool Ledger::write_json(const std::string& directory, int repetitions) const {
 
 bool Ledger::write_csv(const std::string& directory) const {
   std::ofstream file(directory + "/results.csv");
-  file << "dimensions,shape,distribution,entries,work,peer,bulk,hits,median_ns,repetitions\n";
+  file << "dimensions,shape,distribution,entries,work,peer,bulk,hits,median_ns,first_ns,repetitions\n";
   for (const Record& record : records_) {
     file << record.data.dimensions << ',' << record.data.shape << ',' << record.data.distribution
          << ',' << record.data.entries << ',' << record.work << ',' << record.peer << ','
          << (record.bulk ? 1 : 0) << ',' << record.hits << ',' << rounded_ns(median(record.seconds))
-         << ',' << record.seconds.size() << '\n';
+         << ',';
+    if (!record.first.empty()) file << rounded_ns(median(record.first));
+    file << ',' << record.seconds.size() << '\n';
   }
   return file.good();
 }

@@ -28,6 +28,7 @@ struct Record {
   std::string peer;
   bool bulk = false;
   std::vector<double> seconds;  // for one operation, of each repetition
+  std::vector<double> first;    // the same of first passes, for questions (Pace)
   double hits = 0;              // of one question, on average
 };
 
@@ -41,10 +42,13 @@ struct Footprint {
 class Ledger {
  public:
   void add(const DataName& data, const std::string& work, const std::string& peer, bool bulk,
-           double seconds, double hits = 0);
+           double seconds);
+  void add(const DataName& data, const std::string& work, const std::string& peer, bool bulk,
+           double seconds, double first, double hits);
   void add_footprint(Footprint footprint) { footprints_.push_back(std::move(footprint)); }
 
-  // One table for each data set: nanoseconds for one operation, by work and peer, medians.
+  // One table for each data set: nanoseconds for one operation, by work and peer, medians; and
+  // behind them all those of first passes.
   void print_tables() const;
   void print_footprints() const;
   // Medians by "work data" and peer, and the best of the peers, "best inserted" and "best bulk".
@@ -54,6 +58,9 @@ class Ledger {
   [[nodiscard]] bool write(const std::string& directory, int repetitions) const;
 
  private:
+  Record& record(const DataName& data, const std::string& work, const std::string& peer, bool bulk);
+  // Of one of a record's lists of times.
+  void print_tables(std::vector<double> Record::* times, const char* what) const;
   [[nodiscard]] bool write_json(const std::string& directory, int repetitions) const;
   [[nodiscard]] bool write_csv(const std::string& directory) const;
 
