@@ -21,8 +21,12 @@ template <int D, class V, class T, Shape S>
 struct LeafDecoder {
   static constexpr std::size_t kLanes = kLeafVectorBytes / sizeof(T);
   static constexpr std::size_t kRows = S == Shape::points ? D : 2 * D;
-  static constexpr std::size_t kBlockBytes = leaf_block_bytes_for(kRows, kLanes, sizeof(V));
+  static constexpr std::size_t kValuesInFront = values_in_front(D, sizeof(V));
+  static constexpr std::size_t kBlockBytes =
+      leaf_block_bytes_for(kRows, kLanes, kValuesInFront != 0 ? 0 : sizeof(V));
 
+  // `blocks` is the leaf's first block, or, unless values stand in front of that, one behind it from
+  // which on entries are numbered.
   static void decode(const std::byte* blocks, std::size_t entry, Hit<D, V, T>& hit) noexcept {
     // A row and the values of a block are as long as their lanes, so both are arrays with gaps.
     const std::size_t block = entry / kLanes;
@@ -32,8 +36,10 @@ struct LeafDecoder {
       hit.box.max[i] =
           reinterpret_cast<const T*>(rows + (kRows - D + i) * kLeafVectorBytes)[entry];
     }
-    const std::byte* values =
-        blocks + kRows * kLeafVectorBytes + block * (kBlockBytes - kLanes * sizeof(V));
+    const std::byte* values = blocks - kValuesInFront;
+    if constexpr (kValuesInFront == 0) {
+      values += kRows * kLeafVectorBytes + block * (kBlockBytes - kLanes * sizeof(V));
+    }
     std::memcpy(&hit.value, values + entry * sizeof(V), sizeof(V));
   }
 };
@@ -95,10 +101,7 @@ class WindowScan {
       static_assert(std::size(LeafHits().mask) == 2);
       std::size_t word = leaf_.mask[0] == 0 ? 1 : 0;
       do {
-        // A number, as without a hit there may be no blocks.
-        const auto address = reinterpret_cast<std::uintptr_t>(leaf_.blocks) + word * kWordBytes;
-        const auto* blocks = reinterpret_cast<const std::byte*>(address);
-        if (!visit_word(blocks, leaf_.mask[word], visit_entry)) return finish();
+        if (!visit_word(leaf_.blocks, word, leaf_.mask[word], visit_entry)) return finish();
       } while (++word < std::size(leaf_.mask) && leaf_.mask[word] != 0);
     } while (!leaf_.last && core_.next_leaf(state_, leaf_));
     finish();
@@ -108,13 +111,24 @@ class WindowScan {
  private:
   using Decoder = LeafDecoder<D, V, T, S>;
   static constexpr std::size_t kLanes = Decoder::kLanes;
-  // From the blocks of one word of the mask to those of the next.
-  static constexpr std::size_t kWordBytes = 64 / kLanes * Decoder::kBlockBytes;
 
-  // Calls `visit_entry` with those of 64 entries whose bits are set, until it returns false.
+  // Calls `visit_entry` with those of one word's entries whose bits are set, until it returns
+  // false. They are numbered from a block on that moves along, where that is possible.
   template <class F>
-  [[gnu::always_inline]] static bool visit_word(const std::byte* blocks, std::uint64_t bits,
-                                                F& visit_entry) {
+  [[gnu::always_inline]] static bool visit_word(const std::byte* blocks, std::size_t word,
+                                                std::uint64_t bits, F& visit_entry) {
+    std::size_t first = 0;
+    const auto move_on = [&](std::size_t entries) {
+      if constexpr (Decoder::kValuesInFront != 0) {
+        first += entries;
+      } else {
+        // A number, as without a hit there may be no blocks.
+        const auto address =
+            reinterpret_cast<std::uintptr_t>(blocks) + entries / kLanes * Decoder::kBlockBytes;
+        blocks = reinterpret_cast<const std::byte*>(address);
+      }
+    };
+    move_on(word * 64);
     // Where all up to some entry are hits, as in a leaf inside the window, whole blocks of them are
     // loops over arrays, which compilers unroll. Asking that of each block by itself would be a
     // branch that nobody can predict.
@@ -122,13 +136,14 @@ class WindowScan {
     const std::size_t whole_blocks = all ? std::countr_one(bits) / kLanes : 0;
     for (std::size_t block = 0; block < whole_blocks; ++block) {
       for (std::size_t lane = 0; lane < kLanes; ++lane) {
-        if (!visit_entry(blocks, lane)) return false;
+        if (!visit_entry(blocks, first + lane)) return false;
       }
-      blocks += Decoder::kBlockBytes;
+      move_on(kLanes);
     }
     bits = bits >> whole_blocks * (kLanes / 2) >> whole_blocks * (kLanes / 2);
     for (; bits != 0; bits &= bits - 1) {
-      if (!visit_entry(blocks, static_cast<std::size_t>(std::countr_zero(bits)))) return false;
+      const auto lane = static_cast<std::size_t>(std::countr_zero(bits));
+      if (!visit_entry(blocks, first + lane)) return false;
     }
     return true;
   }

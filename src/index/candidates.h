@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "index/node.h"
+#include "index/node_access.h"
 #include "index/search_kernels.h"
 #include "index/spill_array.h"
 
@@ -48,7 +49,7 @@ class Candidates {
   // Adds one behind `size` others and returns how many that makes, for which there must be room.
   // They are there when `grow_to` says so: who adds many keeps their number in a register.
   [[nodiscard]] std::size_t add(std::size_t size, double distance,
-                                const std::byte* place) noexcept {
+                                EntryPlace place) noexcept {
     distances_[size] = distance;
     places_[size] = place;
     return size + 1;
@@ -87,7 +88,7 @@ class Candidates {
   }
   // By rank.
   [[nodiscard]] double distance(std::size_t rank) noexcept { return distances_[order_[rank]]; }
-  [[nodiscard]] const std::byte* place(std::size_t rank) noexcept { return places_[order_[rank]]; }
+  [[nodiscard]] EntryPlace place(std::size_t rank) noexcept { return places_[order_[rank]]; }
 
  private:
   // What `deal` sorts, and into how many cells.
@@ -210,7 +211,7 @@ class Candidates {
   }
 
   SpillArray<double, kInline + kDistanceLanes> distances_;
-  SpillArray<const std::byte*, kInline> places_;  // where their entries' first coordinates stand
+  SpillArray<EntryPlace, kInline> places_;
   SpillArray<std::uint32_t, kInline> order_;
   std::size_t room_ = 0;
   std::size_t wanted_ = 0;

@@ -37,11 +37,12 @@ void fill_leaf(const Source& source, const Layout& layout, const LeafRows& from,
   constexpr std::size_t kAhead = 24;
   const std::size_t rows = fixed_rows != 0 ? fixed_rows : layout.rows;
   std::memset(leaf_grid(leaf), 0, layout.leaf_front_bytes - sizeof(Node));
-  const std::size_t values_end = rows * kRowBytes + kLanes * layout.value_bytes;
+  const std::size_t used = rows * kRowBytes +
+                           (layout.has_values_in_front() ? 0 : kLanes * layout.value_bytes);
   for (std::size_t first = 0; first < from.count; first += kLanes) {
     std::byte* block = layout.leaf_block(leaf, first / kLanes);
     auto* lanes = reinterpret_cast<Scalar*>(block);
-    std::byte* values = block + rows * kRowBytes;
+    std::byte* values = entry_value<Scalar>(leaf, layout, first);
     const std::size_t here = from.count - first < kLanes ? from.count - first : kLanes;
     for (std::size_t lane = 0; lane < here; ++lane) {
       const std::size_t i = first + lane;
@@ -53,7 +54,7 @@ void fill_leaf(const Source& source, const Layout& layout, const LeafRows& from,
       copy_value(values + lane * layout.value_bytes,
                  source.values + number * source.entries.stride, layout.value_bytes);
     }
-    std::memset(block + values_end, 0, layout.leaf_block_bytes - values_end);
+    std::memset(block + used, 0, layout.leaf_block_bytes - used);
   }
   clear_entries_behind<Scalar>(leaf, layout, from.count);
 }

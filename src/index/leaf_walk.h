@@ -168,7 +168,13 @@ class LeafWalk {
   // so many dimensions most leaves that a window reaches hold nothing of it.
   void fetch_waiting(const Waiting& leaf) const noexcept {
     if (!leaf.inside) return fetch_codes(leaf.lead);
-    if (use == InsideUse::values) fetch_values(leaf.lead);
+    if (use != InsideUse::values) return;
+    if (!layout_.has_values_in_front()) return fetch_values(leaf.lead);
+    const std::size_t end =
+        layout_.values_at + layout_.leaf_capacity() * 3 / 4 * layout_.value_bytes;
+    for (std::size_t at = layout_.values_at; at < end; at += 64) {
+      prefetch_at(view_, leaf.lead, at);
+    }
   }
   // Puts one more leaf into the line; false when there is none, or the view failed.
   bool find_leaf() noexcept {

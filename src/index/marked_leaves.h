@@ -19,10 +19,15 @@ namespace xtree::index {
 template <class Scalar>
 class MarkedLeaves {
  public:
-  // The next leaf of a walk that has hits, which and how many they are; null at the end.
+  struct Found {
+    const Node* leaf;         // null at the end
+    std::uint32_t hits;
+    bool last;                // no other leaf may have any
+  };
+  // The next leaf of a walk that has hits, and which they are.
   template <class View, class Walk, class Query>
-  [[nodiscard]] const Node* next(View view, Walk& walk, const Layout& layout, const Query& query,
-                                 std::uint64_t* mask, std::uint32_t& hits) noexcept {
+  [[nodiscard]] Found next(View view, Walk& walk, const Layout& layout, const Query& query,
+                           std::uint64_t* mask) noexcept {
     while (true) {
       Marked& marked = leaves_[turn_];
       Marked& narrowed = leaves_[(turn_ + kSteps - 1) % kSteps];
@@ -34,12 +39,14 @@ class MarkedLeaves {
         narrowed.leaf = nullptr;
       }
       const Node* leaf = std::exchange(decided.leaf, nullptr);
+      const bool last = marked.leaf == nullptr && narrowed.leaf == nullptr;
       if (leaf == nullptr) {
-        if (marked.leaf == nullptr && narrowed.leaf == nullptr) return nullptr;
+        if (last) return {nullptr, 0, true};
         continue;
       }
-      hits = query.decide_leaf(*leaf, decided.count, layout, decided.marks, mask);
-      if (hits != 0) return leaf;
+      const std::uint32_t hits =
+          query.decide_leaf(*leaf, decided.count, layout, decided.marks, mask);
+      if (hits != 0) return {leaf, hits, last};
     }
   }
 

@@ -304,10 +304,8 @@ class Nearest {
   // Asks for the values of the hits: rows were looked at, values were not.
   void fetch_values() noexcept {
     for (std::size_t rank = 0; rank < std::min(candidates_.size(), kMostFetched); ++rank) {
-      const std::byte* place = candidates_.place(rank);
-      const std::size_t lane = lane_at<Scalar>(place);
-      __builtin_prefetch(place - lane * sizeof(Scalar) + layout_.rows * kRowBytes +
-                         lane * layout_.value_bytes);
+      const EntryPlace place = candidates_.place(rank);
+      __builtin_prefetch(entry_value<Scalar>(place.leaf(), layout_, place.index()));
     }
   }
 
@@ -399,7 +397,7 @@ class Nearest {
         const std::size_t index = word * 64 + static_cast<std::size_t>(std::countr_zero(mask));
         if (measures[index] > measure_limit_) continue;  // it may have fallen meanwhile
         size = candidates_.add(size, entry_distance<M>(leaf, index, measures[index]),
-                               entry_place<Scalar>(leaf, layout_, index));
+                               EntryPlace(leaf, index));
         if (size != candidates_.room()) continue;
         candidates_.grow_to(size);
         prune<M>();
@@ -450,7 +448,7 @@ class Nearest {
       for (std::uint64_t mask = masks[word]; mask != 0; mask &= mask - 1) {
         const std::size_t i = word * 64 + static_cast<std::size_t>(std::countr_zero(mask));
         if (!entries_.push(entry_distance<M>(leaf, i, measures[i]),
-                           entry_place<Scalar>(leaf, layout_, i))) {
+                           EntryPlace(leaf, i))) {
           out_of_memory_ = true;
           return false;
         }
@@ -459,10 +457,9 @@ class Nearest {
     return true;
   }
 
-  [[gnu::always_inline]] void take(double distance, const std::byte* place,
+  [[gnu::always_inline]] void take(double distance, EntryPlace place,
                                    detail::NearestHits& hits) const noexcept {
-    const std::size_t lane = lane_at<Scalar>(place);
-    hits.hits[hits.count++] = {place - lane * sizeof(Scalar), lane, distance};
+    hits.hits[hits.count++] = {layout_.leaf_block(place.leaf(), 0), place.index(), distance};
   }
 
   // So many hits' values are asked for at once; those of few come near by themselves.
@@ -490,8 +487,8 @@ class Nearest {
   bool out_of_memory_ = false;
   NearestTarget target_;
   NearQueue<Lead<View>, kInlineNodes> nodes_;
-  Candidates candidates_;                                  // of a ranked search
-  NearQueue<const std::byte*, kInlineEntries> entries_;  // of one without a bound
+  Candidates candidates_;                          // of a ranked search
+  NearQueue<EntryPlace, kInlineEntries> entries_;  // of one without a bound
 };
 
 }  // namespace xtree::index

@@ -93,7 +93,7 @@ inline constexpr std::size_t kMostLeafEntries = 96;
 
 // How a schema's nodes are laid out. A block is rows of 64 bytes, one lane per entry: all minima by
 // axis, then all maxima (a leaf of points has the D coordinate rows only); then the values of the
-// lanes (leaf) or their child references (directory). Leaf rows hold the exact scalars, 8 or 16
+// lanes (leaf, if values do not stand in front) or their child references (directory). Leaf rows hold the exact scalars, 8 or 16
 // lanes. Directory rows hold floats rounded outward, 16 lanes. Free lanes of a block that holds at
 // least one entry have minimum rows at +max and maximum rows at -max (point rows at NaN), so that
 // a free lane answers no query. Of a leaf that has readers the lanes behind the count may be in the
@@ -103,14 +103,16 @@ struct Layout {
   std::size_t rows;               // of a leaf block
   std::size_t value_bytes;
   std::size_t leaf_lanes;
-  std::size_t leaf_block_bytes;   // rows and values, rounded up to 64
+  std::size_t leaf_block_bytes;   // rows and perhaps values, rounded up to 64
   std::size_t max_leaf_blocks;
   std::size_t code_bytes;         // of each entry in a leaf; may be 0
   std::size_t code_pairs;         // of axes, in leaves whose codes lie in groups; may be 0
   std::size_t pairs_at;           // offset of such codes: of points, or of boxes' minima
   std::size_t max_pairs_at;       // the same of boxes' maxima
   std::size_t norms_at;           // offset in a leaf of points whose codes lie in groups
-  std::size_t leaf_front_bytes;   // header, grid and codes of a leaf: its blocks follow
+  std::size_t values_at;          // offset in a leaf of the first block's values
+  std::size_t values_step;        // from there to those of the next block
+  std::size_t leaf_front_bytes;   // header, grid, codes and perhaps values: a leaf's blocks follow
   std::size_t usual_end;          // of a leaf with as many blocks as most have
   std::size_t tried_end;          // of what a window looks at first in such a leaf
   std::size_t directory_block_bytes;
@@ -121,18 +123,23 @@ struct Layout {
         rows(schema.rows()),
         value_bytes(schema.value_bytes),
         leaf_lanes(detail::kLeafVectorBytes / schema.scalar_bytes()),
-        leaf_block_bytes(detail::leaf_block_bytes_for(rows, leaf_lanes, value_bytes)),
+        leaf_block_bytes(0),
         max_leaf_blocks(0),
         code_bytes(0),
         code_pairs(0),
         pairs_at(0),
         max_pairs_at(0),
         norms_at(0),
+        values_at(0),
+        values_step(0),
         leaf_front_bytes(sizeof(Node)),
         usual_end(0),
         tried_end(0),
         directory_block_bytes(2 * dimensions * 64 + kDirectoryLanes * sizeof(Ref)),
         points(schema.shape == Shape::points) {
+    const std::size_t in_front = detail::values_in_front(dimensions, value_bytes);
+    leaf_block_bytes =
+        detail::leaf_block_bytes_for(rows, leaf_lanes, in_front != 0 ? 0 : value_bytes);
     if (dimensions > 4) {
       code_pairs = (dimensions + 1) / 2;
       max_leaf_blocks = kPairedLeafEntries / leaf_lanes;
@@ -141,6 +148,9 @@ struct Layout {
       max_leaf_blocks = blocks_by_bytes();
     }
     if (has_codes()) leaf_front_bytes += (bytes_of_codes() + 63) / 64 * 64;
+    values_at = leaf_front_bytes + (in_front != 0 ? 0 : rows * 64);
+    values_step = in_front != 0 ? leaf_lanes * value_bytes : leaf_block_bytes;
+    leaf_front_bytes += in_front;
     const std::size_t usual_blocks = max_leaf_blocks * 3 / 4;
     usual_end = leaf_bytes(usual_blocks);
     tried_end = has_codes() ? codes_end(usual_blocks * leaf_lanes) : usual_end;
@@ -148,6 +158,13 @@ struct Layout {
 
   // Whether leaves have codes, of one kind or the other.
   [[nodiscard]] bool has_codes() const noexcept { return code_bytes != 0 || code_pairs != 0; }
+  // Whether values stand in front of a leaf's blocks. Those of entries that it does not have are
+  // zero.
+  [[nodiscard]] bool has_values_in_front() const noexcept { return values_at < leaf_front_bytes; }
+  // Where what stands in front of the values or the blocks ends: the codes, rounded up to 64.
+  [[nodiscard]] std::size_t coded_end() const noexcept {
+    return has_values_in_front() ? values_at : leaf_front_bytes;
+  }
   // What a query reads of a leaf of so many entries before it reads anything else.
   [[nodiscard]] std::size_t codes_end(std::size_t entries) const noexcept {
     return code_pairs == 0 ? leaf_front_bytes : pairs_at + bytes_of_pairs(entries);
@@ -202,7 +219,7 @@ struct Layout {
   // Where codes say which few of a leaf's entries are looked at, what lies in front of them costs
   // more, so there are more to a leaf, whatever their size.
   static constexpr std::size_t kPairedLeafEntries = 128;
-  static_assert(kPairedLeafEntries <= detail::kMaxLeafEntries);
+  static_assert(kPairedLeafEntries == detail::kMaxLeafEntries);  // detail::values_in_front
 };
 
 }  // namespace xtree::index

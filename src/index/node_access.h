@@ -12,6 +12,7 @@
 #include "index/leaf_codes.h"
 #include "index/node.h"
 #include "index/pair_codes.h"
+#include "platform/check.h"
 
 namespace xtree::index {
 
@@ -145,23 +146,36 @@ template <class Scalar>
   return const_cast<Scalar*>(entry_lane<Scalar>(static_cast<const Node&>(leaf), layout, index));
 }
 
-// An entry is known by where its first coordinate stands, which tells its lane and, as rows begin
-// where cache lines do, its block.
-template <class Scalar>
-[[nodiscard]] const std::byte* entry_place(const Node& leaf, const Layout& layout,
-                                           std::size_t index) noexcept {
-  return reinterpret_cast<const std::byte*>(entry_lane<Scalar>(leaf, layout, index));
-}
-template <class Scalar>
-[[nodiscard]] std::size_t lane_at(const std::byte* place) noexcept {
-  return reinterpret_cast<std::uintptr_t>(place) % kRowBytes / sizeof(Scalar);
-}
+// An entry's leaf and its index there, in one word: no address of a process has the upper bits.
+class EntryPlace {
+ public:
+  EntryPlace() = default;  // of no value, in arrays
+  EntryPlace(const Node& leaf, std::size_t index) noexcept
+      : bits_(reinterpret_cast<std::uintptr_t>(&leaf) | std::uint64_t{index} << kAddressBits) {
+    XTREE_DCHECK(&this->leaf() == &leaf && this->index() == index);
+  }
+
+  [[nodiscard]] const Node& leaf() const noexcept {
+    return *reinterpret_cast<const Node*>(
+        static_cast<std::uintptr_t>(bits_ & ((std::uint64_t{1} << kAddressBits) - 1)));
+  }
+  [[nodiscard]] std::size_t index() const noexcept {
+    return static_cast<std::size_t>(bits_ >> kAddressBits);
+  }
+  friend bool operator==(EntryPlace, EntryPlace) noexcept = default;
+
+ private:
+  static constexpr int kAddressBits = 57;
+  static_assert(detail::kMaxLeafEntries <= std::size_t{1} << (64 - kAddressBits));
+  std::uint64_t bits_;
+};
 
 template <class Scalar>
 [[nodiscard]] const std::byte* entry_value(const Node& leaf, const Layout& layout,
                                            std::size_t index) noexcept {
-  const std::byte* block = layout.leaf_block(leaf, index / kLeafLanes<Scalar>);
-  return block + layout.rows * kRowBytes + index % kLeafLanes<Scalar> * layout.value_bytes;
+  return reinterpret_cast<const std::byte*>(&leaf) + layout.values_at +
+         index / kLeafLanes<Scalar> * layout.values_step +
+         index % kLeafLanes<Scalar> * layout.value_bytes;
 }
 template <class Scalar>
 [[nodiscard]] std::byte* entry_value(Node& leaf, const Layout& layout,
@@ -249,6 +263,14 @@ void clear_entries_behind(Node& leaf, const Layout& layout, std::size_t count) n
               (kLeafLanes<Scalar> - first) * layout.value_bytes);
 }
 
+// Zeroes the values in front of the blocks from `count` on.
+template <class Scalar>
+void clear_values_behind(Node& leaf, const Layout& layout, std::size_t count) noexcept {
+  if (!layout.has_values_in_front()) return;
+  std::memset(entry_value<Scalar>(leaf, layout, count), 0,
+              (layout.leaf_capacity() - count) * layout.value_bytes);
+}
+
 // Writes the value of an entry behind the last one, whose geometry is there, and where there must
 // be room. It counts once `count` says so.
 template <class Scalar>
@@ -281,7 +303,7 @@ void remove_entry(Node& leaf, const Layout& layout, std::size_t index) noexcept 
   }
   std::byte* value = entry_value<Scalar>(leaf, layout, last);
   copy_value(entry_value<Scalar>(leaf, layout, index), value, layout.value_bytes);
-  if (!empties_block) std::memset(value, 0, layout.value_bytes);
+  if (!empties_block || layout.has_values_in_front()) std::memset(value, 0, layout.value_bytes);
   copy_entry_code(leaf, layout, last, index);
   clear_entry_code(leaf, layout, last);
 }

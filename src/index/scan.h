@@ -35,52 +35,35 @@ class Scan {
         layout_(layout),
         query_(layout, kernels, window),
         walk_(view, layout, kernels, root, query_.directory) {
-    if (layout.code_pairs != 0) [[unlikely]] ::new (static_cast<void*>(&ahead_)) Ahead();
+    if (layout.code_pairs != 0) [[unlikely]] ::new (static_cast<void*>(&marked_)) Marked();
   }
   Scan(const Scan&) = delete;
   Scan& operator=(const Scan&) = delete;
 
   // The next leaf that has hits; false at the end or when the view failed.
   [[nodiscard]] [[gnu::always_inline]] bool next(detail::LeafHits& hits) noexcept {
-    return layout_.code_pairs != 0 ? next_ahead(hits) : find(hits);
+    return layout_.code_pairs != 0 ? find_marked(hits) : find(hits);
   }
 
   // Between two leaves, as LeafWalk's.
   template <class F>
   void renew(F&& let_go) {
     if (layout_.code_pairs == 0) return walk_.renew(let_go);
-    const Ref ref = ahead_.leaf == nullptr ? 0 : ahead_.leaf->frame.node_id;
-    ahead_.marked.renew(walk_, let_go);
-    if (ref == 0) return;
-    ahead_.leaf = walk_.find_again(ref);
-    if (ahead_.leaf != nullptr) ahead_.hits.blocks = layout_.leaf_block(*ahead_.leaf, 0);
+    marked_.renew(walk_, let_go);
   }
 
   // Whether the view could not follow a reference: the hits so far are not all.
   [[nodiscard]] bool failed() const noexcept { return walk_.failed(); }
 
  private:
-  // In many dimensions codes say what answers, and values lie far from them. So they are asked for
-  // while the caller reads those of the leaf before. But in a long scan it takes longer to find out
-  // in which blocks a few hits are than to wait for them, while other leaves are on their way: so
-  // of the first leaves only, and of those with many hits. In few dimensions nothing of it is made.
-  static constexpr std::uint32_t kAlwaysFetched = 16;
-  static constexpr std::uint32_t kManyHits = 32;
-  struct Ahead {
-    bool begun = false;
-    std::uint32_t shown = 0;  // leaves so far
-    const Node* leaf = nullptr;  // the leaf that comes next, and its hits
-    detail::LeafHits hits;
-    MarkedLeaves<Scalar> marked;
-  };
+  using Marked = MarkedLeaves<Scalar>;
 
-  [[gnu::noinline]] bool next_ahead(detail::LeafHits& hits) noexcept {
-    if (!ahead_.begun) look_ahead();
-    ahead_.begun = true;
-    if (ahead_.leaf == nullptr) return false;
-    hits = ahead_.hits;
-    look_ahead();
-    hits.last = ahead_.leaf == nullptr;
+  [[gnu::noinline]] bool find_marked(detail::LeafHits& hits) noexcept {
+    for (std::uint64_t& word : hits.mask) word = 0;
+    const auto found = marked_.next(view_, walk_, layout_, query_, hits.mask);
+    hits.last = found.last;
+    if (found.leaf == nullptr) return false;
+    show(*found.leaf, hits);
     return true;
   }
 
@@ -105,29 +88,12 @@ class Scan {
     hits.block_bytes = layout_.leaf_block_bytes;
   }
 
-  [[gnu::noinline]] void look_ahead() noexcept {
-    auto& [begun, shown, leaf, hits, marked] = ahead_;
-    for (std::uint64_t& word : hits.mask) word = 0;
-    std::uint32_t how_many;
-    leaf = marked.next(view_, walk_, layout_, query_, hits.mask, how_many);
-    if (leaf == nullptr) return;
-    show(*leaf, hits);
-    if (shown++ >= kAlwaysFetched && how_many < kManyHits) return;
-    for (std::size_t word = 0; word < std::size(hits.mask); ++word) {
-      for (std::uint64_t rest = hits.mask[word]; rest != 0;) {
-        const std::size_t lane = std::countr_zero(rest) / kLeafLanes<Scalar> * kLeafLanes<Scalar>;
-        __builtin_prefetch(entry_value<Scalar>(*leaf, layout_, word * 64 + lane));
-        rest &= ~(first_of_word(kLeafLanes<Scalar>) << lane);
-      }
-    }
-  }
-
   View view_;
   const Layout& layout_;
   WindowQuery<Scalar> query_;
   LeafWalk<Scalar, View, InsideUse::values> walk_;
   union {
-    Ahead ahead_;
+    Marked marked_;  // where leaves have codes in pairs
   };
 };
 
@@ -147,8 +113,11 @@ template <class Scalar, NodeView View>
   if (layout.code_pairs != 0) {
     MarkedLeaves<Scalar> marked;
     std::uint64_t mask[detail::kMaxLeafEntries / 64];
-    std::uint32_t hits;
-    while (marked.next(view, walk, layout, query, mask, hits) != nullptr) count.hits += hits;
+    for (bool last = false; !last;) {
+      const auto found = marked.next(view, walk, layout, query, mask);
+      count.hits += found.hits;
+      last = found.last;
+    }
   } else {
     bool inside = false;
     while (const Node* leaf = walk.next(inside)) {

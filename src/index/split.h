@@ -26,18 +26,33 @@ struct NodeShape {
   std::size_t rows;
   std::size_t payload_bytes;
   std::size_t block_bytes;
-  std::size_t front_bytes;  // what stands before the blocks
+  std::size_t front_bytes;   // what stands before the blocks
+  std::size_t payloads_at;   // offset of the first block's
+  std::size_t payload_step;  // from there to those of the next block
 
   [[nodiscard]] const std::byte* block(const Node& node, std::size_t index) const noexcept {
     return reinterpret_cast<const std::byte*>(&node) + front_bytes + index * block_bytes;
   }
+  [[nodiscard]] const std::byte* payloads(const Node& node, std::size_t block) const noexcept {
+    return reinterpret_cast<const std::byte*>(&node) + payloads_at + block * payload_step;
+  }
 };
 
 [[nodiscard]] inline NodeShape leaf_shape(const Layout& layout) noexcept {
-  return {layout.rows, layout.value_bytes, layout.leaf_block_bytes, layout.leaf_front_bytes};
+  return {.rows = layout.rows,
+          .payload_bytes = layout.value_bytes,
+          .block_bytes = layout.leaf_block_bytes,
+          .front_bytes = layout.leaf_front_bytes,
+          .payloads_at = layout.values_at,
+          .payload_step = layout.values_step};
 }
 [[nodiscard]] inline NodeShape directory_shape(const Layout& layout) noexcept {
-  return {2 * layout.dimensions, sizeof(Ref), layout.directory_block_bytes, sizeof(Node)};
+  return {.rows = 2 * layout.dimensions,
+          .payload_bytes = sizeof(Ref),
+          .block_bytes = layout.directory_block_bytes,
+          .front_bytes = sizeof(Node),
+          .payloads_at = sizeof(Node) + 2 * layout.dimensions * kRowBytes,
+          .payload_step = layout.directory_block_bytes};
 }
 
 // The lanes of a node, in order. `Element` is a leaf's scalar, or float for a directory node.
@@ -47,7 +62,7 @@ void list_lanes(const Node& node, const NodeShape& shape, Lane* lanes) noexcept 
   for (std::size_t i = 0; i < node.count; ++i) {
     const std::byte* block = shape.block(node, i / kLanes);
     lanes[i] = {block + i % kLanes * sizeof(Element),
-                block + shape.rows * kRowBytes + i % kLanes * shape.payload_bytes};
+                shape.payloads(node, i / kLanes) + i % kLanes * shape.payload_bytes};
   }
 }
 
@@ -66,7 +81,8 @@ void append_lanes(Node& node, const NodeShape& shape, std::span<const Lane> lane
         std::memcpy(to + i, lanes[done + i].rows + row * kRowBytes, sizeof(Element));
       }
     }
-    std::byte* payload = block + shape.rows * kRowBytes + first * shape.payload_bytes;
+    auto* payload = const_cast<std::byte*>(shape.payloads(node, node.count / kLanes)) +
+                    first * shape.payload_bytes;
     for (std::size_t i = 0; i < batch; ++i) {
       copy_value(payload + i * shape.payload_bytes, lanes[done + i].payload, shape.payload_bytes);
     }

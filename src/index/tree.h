@@ -294,6 +294,7 @@ void Tree<Scalar, Store, Policy>::append_all(Node& node, std::span<const Lane> l
   if (node.level == 0) {
     append_lanes<Scalar>(node, leaf_shape(layout_), lanes);
     clear_entries_behind<Scalar>(node, layout_, node.count);
+    clear_values_behind<Scalar>(node, layout_, node.count);
   } else {
     append_lanes<float>(node, directory_shape(layout_), lanes);
     clear_children_behind(node, layout_, node.count);

@@ -173,6 +173,9 @@ inline void Tree<Scalar, Store, Policy>::prefetch_lane(Lead<View> leaf,
   for (std::size_t at = 0; at < std::min(layout_.leaf_block_bytes, kMostLaneBytes); at += 64) {
     prefetch_at(view, leaf, block + at);
   }
+  if (layout_.has_values_in_front()) {
+    prefetch_at(view, leaf, layout_.values_at + place * layout_.value_bytes);
+  }
   if (layout_.code_bytes != 0) {
     prefetch_at(view, leaf, leaf_code_offset(layout_.dimensions) + place * layout_.code_bytes);
   }

@@ -251,7 +251,7 @@ class Verifier {
                                     scales[axis] == std::numeric_limits<float>::max();
       if (!sound) return fault(ref, 0, "the grid of its codes is none");
     }
-    front_.assign(layout_.leaf_front_bytes, std::byte{0});
+    front_.assign(layout_.coded_end(), std::byte{0});
     Node& made = *reinterpret_cast<Node*>(front_.data());
     std::memcpy(pair_origins(made), origins, 2 * axes * sizeof(float));
     const std::uint32_t count = count_of(leaf);
@@ -295,11 +295,19 @@ class Verifier {
                                                geometry[layout_.dimensions + axis] == -kMost;
         if (!free) return fault(ref, 0, "a free lane holds an entry");
       }
+    }
+    const std::size_t values_end = layout_.has_values_in_front()
+                                       ? layout_.leaf_capacity()
+                                       : blocks_for(leaf.count, kLeafLanes<Scalar>) *
+                                             kLeafLanes<Scalar>;
+    for (std::size_t i = leaf.count; i < values_end; ++i) {
       if (!all_zero(entry_value<Scalar>(leaf, layout_, i), layout_.value_bytes)) {
         return fault(ref, 0, "a free lane holds a value");
       }
     }
-    const std::size_t used = layout_.rows * kRowBytes + kLeafLanes<Scalar> * layout_.value_bytes;
+    const std::size_t used =
+        layout_.rows * kRowBytes +
+        (layout_.has_values_in_front() ? 0 : kLeafLanes<Scalar> * layout_.value_bytes);
     for (std::size_t b = 0; b * kLeafLanes<Scalar> < leaf.count; ++b) {
       const std::byte* block = layout_.leaf_block(leaf, b);
       if (!all_zero(block + used, layout_.leaf_block_bytes - used)) {

@@ -53,7 +53,7 @@ std::vector<std::byte> front_of(const Node& leaf, const Layout& layout, bool som
     if (some_are_gone && held > longest) longest = held;
   }
   const auto* bytes = reinterpret_cast<const std::byte*>(made.get());
-  return {bytes + sizeof(Node), bytes + layout.leaf_front_bytes};
+  return {bytes + sizeof(Node), bytes + layout.coded_end()};
 }
 
 template <class Scalar>
@@ -154,7 +154,7 @@ TEST(LeafCodes, AreThoseOfTheEntriesWhoeverWroteThem) {
                     layout.leaf_capacity() * layout.code_bytes);
       } else {
         std::memset(static_cast<void*>(leaf.get() + 1), 0x5a,
-                    layout.leaf_front_bytes - sizeof(Node));
+                    layout.coded_end() - sizeof(Node));
       }
       set_leaf_grid(*leaf, layout, box);
       kernels.encode(*leaf, layout);

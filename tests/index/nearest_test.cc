@@ -63,7 +63,7 @@ std::vector<Found> search(const Fixture& fixture, Isa isa, const Request& reques
   while (found.size() < most && nearest.next(hits)) {
     for (std::size_t i = 0; i < hits.count && found.size() < most; ++i) {
       const auto& [blocks, entry, distance] = hits.hits[i];
-      const std::uint64_t value = value_in(blocks, hits.block_bytes, fixture.layout, entry);
+      const std::uint64_t value = value_in<T>(blocks, fixture.layout, entry);
       for (std::size_t row = 0; row < fixture.layout.rows; ++row) {
         const T coordinate = row_in<T>(blocks, hits.block_bytes, row, entry);
         EXPECT_EQ(coordinate, fixture.entries[value].rows[row]);
@@ -331,7 +331,11 @@ TEST(Candidates, RankAsSortingDoes) {
   test::Random random(test::test_seed("Candidates"));
   const auto kernels = make_search_kernels<double>(Layout(schema_of<2, double, Shape::points>()),
                                                    best_isa());
-  const std::vector<std::byte> places(400);
+  constexpr std::size_t kLeaves = 4;
+  const std::vector<Node> leaves(kLeaves);
+  const auto place_of = [&](std::size_t i) {
+    return EntryPlace(leaves[i % kLeaves], i / kLeaves);
+  };
   for (int round = 0; round < 3000; ++round) {
     const std::size_t count = random.between(1, 400);
     const std::size_t wanted = random.between(1, count);
@@ -345,7 +349,7 @@ TEST(Candidates, RankAsSortingDoes) {
     Candidates candidates;
     ASSERT_TRUE(candidates.reserve(count));
     for (std::size_t i = 0; i < count; ++i) {
-      candidates.grow_to(candidates.add(i, distances[i], &places[i]));
+      candidates.grow_to(candidates.add(i, distances[i], place_of(i)));
     }
     std::vector<std::size_t> order(count);
     std::iota(order.begin(), order.end(), std::size_t{0});
@@ -353,7 +357,7 @@ TEST(Candidates, RankAsSortingDoes) {
     candidates.rank(kernels);
     ASSERT_EQ(candidates.size(), count);
     for (std::size_t rank = 0; rank < count; ++rank) {
-      ASSERT_EQ(candidates.place(rank), &places[order[rank]]) << "of " << count;
+      ASSERT_EQ(candidates.place(rank), place_of(order[rank])) << "of " << count;
       ASSERT_EQ(candidates.distance(rank), distances[order[rank]]);
     }
     candidates.drop_beyond(distances[order[wanted - 1]]);

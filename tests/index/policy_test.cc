@@ -32,8 +32,11 @@ TEST(Layout, IsWhatTheFileFormatSays) {
   for_all_layouts([](const Layout& layout, const detail::Schema& schema) {
     EXPECT_EQ(layout.leaf_lanes, 64 / schema.scalar_bytes());
     EXPECT_EQ(layout.rows, schema.dimensions * (schema.shape == Shape::points ? 1u : 2u));
-    // Rows and values, padded to whole lines.
-    const std::size_t used = layout.rows * 64 + layout.leaf_lanes * schema.value_bytes;
+    // Rows and values, padded to whole lines. In more than four dimensions values of up to 16 bytes
+    // stand in front of the blocks.
+    const bool in_front = schema.dimensions > 4 && schema.value_bytes <= 16;
+    const std::size_t used =
+        layout.rows * 64 + (in_front ? 0 : layout.leaf_lanes * schema.value_bytes);
     EXPECT_GE(layout.leaf_block_bytes, used);
     EXPECT_LT(layout.leaf_block_bytes, used + 64);
     EXPECT_EQ(layout.leaf_block_bytes % 64, 0u);
@@ -70,7 +73,13 @@ TEST(Layout, IsWhatTheFileFormatSays) {
       front += codes + (layout.points ? 4 * layout.leaf_capacity() : codes);
     }
     EXPECT_EQ(layout.has_codes(), front != 0);
-    EXPECT_EQ(layout.leaf_front_bytes, sizeof(Node) + (front + 63) / 64 * 64);
+    front = sizeof(Node) + (front + 63) / 64 * 64;
+    EXPECT_EQ(layout.coded_end(), front);
+    EXPECT_EQ(layout.has_values_in_front(), in_front);
+    EXPECT_EQ(layout.values_at, in_front ? front : front + layout.rows * 64);
+    EXPECT_EQ(layout.values_step,
+              in_front ? layout.leaf_lanes * schema.value_bytes : layout.leaf_block_bytes);
+    EXPECT_EQ(layout.leaf_front_bytes, front + (in_front ? 128 * schema.value_bytes : 0));
     EXPECT_EQ(layout.leaf_bytes(3), layout.leaf_front_bytes + 3 * layout.leaf_block_bytes);
   });
 }

@@ -107,12 +107,11 @@ T row_in(const std::byte* blocks, std::size_t block_bytes, std::size_t row, std:
 }
 
 // Its value.
-inline std::uint64_t value_in(const std::byte* blocks, std::size_t block_bytes,
-                              const Layout& layout, std::size_t entry) {
-  const std::byte* block = blocks + entry / layout.leaf_lanes * block_bytes;
+template <class T>
+std::uint64_t value_in(const std::byte* blocks, const Layout& layout, std::size_t entry) {
+  const auto& leaf = *reinterpret_cast<const Node*>(blocks - layout.leaf_bytes(0));
   std::uint64_t value;
-  std::memcpy(&value, block + layout.rows * 64 + entry % layout.leaf_lanes * sizeof(value),
-              sizeof(value));
+  std::memcpy(&value, entry_value<T>(leaf, layout, entry), sizeof(value));
   return value;
 }
 
@@ -122,7 +121,7 @@ void append_values(const detail::LeafHits& hits, const Layout& layout,
                    std::vector<std::uint64_t>& values) {
   for (std::size_t i = 0; i < detail::kMaxLeafEntries; ++i) {
     if ((hits.mask[i / 64] >> (i % 64) & 1) == 0) continue;
-    values.push_back(value_in(hits.blocks, hits.block_bytes, layout, i));
+    values.push_back(value_in<T>(hits.blocks, layout, i));
   }
 }
 

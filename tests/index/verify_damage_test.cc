@@ -236,7 +236,7 @@ void Harms<Scalar>::codes_in_pairs() {
   const std::size_t used = layout_.points
                                ? layout_.norms_at + layout_.leaf_capacity() * sizeof(float)
                                : layout_.max_pairs_at + codes_bytes;
-  std::byte* last = layout_.leaf_block(node, 0) - 1;
+  std::byte* last = reinterpret_cast<std::byte*>(&node) + layout_.coded_end() - 1;
   if (last < reinterpret_cast<std::byte*>(&node) + used) return;
   tree_.expect_fault(leaf, wrong, [&] { *last = std::byte{1}; });
 }
@@ -286,6 +286,18 @@ void Harms<Scalar>::free_lanes() {
           std::byte{1};
     });
   }
+  const auto lacks_a_block = [&](const Node& node, const Place&) {
+    return node.count <= layout_.leaf_capacity() - kLeafLanes<Scalar>;
+  };
+  if (layout_.has_values_in_front()) {
+    if (const Place* found = any_with(0, 0, lacks_a_block)) {
+      const Place leaf = *found;
+      tree_.expect_fault(leaf, "a free lane holds a value", [&] {
+        *entry_value<Scalar>(tree_.node(leaf.ref), layout_, layout_.leaf_capacity() - 1) =
+            std::byte{1};
+      });
+    }
+  }
   if (const Place* found = any_with(1, top_, has_free_lane)) {
     const Place place = *found;
     Node& node = tree_.node(place.ref);
@@ -296,7 +308,9 @@ void Harms<Scalar>::free_lanes() {
     tree_.expect_fault(place, "a free lane holds a reference",
                        [&] { set_child_ref(node, layout_, lane, place.ref); });
   }
-  const std::size_t used = layout_.rows * kRowBytes + kLeafLanes<Scalar> * layout_.value_bytes;
+  const std::size_t used =
+      layout_.rows * kRowBytes +
+      (layout_.has_values_in_front() ? 0 : kLeafLanes<Scalar> * layout_.value_bytes);
   if (used == layout_.leaf_block_bytes) return;
   const Place leaf = tree_.any_at(0, random_);
   Node& node = tree_.node(leaf.ref);

@@ -67,6 +67,10 @@ Meaning Flips<Scalar>::meaning(const Place& place, std::size_t offset) {
       is_leaf ? layout_.leaf_block_bytes : layout_.directory_block_bytes;
   const std::size_t lanes = is_leaf ? kLeafLanes<Scalar> : kDirectoryLanes;
   const std::size_t front = front_bytes(is_leaf);
+  if (is_leaf && layout_.has_values_in_front() && offset >= layout_.values_at && offset < front) {
+    const std::size_t entry = (offset - layout_.values_at) / layout_.value_bytes;
+    return entry < node.count ? Meaning::nothing : Meaning::anything;
+  }
   if (offset < front) {
     const std::size_t at = offset - sizeof(Node);
     bool in_grid = at < 2 * layout_.dimensions * sizeof(double);

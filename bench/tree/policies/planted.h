@@ -115,12 +115,10 @@ class Planted {
   };
 
   [[nodiscard]] std::uint64_t value_at(const xtree::detail::LeafHits& hits, std::size_t i) const {
-    const std::byte* block = hits.blocks + i / layout_.leaf_lanes * hits.block_bytes;
+    const auto& leaf = *reinterpret_cast<const xtree::index::Node*>(hits.blocks -
+                                                                    layout_.leaf_bytes(0));
     std::uint64_t value = 0;
-    std::memcpy(
-        &value,
-        block + layout_.rows * xtree::index::kRowBytes + i % layout_.leaf_lanes * sizeof(value),
-        sizeof(value));
+    std::memcpy(&value, xtree::index::entry_value<double>(leaf, layout_, i), sizeof(value));
     return value;
   }
 

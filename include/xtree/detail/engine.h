@@ -39,7 +39,8 @@ struct Schema {
 };
 
 // The leaf format that the shell decodes: blocks of `kLeafVectorBytes / sizeof(Scalar)` lanes, one
-// 64-byte row per coordinate (all minima by axis, then all maxima), then the lanes' values.
+// 64-byte row per coordinate (all minima by axis, then all maxima), then the lanes' values, unless
+// these stand all together in front of the first block.
 inline constexpr std::size_t kLeafVectorBytes = 64;
 inline constexpr std::size_t kMaxLeafEntries = 128;
 
@@ -48,6 +49,14 @@ inline constexpr std::size_t kMaxLeafEntries = 128;
                                                          std::size_t value_bytes) noexcept {
   const std::size_t used = rows * kLeafVectorBytes + lanes * value_bytes;
   return (used + kLeafVectorBytes - 1) / kLeafVectorBytes * kLeafVectorBytes;
+}
+
+// The bytes that values take in front of a leaf's blocks; 0 where they stand in the blocks. In more
+// than four dimensions these lie on pages of their own, which few hits would be worth looking up.
+[[nodiscard]] constexpr std::size_t values_in_front(std::size_t dimensions,
+                                                    std::size_t value_bytes) noexcept {
+  static_assert(kMaxLeafEntries % kLeafVectorBytes == 0);
+  return dimensions > 4 && value_bytes <= 16 ? kMaxLeafEntries * value_bytes : 0;
 }
 
 // The hits of one leaf: bit i of `mask` says that entry i answers the query. `last` may say that no
