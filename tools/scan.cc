@@ -80,9 +80,12 @@ void copy_entry(const std::byte* blocks, std::size_t block_bytes, std::size_t en
     std::memcpy(entries.geometry(copy) + row * scalar_bytes,
                 block + row * detail::kLeafVectorBytes + lane * scalar_bytes, scalar_bytes);
   }
-  std::memcpy(entries.value(copy),
-              block + schema.rows() * detail::kLeafVectorBytes + lane * schema.value_bytes,
-              schema.value_bytes);
+  const std::size_t in_front = detail::values_in_front(schema.dimensions, schema.value_bytes);
+  const std::byte* value =
+      in_front != 0
+          ? blocks - in_front + entry * schema.value_bytes
+          : block + schema.rows() * detail::kLeafVectorBytes + lane * schema.value_bytes;
+  std::memcpy(entries.value(copy), value, schema.value_bytes);
 }
 
 // Appends the hits of a leaf until there is one more than `limit`.

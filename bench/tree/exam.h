@@ -35,7 +35,8 @@ struct Pace {
   double steady = 0;  // of those that follow
 };
 
-// Asks all questions of an exam once, and then again until that has taken long enough for the clock.
+// Asks all questions of an exam once, and then again until that has taken long enough for the
+// clock.
 template <class Exam, class AnyEngine>
 Pace ask_steadily(Exam& exam, AnyEngine& engine) {
   constexpr double kLongEnough = 0.02;

@@ -166,7 +166,8 @@ bool Ledger::write_json(const std::string& directory, int repetitions) const {
 
 bool Ledger::write_csv(const std::string& directory) const {
   std::ofstream file(directory + "/results.csv");
-  file << "dimensions,shape,distribution,entries,work,peer,bulk,hits,median_ns,first_ns,repetitions\n";
+  file << "dimensions,shape,distribution,entries,work,peer,bulk,hits,median_ns,first_ns,"
+          "repetitions\n";
   for (const Record& record : records_) {
     file << record.data.dimensions << ',' << record.data.shape << ',' << record.data.distribution
          << ',' << record.data.entries << ',' << record.work << ',' << record.peer << ','

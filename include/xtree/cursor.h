@@ -25,8 +25,8 @@ struct LeafDecoder {
   static constexpr std::size_t kBlockBytes =
       leaf_block_bytes_for(kRows, kLanes, kValuesInFront != 0 ? 0 : sizeof(V));
 
-  // `blocks` is the leaf's first block, or, unless values stand in front of that, one behind it from
-  // which on entries are numbered.
+  // `blocks` is the leaf's first block, or, unless values stand in front of that, one behind it
+  // from which on entries are numbered.
   static void decode(const std::byte* blocks, std::size_t entry, Hit<D, V, T>& hit) noexcept {
     // A row and the values of a block are as long as their lanes, so both are arrays with gaps.
     const std::size_t block = entry / kLanes;
