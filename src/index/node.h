@@ -95,9 +95,10 @@ inline constexpr std::size_t kMostLeafEntries = 96;
 // axis, then all maxima (a leaf of points has the D coordinate rows only); then the values of the
 // lanes (leaf, if values do not stand in front) or their child references (directory). Leaf rows
 // hold the exact scalars, 8 or 16 lanes. Directory rows hold floats rounded outward, 16 lanes. Free
-// lanes of a block that holds at least one entry have minimum rows at +max and maximum rows at -max (point rows at NaN), so that
-// a free lane answers no query. Of a leaf that has readers the lanes behind the count may be in the
-// making, so kernels mask off what is behind the count that they are given.
+// lanes of a block that holds at least one entry have minimum rows at +max and maximum rows at -max
+// (point rows at NaN), so that a free lane answers no query. Of a leaf that has readers the lanes
+// behind the count may be in the making, so kernels mask off what is behind the count that they are
+// given.
 struct Layout {
   std::size_t dimensions;
   std::size_t rows;               // of a leaf block
