@@ -15,9 +15,9 @@ inline constexpr std::size_t kMinFillPercent = 30;
 inline constexpr std::size_t kNewestFillPercent = 15;
 // One that holds no more than this part is merged with a sibling where that makes a good node.
 inline constexpr std::size_t kSparsePercent = 50;
-// A leaf that would be merged away is packed anew with all its siblings when they are no fuller
-// than this together, and then they are this full: enough for queries, and not so full that a few
-// insertions split each of them.
+// Where a leaf is that sparse or would be merged away, it is packed anew with all its siblings when
+// they are no fuller than this together, and then they are this full: enough for queries, and not
+// so full that a few insertions split each of them.
 inline constexpr std::size_t kRepackPercent = 52;
 inline constexpr std::size_t kPackedPercent = 90;
 // Two nodes are merged when the result is at most this full, so that it is not split again at once;

@@ -15,7 +15,7 @@ namespace xtree::index {
 template <class Scalar, NodeStore Store, SplitPolicy<Scalar> Policy>
 bool Tree<Scalar, Store, Policy>::reserve_erase(Path& path, std::size_t beside) noexcept {
   path.packed_leaves = 0;
-  if (root_.height > 1 && path.at[0].node->count <= min_leaf_entries(layout_)) {
+  if (root_.height > 1 && may_merge(0, path.at[0].node->count - 1)) {
     const std::size_t entries = sparse_entries(*path.at[1].node);
     const TreeShape shape(packed_leaf_entries(layout_));
     // One entry goes before they are packed, and then they still make a directory node.
