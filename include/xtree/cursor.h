@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <iterator>
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -44,69 +45,28 @@ struct LeafDecoder {
   }
 };
 
-// One scan from its beginning to its end: hits that answer the whole predicate, one by one or all.
-template <int D, class V, class T, Shape S, class P>
-class WindowScan {
+// Visits the hits of a leaf. What a hit needs stays in registers, and coordinates that the visitor
+// does not look at are not even read.
+template <int D, class V, class T, Shape S>
+class LeafVisitor {
  public:
-  using HitType = Hit<D, V, T>;
-
-  WindowScan(const IndexCore& core, const SnapshotCore* snapshot, const P& predicate)
-      : core_(core), predicate_(predicate) {
-    if (!predicate_.valid()) {
-      status_ = Error(ErrorCode::invalid_argument, "query", "a box is inverted or holds NaN");
-      return;
-    }
-    Window<T> window;
-    open_window(window, D);
-    predicate_.narrow(window);
-    status_ = core_.begin_scan(state_, snapshot, &window, leaf_);
-    begun_ = status_.has_value();
-  }
-  WindowScan(const WindowScan&) = delete;
-  WindowScan& operator=(const WindowScan&) = delete;
-  ~WindowScan() { finish(); }
-
-  bool next(HitType& hit) {
-    for (;;) {
-      while (word_ < std::size(leaf_.mask)) {
-        std::uint64_t& bits = leaf_.mask[word_];
-        if (bits == 0) {
-          ++word_;
-          continue;
-        }
-        Decoder::decode(leaf_.blocks, word_ * 64 + std::countr_zero(bits), hit);
-        bits &= bits - 1;
-        if (test_rest(predicate_, hit)) return true;
-      }
-      if (!begun_ || leaf_.last || !core_.next_leaf(state_, leaf_)) {
-        finish();
-        return false;
-      }
-      word_ = 0;
-    }
-  }
-  // Calls `visit(hit)` for each hit that is left, until it returns false. What a hit needs stays in
-  // registers, and coordinates that `visit` does not look at are not even read.
-  template <class F>
-  [[gnu::always_inline]] void visit_all(F&& visit) {
-    if (!begun_) return;
-    const P predicate = predicate_;
+  // Calls `visit(hit)` for each that answers the whole predicate, until it returns false.
+  template <class P, class F>
+  [[gnu::always_inline]] static bool visit_leaf(const LeafHits& leaf, const P& predicate,
+                                                F& visit) {
     const auto visit_entry = [&](const std::byte* blocks, std::size_t entry) {
-      HitType hit;
+      Hit<D, V, T> hit;
       Decoder::decode(blocks, entry, hit);
       return !test_rest(predicate, hit) || visit(std::as_const(hit));
     };
+    // Nobody can predict in which word a lone hit is, so no branch asks for that.
+    static_assert(std::size(LeafHits().mask) == 2);
+    std::size_t word = leaf.mask[0] == 0 ? 1 : 0;
     do {
-      // Nobody can predict in which word a lone hit is, so no branch asks for that.
-      static_assert(std::size(LeafHits().mask) == 2);
-      std::size_t word = leaf_.mask[0] == 0 ? 1 : 0;
-      do {
-        if (!visit_word(leaf_.blocks, word, leaf_.mask[word], visit_entry)) return finish();
-      } while (++word < std::size(leaf_.mask) && leaf_.mask[word] != 0);
-    } while (!leaf_.last && core_.next_leaf(state_, leaf_));
-    finish();
+      if (!visit_word(leaf.blocks, word, leaf.mask[word], visit_entry)) return false;
+    } while (++word < std::size(leaf.mask) && leaf.mask[word] != 0);
+    return true;
   }
-  [[nodiscard]] const Result<void>& status() const noexcept { return status_; }
 
  private:
   using Decoder = LeafDecoder<D, V, T, S>;
@@ -147,6 +107,73 @@ class WindowScan {
     }
     return true;
   }
+};
+
+[[nodiscard]] inline Error refused_predicate() {
+  return Error(ErrorCode::invalid_argument, "query", "a box is inverted or holds NaN");
+}
+
+// The window of a predicate.
+template <int D, class T, class P>
+[[gnu::always_inline]] inline void make_window(const P& predicate, Window<T>& window) {
+  open_window(window, D);
+  predicate.narrow(window);
+}
+
+// One scan from its beginning to its end: hits that answer the whole predicate, one by one or all.
+template <int D, class V, class T, Shape S, class P>
+class WindowScan {
+ public:
+  using HitType = Hit<D, V, T>;
+
+  WindowScan(const IndexCore& core, const SnapshotCore* snapshot, const P& predicate)
+      : core_(core), predicate_(predicate) {
+    if (!predicate_.valid()) {
+      status_ = refused_predicate();
+      return;
+    }
+    Window<T> window;
+    make_window<D>(predicate_, window);
+    status_ = core_.begin_scan(state_, snapshot, &window, leaf_);
+    begun_ = status_.has_value();
+  }
+  WindowScan(const WindowScan&) = delete;
+  WindowScan& operator=(const WindowScan&) = delete;
+  ~WindowScan() { finish(); }
+
+  bool next(HitType& hit) {
+    for (;;) {
+      while (word_ < std::size(leaf_.mask)) {
+        std::uint64_t& bits = leaf_.mask[word_];
+        if (bits == 0) {
+          ++word_;
+          continue;
+        }
+        Decoder::decode(leaf_.blocks, word_ * 64 + std::countr_zero(bits), hit);
+        bits &= bits - 1;
+        if (test_rest(predicate_, hit)) return true;
+      }
+      if (!begun_ || leaf_.last || !core_.next_leaf(state_, leaf_)) {
+        finish();
+        return false;
+      }
+      word_ = 0;
+    }
+  }
+  // Calls `visit(hit)` for each hit that is left, until it returns false.
+  template <class F>
+  [[gnu::always_inline]] void visit_all(F&& visit) {
+    if (!begun_) return;
+    const P predicate = predicate_;
+    do {
+      if (!LeafVisitor<D, V, T, S>::visit_leaf(leaf_, predicate, visit)) break;
+    } while (!leaf_.last && core_.next_leaf(state_, leaf_));
+    finish();
+  }
+  [[nodiscard]] const Result<void>& status() const noexcept { return status_; }
+
+ private:
+  using Decoder = LeafDecoder<D, V, T, S>;
 
   void finish() {
     if (begun_) {
@@ -164,6 +191,64 @@ class WindowScan {
   ScanState state_;
 };
 
+// Scans of many windows, some at a time. Most of what a small window takes is to wait for nodes, so
+// some go down the tree side by side before the first of them looks at its leaves.
+template <int D, class V, class T, Shape S, class P>
+class WindowScans {
+ public:
+  WindowScans(const IndexCore& core, const SnapshotCore* snapshot)
+      : core_(core), status_(core.begin_group(group_, snapshot)), begun_(status_) {}
+  WindowScans(const WindowScans&) = delete;
+  WindowScans& operator=(const WindowScans&) = delete;
+  ~WindowScans() { finish(); }
+
+  // Calls `visit(i, hit)` for each hit of the i-th predicate, until it returns false.
+  template <class F>
+  Result<void> visit_all(std::span<const P> predicates, F&& visit) {
+    for (std::size_t at = 0; begun_ && at < predicates.size(); at += kMost) {
+      const std::size_t left = predicates.size() - at;
+      const auto some = predicates.subspan(at, left < kMost ? left : kMost);
+      if (!visit_group(some, [&](std::size_t i, const auto& hit) { return visit(at + i, hit); })) {
+        break;
+      }
+    }
+    finish();
+    return status_;
+  }
+
+ private:
+  static constexpr std::size_t kMost = IndexCore::kMostScans;
+
+  template <class F>
+  bool visit_group(std::span<const P> predicates, F&& visit) {
+    for (std::size_t i = 0; i < predicates.size(); ++i) {
+      Window<T> window;
+      make_window<D>(predicates[i], window);
+      core_.join_group(group_, states_[i], &window);
+    }
+    if (!core_.approach(group_, {states_, predicates.size()})) return false;
+    for (std::size_t i = 0; i < predicates.size(); ++i) {
+      const P predicate = predicates[i];
+      const auto visit_hit = [&](const Hit<D, V, T>& hit) { return visit(i, hit); };
+      LeafHits leaf;
+      while (!leaf.last && core_.next_leaf(states_[i], leaf)) {
+        if (!LeafVisitor<D, V, T, S>::visit_leaf(leaf, predicate, visit_hit)) return false;
+      }
+    }
+    return true;
+  }
+  void finish() {
+    if (begun_ && core_.scans_hold()) status_ = core_.end_group(group_);
+    begun_ = false;
+  }
+
+  const IndexCore& core_;
+  GroupState group_;
+  Result<void> status_;
+  bool begun_;
+  ScanState states_[kMost];
+};
+
 template <int D, class V, class T, Shape S, class Filter>
 class NearestScan {
  public:
@@ -173,7 +258,7 @@ class NearestScan {
               const NearestQuery<D, T, Filter>& query)
       : core_(core), filter_(query.filter()), left_(query.limit()) {
     if (!is_ordered(query.target()) || !filter_.valid()) {
-      status_ = Error(ErrorCode::invalid_argument, "query", "a box is inverted or holds NaN");
+      status_ = refused_predicate();
       return;
     }
     status_ = core_.begin_nearest(state_, snapshot, query.request());

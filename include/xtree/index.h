@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <span>
 #include <type_traits>
@@ -46,6 +47,17 @@ constexpr Schema schema_of() noexcept {
           static_cast<std::uint16_t>(sizeof(V))};
 }
 
+// Calls a visitor, which may return whether it wants more.
+template <class F>
+[[gnu::always_inline]] inline bool goes_on(F&& visit) {
+  if constexpr (std::is_same_v<std::invoke_result_t<F&>, bool>) {
+    return visit();
+  } else {
+    visit();
+    return true;
+  }
+}
+
 // The query forms that an index and a snapshot of it share.
 template <int D, class V, class T, Shape S>
 struct Queries {
@@ -57,15 +69,23 @@ struct Queries {
                                                       const SnapshotCore* snapshot,
                                                       const Query& query, F&& visit) {
     Scan<Query> scan(core, snapshot, query);
-    scan.visit_all([&](const Hit<D, V, T>& hit) {
-      if constexpr (std::is_same_v<std::invoke_result_t<F&, const Hit<D, V, T>&>, bool>) {
-        return visit(hit);
-      } else {
-        visit(hit);
-        return true;
-      }
-    });
+    scan.visit_all(
+        [&](const Hit<D, V, T>& hit) { return goes_on([&] { return visit(hit); }); });
     return scan.status();
+  }
+
+  template <PredicateArray Predicates, class F>
+  static Result<void> for_each_of(const IndexCore& core, const SnapshotCore* snapshot,
+                                  const Predicates& predicates, F&& visit) {
+    using P = ElementOf<Predicates>;
+    const std::span<const P> all(std::data(predicates), std::size(predicates));
+    for (const P& predicate : all) {
+      if (!predicate.valid()) return refused_predicate();
+    }
+    return WindowScans<D, V, T, S, P>(core, snapshot)
+        .visit_all(all, [&](std::size_t i, const Hit<D, V, T>& hit) {
+          return goes_on([&] { return visit(i, hit); });
+        });
   }
 
   template <class Query>
@@ -175,6 +195,15 @@ class Index {
   template <class Query, class F>
   [[gnu::always_inline]] Result<void> for_each(const Query& query, F&& visit) const {
     return Queries::for_each(*core_, nullptr, query, std::forward<F>(visit));
+  }
+  // Calls `visit(i, hit)` for every hit of `predicates[i]`, one predicate after the other, as
+  // `for_each` would for each of them; `predicates` is a vector, an array or a span. When `visit`
+  // returns bool, false stops all. Small windows in a large index take less time so than one by
+  // one, and much less where nodes have to come from disk, as several wait for theirs at once. All
+  // see the same state; where one is refused nothing is visited. Takes 36 KiB of the stack.
+  template <detail::PredicateArray Predicates, class F>
+  Result<void> for_each_of(const Predicates& predicates, F&& visit) const {
+    return Queries::for_each_of(*core_, nullptr, predicates, std::forward<F>(visit));
   }
   template <class Query>
   [[nodiscard]] Result<std::uint64_t> count(const Query& query) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <type_traits>
 #include <utility>
@@ -30,6 +31,12 @@ struct PredicateTag {};
 
 template <class P>
 concept Predicate = std::is_base_of_v<PredicateTag, P>;
+
+template <class A>
+using ElementOf = std::remove_cvref_t<decltype(*std::data(std::declval<const A&>()))>;
+template <class A>
+concept PredicateArray =
+    requires(const A& array) { std::size(array); } && Predicate<ElementOf<A>>;
 
 template <int D, class T>
 constexpr bool is_ordered(const Box<D, T>& box) noexcept {

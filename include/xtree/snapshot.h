@@ -35,6 +35,11 @@ class Snapshot {
   Result<void> for_each(const Index& index, const Query& query, F&& visit) const {
     return Index::Queries::for_each(index.core(), core_.get(), query, std::forward<F>(visit));
   }
+  template <class Index, detail::PredicateArray Predicates, class F>
+  Result<void> for_each_of(const Index& index, const Predicates& predicates, F&& visit) const {
+    return Index::Queries::for_each_of(index.core(), core_.get(), predicates,
+                                       std::forward<F>(visit));
+  }
   template <class Index, class Query>
   [[nodiscard]] Result<std::uint64_t> count(const Index& index, const Query& query) const {
     return Index::Queries::count(index.core(), core_.get(), query);

@@ -55,6 +55,7 @@ class Reader {
 
   [[nodiscard]] const persistence::ReadView& view() const noexcept { return view_; }
   [[nodiscard]] Result<void> status() const { return context_.status(); }
+  [[nodiscard]] bool has_failed() const noexcept { return context_.has_failed(); }
   // False when the snapshot has ended or all readers' places are taken; nothing may be read then,
   // and `status` says so.
   [[nodiscard]] bool has_entered() const noexcept { return static_cast<bool>(guard_); }

@@ -12,22 +12,46 @@
 namespace xtree::index {
 namespace {
 
+using detail::GroupState;
 using detail::Reader;
 using detail::ScanState;
 using detail::SnapshotCore;
 
-// What a query of a durable index keeps in its ScanState: its reader, and the engine's scan.
-struct DurableScan {
-  alignas(64) std::byte engine[kEngineScanBytes];
+// What a group of scans keeps in its GroupState: their reader, and which scans may be under way.
+struct ScanGroup {
   Reader reader;
+  Ref root = 0;
+  std::span<ScanState> scans;
 
-  DurableScan(const detail::DatabaseCore& database, const SnapshotCore* snapshot)
+  ScanGroup(const detail::DatabaseCore& database, const SnapshotCore* snapshot)
       : reader(database, snapshot) {}
 };
-static_assert(sizeof(DurableScan) <= sizeof(ScanState));
+static_assert(sizeof(ScanGroup) <= sizeof(GroupState));
+
+ScanGroup& group_in(GroupState& state) noexcept {
+  return *std::launder(reinterpret_cast<ScanGroup*>(state.storage));
+}
+
+// What a query of a durable index keeps in its ScanState: the engine's scan, and the group that it
+// belongs to or, behind that, its own reader.
+struct DurableScan {
+  alignas(64) std::byte engine[kEngineScanBytes];
+  ScanGroup* group = nullptr;
+};
+struct LoneScan {
+  DurableScan scan;
+  Reader reader;
+
+  LoneScan(const detail::DatabaseCore& database, const SnapshotCore* snapshot)
+      : reader(database, snapshot) {}
+};
+static_assert(sizeof(LoneScan) <= sizeof(ScanState));
 
 DurableScan& scan_in(ScanState& state) noexcept {
   return *std::launder(reinterpret_cast<DurableScan*>(state.storage));
+}
+LoneScan& lone_scan_in(ScanState& state) noexcept {
+  return *std::launder(reinterpret_cast<LoneScan*>(state.storage));
 }
 
 // A tree at the epoch of its own reader, or of another tree's that it shares.
@@ -174,26 +198,67 @@ Result<void> DurableIndex::with_root_node(const Reader& reader, F&& use) const {
 Result<void> DurableIndex::begin_scan(ScanState& state, const SnapshotCore* snapshot,
                                       const void* window, detail::LeafHits& hits) const {
   if (!is_readable(snapshot)) [[unlikely]] return why_unreadable(snapshot);
-  auto* scan = ::new (static_cast<void*>(state.storage)) DurableScan(*database_, snapshot);
-  Result<void> begun = with_root_node(scan->reader, [&](Ref root) {
-    tree_->engine->begin_scan(scan->engine, DurableView(scan->reader.view()), root, window, hits);
+  auto* lone = ::new (static_cast<void*>(state.storage)) LoneScan(*database_, snapshot);
+  Result<void> begun = with_root_node(lone->reader, [&](Ref root) {
+    const DurableView view(lone->reader.view());
+    tree_->engine->begin_scan(lone->scan.engine, view, root, window, hits);
   });
-  if (!begun) scan->~DurableScan();
+  if (!begun) lone->~LoneScan();
   return begun;
 }
 
 bool DurableIndex::next_leaf(ScanState& state, detail::LeafHits& hits) const {
-  DurableScan& scan = scan_in(state);
-  if (database_->store().is_crowded()) [[unlikely]] {
-    tree_->engine->renew_scan(scan.engine, [&] { scan.reader.renew(*database_); });
-  }
-  return tree_->engine->next_leaf(scan.engine, hits);
+  if (database_->store().is_crowded()) [[unlikely]] renew(state);
+  return tree_->engine->next_leaf(scan_in(state).engine, hits);
+}
+
+// Lets go of all nodes that the scan has found, or its group.
+void DurableIndex::renew(ScanState& state) const {
+  ScanGroup* group = scan_in(state).group;
+  Reader& reader = group != nullptr ? group->reader : lone_scan_in(state).reader;
+  renew_all(group != nullptr ? group->scans : std::span(&state, 1), reader);
+}
+
+void DurableIndex::renew_all(std::span<ScanState> scans, Reader& reader) const {
+  if (scans.empty()) return reader.renew(*database_);
+  tree_->engine->renew_scan(scan_in(scans[0]).engine,
+                            [&] { renew_all(scans.subspan(1), reader); });
 }
 
 Result<void> DurableIndex::end_scan(ScanState& state) const {
-  DurableScan& scan = scan_in(state);
+  LoneScan& scan = lone_scan_in(state);
   Result<void> status = scan.reader.status();
-  scan.~DurableScan();
+  scan.~LoneScan();
+  return status;
+}
+
+Result<void> DurableIndex::begin_group(GroupState& state, const SnapshotCore* snapshot) const {
+  XTREE_TRY(check_readable(snapshot));
+  auto* group = ::new (static_cast<void*>(state.storage)) ScanGroup(*database_, snapshot);
+  Result<void> begun = with_root_node(group->reader, [&](Ref root) { group->root = root; });
+  if (!begun) group->~ScanGroup();
+  return begun;
+}
+
+void DurableIndex::join_group(GroupState& state, ScanState& scan_state, const void* window) const {
+  ScanGroup& group = group_in(state);
+  auto* scan = ::new (static_cast<void*>(scan_state.storage)) DurableScan;
+  scan->group = &group;
+  tree_->engine->start_scan(scan->engine, DurableView(group.reader.view()), group.root, window);
+}
+
+bool DurableIndex::approach(GroupState& state, std::span<ScanState> states) const {
+  ScanGroup& group = group_in(state);
+  group.scans = states;
+  if (database_->store().is_crowded()) [[unlikely]] renew_all(states, group.reader);
+  tree_->engine->approach(states);
+  return !group.reader.has_failed();
+}
+
+Result<void> DurableIndex::end_group(GroupState& state) const {
+  ScanGroup& group = group_in(state);
+  Result<void> status = group.reader.status();
+  group.~ScanGroup();
   return status;
 }
 
@@ -229,11 +294,12 @@ Result<void> DurableIndex::begin_nearest(ScanState& state, const SnapshotCore* s
                                          const detail::NearestRequest& request) const {
   XTREE_TRY(check_readable(snapshot));
   XTREE_TRY(check_request(schema(), request));
-  auto* scan = ::new (static_cast<void*>(state.storage)) DurableScan(*database_, snapshot);
-  Result<void> begun = with_root(scan->reader, [&](const Root& root) {
-    tree_->engine->begin_nearest(scan->engine, DurableView(scan->reader.view()), root, request);
+  auto* lone = ::new (static_cast<void*>(state.storage)) LoneScan(*database_, snapshot);
+  Result<void> begun = with_root(lone->reader, [&](const Root& root) {
+    const DurableView view(lone->reader.view());
+    tree_->engine->begin_nearest(lone->scan.engine, view, root, request);
   });
-  if (!begun) scan->~DurableScan();
+  if (!begun) lone->~LoneScan();
   return begun;
 }
 
@@ -242,10 +308,10 @@ bool DurableIndex::next_nearest(ScanState& state, detail::NearestHits& hits) con
 }
 
 Result<void> DurableIndex::end_nearest(ScanState& state) const {
-  DurableScan& scan = scan_in(state);
-  Result<void> ended = tree_->engine->end_nearest(scan.engine);
-  Result<void> status = scan.reader.status();
-  scan.~DurableScan();
+  LoneScan& lone = lone_scan_in(state);
+  Result<void> ended = tree_->engine->end_nearest(lone.scan.engine);
+  Result<void> status = lone.reader.status();
+  lone.~LoneScan();
   return status ? ended : status;
 }
 

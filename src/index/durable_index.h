@@ -30,6 +30,13 @@ class DurableIndex final : public detail::IndexCore {
                           const void* window, detail::LeafHits& hits) const override;
   bool next_leaf(detail::ScanState& state, detail::LeafHits& hits) const override;
   Result<void> end_scan(detail::ScanState& state) const override;
+  Result<void> begin_group(detail::GroupState& group,
+                           const detail::SnapshotCore* snapshot) const override;
+  void join_group(detail::GroupState& group, detail::ScanState& state,
+                  const void* window) const override;
+  bool approach(detail::GroupState& group,
+                std::span<detail::ScanState> states) const override;
+  Result<void> end_group(detail::GroupState& group) const override;
   Result<std::uint64_t> count(const detail::SnapshotCore* snapshot,
                               const void* window) const override;
 
@@ -67,6 +74,8 @@ class DurableIndex final : public detail::IndexCore {
   Result<void> with_root_node(const detail::Reader& reader, F&& use) const;
   [[gnu::cold]] Result<Root> read_root(const detail::Reader& reader) const;
   Result<void> insert_all(const detail::EntryBlock& entries);
+  [[gnu::cold]] void renew(detail::ScanState& state) const;
+  void renew_all(std::span<detail::ScanState> scans, detail::Reader& reader) const;
   [[nodiscard]] Result<std::uint64_t> count_leaf_by_leaf(const detail::SnapshotCore* snapshot,
                                                          const void* window) const;
 

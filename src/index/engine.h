@@ -69,6 +69,10 @@ class Engine {
   virtual void begin_scan(std::byte* place, View view, Ref root, const void* window,
                           detail::LeafHits& hits) const = 0;
   virtual bool next_leaf(std::byte* place, detail::LeafHits& hits) const = 0;
+  // Begins a scan whose first hits `next_leaf` finds, and takes some of these to their first leaves
+  // side by side.
+  virtual void start_scan(std::byte* place, View view, Ref root, const void* window) const = 0;
+  virtual void approach(std::span<detail::ScanState> states) const = 0;
   // Between two leaves: keeps nothing but references, calls `let_go`, and follows them again.
   virtual void renew_scan(std::byte* place, const std::function<void()>& let_go) const = 0;
   virtual std::uint64_t count(View view, Ref root, const void* window) const = 0;

@@ -25,6 +25,23 @@ namespace xtree::index {
 // nothing but how many they are. Of other leaves it reads everything.
 enum class InsideUse : std::uint8_t { values, count };
 
+// Nodes that are not in memory, as many as are brought there at once.
+template <NodeView View>
+class FarNodes {
+ public:
+  [[nodiscard]] std::size_t room() const noexcept { return leads_.size() - count_; }
+  void add(Lead<View> lead) noexcept { leads_[count_++] = lead; }
+  void load(const View& view) noexcept {
+    if (count_ == 0) return;
+    load_ahead(view, std::span<const Lead<View>>(leads_.data(), count_));
+    count_ = 0;
+  }
+
+ private:
+  std::array<Lead<View>, 64> leads_;
+  std::size_t count_ = 0;
+};
+
 // Finds the leaves that a window reaches, one after the other, with a stack of fixed size. Nodes
 // lie anywhere in memory, so they are asked for ahead: the first lines of all directory nodes that
 // a look shows, and of leaves, some places ahead, all that is mostly read.
@@ -77,16 +94,42 @@ class LeafWalk {
     if (start_ != 0) {
       if (const Node* leaf = enter_root()) return leaf;
     }
-    while (waiting_ < kMostWaiting && find_leaf()) {
-    }
+    fill_line();
     if (waiting_ == 0) return nullptr;
-    while (fetched_ < std::min(waiting_, kMostFetched)) fetch_waiting(waiting_at(fetched_++));
+    fetch_front();
     inside = waiting_at(0).inside;
     const Node* leaf = view_.node(waiting_at(0).lead);
     ++first_waiting_;
     --waiting_;
     --fetched_;
     return leaf != nullptr && leaf->level == 0 ? leaf : fail();
+  }
+
+  // One step on the way to the first leaves: looks at one directory node, and asks for what it
+  // shows, or adds to `far` what is not in memory. False when it was the last step. It comes before
+  // the first `next`; what is far is to be loaded before the next step and behind the last.
+  [[nodiscard]] bool approach(FarNodes<View>& far) noexcept {
+    if (waiting_ != 0) {
+      fetch_front();
+      return false;
+    }
+    Child at{nullptr, kMaxHeight, false};
+    if (start_ != 0) {
+      at.node = view_.node(start_);
+      if (at.node != nullptr && at.node->level == 0) return false;
+      start_ = 0;
+    } else {
+      if (depth_ == 0) return false;  // the tree is empty
+      at = take_child();
+    }
+    const Node* node = at.node;
+    if (node == nullptr || node->level >= at.parent_level) [[unlikely]] return fail() != nullptr;
+    far_ = &far;
+    const bool entered = enter(*node, look(*node, 0, at.inside), at.inside);
+    const bool on_the_way = entered && depth_ != 0 && ask_for_first();
+    far_ = nullptr;
+    if (!entered) [[unlikely]] fail();
+    return on_the_way;
   }
 
   // Whether the leaves that come into the line are asked for their codes of maxima, too.
@@ -164,6 +207,13 @@ class LeafWalk {
   [[nodiscard]] Waiting& waiting_at(std::uint32_t place) noexcept {
     return line_[(first_waiting_ + place) % kMostWaiting];
   }
+  void fill_line() noexcept {
+    while (waiting_ < kMostWaiting && find_leaf()) {
+    }
+  }
+  void fetch_front() noexcept {
+    while (fetched_ < std::min(waiting_, kMostFetched)) fetch_waiting(waiting_at(fetched_++));
+  }
   // Asks for what will be read of a leaf: its codes, if it does not lie inside the window, for in
   // so many dimensions most leaves that a window reaches hold nothing of it.
   void fetch_waiting(const Waiting& leaf) const noexcept {
@@ -176,14 +226,31 @@ class LeafWalk {
       prefetch_at(view_, leaf.lead, at);
     }
   }
+  // On the way to the first leaves, asks for the node that is entered next; false where these are
+  // next, which have been asked for.
+  bool ask_for_first() noexcept {
+    Level& level = stack_[depth_ - 1];
+    const Lead<View> first = lead(level, static_cast<std::size_t>(std::countr_zero(level.hits)));
+    if (is_far(view_, first)) [[unlikely]] {
+      load_far_children(level);
+      if (!level.far_were_loaded) {
+        if (level.node->level == 1) level.unfetched = level.hits;
+        return false;
+      }
+    }
+    if (level.node->level == 1) {
+      if (layout_.code_pairs == 0) return false;
+      fill_line();
+      return waiting_ != 0;
+    }
+    fetch_lines(first, layout_.directory_bytes(kDirectoryBlocks));
+    return true;
+  }
   // Puts one more leaf into the line; false when there is none, or the view failed.
   bool find_leaf() noexcept {
     while (depth_ > 0) {
       Level& level = stack_[depth_ - 1];
-      if (level.node->level == 1) {
-        line_up(level);
-        return true;
-      }
+      if (level.node->level == 1) return line_up(level);
       const auto [node, parent_level, inside] = take_child();
       if (node == nullptr || !enter(*node, look(*node, 0, inside), inside)) [[unlikely]] {
         return fail() != nullptr;
@@ -191,13 +258,14 @@ class LeafWalk {
     }
     return false;
   }
-  // Takes a level's next leaf, and asks for its first line.
-  void line_up(Level& level) noexcept {
+  // Takes a level's next leaf, and asks for its first line; false where it will be loaded later.
+  bool line_up(Level& level) noexcept {
     const auto child = static_cast<std::size_t>(std::countr_zero(level.hits));
     const bool inside = (level.inside >> child & 1) != 0;
     Lead<View> leaf = lead(level, child);
     if (is_far(view_, leaf)) [[unlikely]] {
       load_far_children(level);
+      if (!level.far_were_loaded) return false;
       leaf = lead(level, child);
     } else {
       prefetch_at(view_, leaf, 0);
@@ -205,6 +273,7 @@ class LeafWalk {
     level.hits &= level.hits - 1;
     waiting_at(waiting_++) = {leaf, inside};
     if (level.hits == 0) leave();
+    return true;
   }
 
   // The root when it is a leaf.
@@ -240,6 +309,7 @@ class LeafWalk {
     level.unfetched = 0;
     level.block = 0;
     level.all_inside = all_inside;
+    level.far_were_loaded = false;
     take_up(level, masks);
     if (level.hits == 0) leave();
     return true;
@@ -257,6 +327,7 @@ class LeafWalk {
   [[gnu::noinline]] void next_chunk() noexcept {
     Level& level = stack_[depth_ - 1];
     level.block += kChunkBlocks;
+    level.far_were_loaded = false;
     take_up(level, look(*level.node, level.block, level.all_inside));
     if (level.hits == 0) leave();
   }
@@ -299,7 +370,6 @@ class LeafWalk {
   }
   // Begins with the children of a chunk that are to be visited.
   [[gnu::always_inline]] void take_up(Level& level, const ChildMasks& masks) noexcept {
-    level.far_were_loaded = false;
     level.hits = masks.hits;
     level.inside = masks.inside;
     if (level.node->level == 1) {
@@ -322,35 +392,36 @@ class LeafWalk {
     }
   }
 
-  // Nodes that are not in memory, as many as are brought there at once.
-  struct FarNodes {
-    std::array<Lead<View>, 64> leads;
-    std::size_t count = 0;
-  };
-
   // Once a chunk, all that it shows and that are to be visited yet: then they are there. A disk
   // works on several at a time, so leaves below the parent's other children are read with them.
   [[gnu::noinline, gnu::cold]] void load_far_children(Level& level) const noexcept {
     if (level.far_were_loaded) return;
+    if (far_ != nullptr) return leave_to_others(level);
     level.far_were_loaded = true;
-    FarNodes far;
+    FarNodes<View> far;
     add_far_children(*level.node, level.block, level.hits, far);
     if (level.node->level == 1 && depth_ > 1) add_cousins(stack_[depth_ - 2], far);
-    load_ahead(view_, std::span<const Lead<View>>(far.leads.data(), far.count));
+    far.load(view_);
+  }
+  // Unless there is no room for all of them; then they are loaded when their turn comes.
+  void leave_to_others(Level& level) const noexcept {
+    if (far_->room() < static_cast<std::size_t>(std::popcount(level.hits))) return;
+    level.far_were_loaded = true;
+    add_far_children(*level.node, level.block, level.hits, *far_);
   }
   void add_far_children(const Node& node, std::uint32_t block, std::uint64_t children,
-                        FarNodes& far) const noexcept {
-    for (; children != 0 && far.count < far.leads.size(); children &= children - 1) {
+                        FarNodes<View>& far) const noexcept {
+    for (; children != 0 && far.room() != 0; children &= children - 1) {
       const auto child = static_cast<std::size_t>(std::countr_zero(children));
       const Lead<View> ahead =
           lead_to_child(view_, node, layout_, block * kDirectoryLanes + child);
-      if (is_far(view_, ahead)) far.leads[far.count++] = ahead;
+      if (is_far(view_, ahead)) far.add(ahead);
     }
   }
-  void add_cousins(const Level& parent, FarNodes& far) const noexcept {
+  void add_cousins(const Level& parent, FarNodes<View>& far) const noexcept {
     if (parent.node->level != 2) return;  // theirs has no child left
     std::uint64_t rest = parent.hits;
-    for (; rest != 0 && far.count < far.leads.size(); rest &= rest - 1) {
+    for (; rest != 0 && far.room() != 0; rest &= rest - 1) {
       const auto child = static_cast<std::size_t>(std::countr_zero(rest));
       const Lead<View> sibling = lead(parent, child);
       const Node* node = is_far(view_, sibling) ? nullptr : view_.node(sibling);
@@ -413,6 +484,7 @@ class LeafWalk {
   Ref start_;
   std::uint32_t depth_ = 0;
   bool failed_ = false;
+  FarNodes<View>* far_ = nullptr;  // where others load what is far
   std::uint32_t waiting_ = 0;
   std::uint32_t first_waiting_;  // this and the rest for leaves with codes in pairs only
   std::uint32_t fetched_;  // of those that wait, the first

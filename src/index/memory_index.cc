@@ -19,6 +19,7 @@ namespace xtree {
 namespace index {
 namespace {
 
+using detail::GroupState;
 using detail::ScanState;
 using detail::SnapshotCore;
 
@@ -61,6 +62,17 @@ class MemoryIndex final : public detail::IndexCore {
     return engine_->next_leaf(state.storage, hits);
   }
   Result<void> end_scan(ScanState&) const override { return {}; }
+  Result<void> begin_group(GroupState&, const SnapshotCore* snapshot) const override {
+    return refuse(snapshot);
+  }
+  void join_group(GroupState&, ScanState& state, const void* window) const override {
+    engine_->start_scan(state.storage, store_.view(), root_.node, window);
+  }
+  bool approach(GroupState&, std::span<ScanState> states) const override {
+    engine_->approach(states);
+    return true;
+  }
+  Result<void> end_group(GroupState&) const override { return {}; }
   Result<std::uint64_t> count(const SnapshotCore* snapshot, const void* window) const override {
     XTREE_TRY(refuse(snapshot));
     return engine_->count(store_.view(), root_.node, window);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <iterator>
 #include <new>
+#include <span>
 
 #include "index/leaf_walk.h"
 #include "index/marked_leaves.h"
@@ -45,6 +46,8 @@ class Scan {
     return layout_.code_pairs != 0 ? find_marked(hits) : find(hits);
   }
 
+  // Before the first leaf, as LeafWalk's.
+  [[nodiscard]] bool approach(FarNodes<View>& far) noexcept { return walk_.approach(far); }
   // Between two leaves, as LeafWalk's.
   template <class F>
   void renew(F&& let_go) {
@@ -52,6 +55,7 @@ class Scan {
     marked_.renew(walk_, let_go);
   }
 
+  [[nodiscard]] const View& view() const noexcept { return view_; }
   // Whether the view could not follow a reference: the hits so far are not all.
   [[nodiscard]] bool failed() const noexcept { return walk_.failed(); }
 
@@ -96,6 +100,21 @@ class Scan {
     Marked marked_;  // where leaves have codes in pairs
   };
 };
+
+// Takes scans that have not found anything yet to their first leaves, each one step at a time: what
+// one waits for, others look at meanwhile, and what is far is loaded for all of them.
+template <class Scalar, NodeView View>
+void approach_all(std::span<Scan<Scalar, View>* const> scans) noexcept {
+  static_assert(detail::IndexCore::kMostScans <= 32);
+  FarNodes<View> far;
+  for (std::uint32_t rest = (std::uint32_t{1} << scans.size()) - 1; rest != 0;) {
+    for (std::uint32_t turn = rest; turn != 0; turn &= turn - 1) {
+      Scan<Scalar, View>& scan = *scans[static_cast<std::size_t>(std::countr_zero(turn))];
+      if (!scan.approach(far)) rest &= ~(turn & (0 - turn));
+    }
+    far.load(scans[0]->view());
+  }
+}
 
 struct Count {
   std::uint64_t hits = 0;

@@ -1,6 +1,7 @@
 // TreeEngine: the one implementation of Engine, over the tree's parts.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <new>
@@ -69,6 +70,14 @@ class TreeEngine final : public Engine<Store> {
   }
   bool next_leaf(std::byte* place, detail::LeafHits& hits) const override {
     return in<ScanType>(place).next(hits);
+  }
+  void start_scan(std::byte* place, View view, Ref root, const void* window) const override {
+    ::new (place) ScanType(view, layout_, search_, root, window_in(window));
+  }
+  void approach(std::span<detail::ScanState> states) const override {
+    std::array<ScanType*, detail::IndexCore::kMostScans> scans;
+    for (std::size_t i = 0; i < states.size(); ++i) scans[i] = &in<ScanType>(states[i].storage);
+    approach_all<Scalar, View>({scans.data(), states.size()});
   }
   void renew_scan(std::byte* place, const std::function<void()>& let_go) const override {
     in<ScanType>(place).renew(let_go);

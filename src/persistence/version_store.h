@@ -36,6 +36,7 @@ class ReadFailure {
   void set(const Error& error) noexcept {
     if (!error_) error_ = error;
   }
+  [[nodiscard]] bool has_failed() const noexcept { return error_.has_value(); }
   [[nodiscard]] Result<void> status() const noexcept {
     return error_ ? Result<void>(*error_) : Result<void>();
   }

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <fstream>
 #include <functional>
@@ -154,6 +155,13 @@ TEST_P(BadInputTest, QueriesWithNanOrInvertedBoxesAreRefused) {
   }
   refused(intersects(Point<2>{0, kNan}));
   refused(nearest(Point<2>{kNan, 0}, 1));
+  // One of many, and nothing is visited for the others.
+  for (std::size_t at : {0u, 7u, 8u, 29u}) {
+    std::vector<decltype(intersects(good))> many(30, intersects(good));
+    many[at] = intersects(Box<2>({1, 0}, {0, 1}));
+    EXPECT_INVALID(
+        index_.for_each_of(many, [](std::size_t, const auto&) { FAIL() << "a hit"; }));
+  }
 }
 
 TEST_P(BadInputTest, DistancesAndWeightsThatMeanNothingAreRefused) {
@@ -377,6 +385,10 @@ TEST_F(BadRequestTest, ASnapshotAnswersOnlyForItsOwnDatabase) {
   EXPECT_INVALID(snapshot.verify(foreign));
   EXPECT_INVALID(snapshot.stats(foreign));
   EXPECT_INVALID(snapshot.count(foreign, nearest(Point<2>{0, 0}, 1)));
+  const std::array all{everything(), everything()};
+  const auto visit = [](std::size_t, const auto&) { FAIL() << "a hit"; };
+  EXPECT_INVALID(snapshot.for_each_of(foreign, all, visit));
+  EXPECT_INVALID(snapshot.for_each_of(cache, all, visit));
   EXPECT_INVALID(snapshot.size(cache));
   EXPECT_INVALID(snapshot.count(cache, everything()));
   EXPECT_EQ(snapshot.size(index_).value(), 1u);
@@ -400,6 +412,8 @@ TEST_F(BadRequestTest, EverythingAnswersClosedAfterClose) {
   closed(index_.count(everything()));
   closed(index_.count(nearest(Point<2>{0, 0}, 1)));
   closed(index_.for_each(everything(), [](const auto&) {}));
+  const std::array all{everything(), everything()};
+  closed(index_.for_each_of(all, [](std::size_t, const auto&) {}));
   closed(snapshot.size(index_));
   closed(snapshot.count(index_, everything()));
   closed(snapshot.get("name"));

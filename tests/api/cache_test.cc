@@ -145,6 +145,41 @@ TEST_F(CacheTest, StaysWithinTheLimitDuringOneQueryOverEverything) {
   EXPECT_LE(db.stats().value().resident_bytes, most_bytes());
 }
 
+// Windows of all sizes, many at once: some are of a few leaves and others of more than there is
+// memory for.
+TEST_F(CacheTest, StaysWithinTheLimitDuringManyWindowsAtOnce) {
+  const std::uint64_t all = load();
+  options_.cache_bytes = all / 10;
+  Database db = open();
+  const Rects cells = db.index<2>("cells").value();
+  test::Random random(test::test_seed("cache"));
+  std::vector<decltype(intersects(Box<2>()))> windows;
+  std::vector<std::uint64_t> wanted;
+  for (int i = 0; i < 300; ++i) {
+    const std::uint64_t x = random.below(kSide), y = random.below(kSide);
+    const std::uint64_t side = random.one_in(20) ? 200 : random.between(1, 12);
+    windows.push_back(intersects(window(x, y, side)));
+    wanted.push_back(expected(x, y, side));
+  }
+  const std::uint64_t before = db.stats().value().loaded_nodes;
+  std::vector<std::uint64_t> found(windows.size());
+  std::uint64_t hits = 0;
+  const auto done = cells.for_each_of(windows, [&](std::size_t i, const auto& hit) {
+    ASSERT_EQ(hit.box, cell(hit.value));
+    ++found[i];
+    // What windows bring into memory together may be on top of it, and what one does alone.
+    if (++hits % 1000 == 0) {
+      ASSERT_LE(db.stats().value().resident_bytes, most_bytes() + kAhead);
+    }
+  });
+  ASSERT_TRUE(done) << done.error().message();
+  EXPECT_EQ(found, wanted);
+  const DatabaseStats stats = db.stats().value();
+  EXPECT_GT(stats.loaded_nodes, before);
+  EXPECT_GT(stats.evicted_nodes, 5u);
+  EXPECT_TRUE(db.verify());
+}
+
 // The second time everything that a small part of the index needs is in memory.
 TEST_F(CacheTest, KeepsWhatIsReadAgainAndAgain) {
   const std::uint64_t all = load();
@@ -280,6 +315,15 @@ TEST_F(CacheTest, ANodeThatCannotBeReadAgainIsAnErrorWithItsPlace) {
   const auto count = cells.count(intersects(window(0, 0, kSide)));
   ASSERT_FALSE(count);
   EXPECT_EQ(count.error().code(), ErrorCode::corruption);
+  std::vector<decltype(intersects(Box<2>()))> windows;
+  for (std::uint64_t at = 0; at < kSide; at += 10) {
+    windows.push_back(intersects(window(at, at, 4)));
+  }
+  std::uint64_t hits = 0;
+  const auto many = cells.for_each_of(windows, [&](std::size_t, const auto&) { ++hits; });
+  ASSERT_FALSE(many);
+  EXPECT_EQ(many.error().code(), ErrorCode::corruption);
+  EXPECT_LT(hits, windows.size() * 16);
 }
 
 // Everything at once, with a cache that is always too small. Cells keep their numbers and change
@@ -311,6 +355,23 @@ TEST_F(CacheTest, AnswersStayRightBesideWritersAndCheckpoints) {
       }
     });
   }
+  readers.emplace_back([&] {
+    const Rects cells = db.index<2>("cells").value();
+    test::Random random(seed + 50);
+    while (!over.load()) {
+      std::vector<decltype(intersects(Box<2>()))> windows;
+      std::vector<std::uint64_t> wanted;
+      for (int i = 0; i < 30; ++i) {
+        const std::uint64_t x = random.below(kSide), y = random.below(kSide);
+        windows.push_back(intersects(window(x, y, 6)));
+        wanted.push_back(expected(x, y, 6));
+      }
+      std::vector<std::uint64_t> found(windows.size());
+      ASSERT_TRUE(
+          cells.for_each_of(windows, [&](std::size_t i, const auto&) { ++found[i]; }));
+      ASSERT_EQ(found, wanted);
+    }
+  });
   Rects cells = db.index<2>("cells").value();
   test::Random random(seed + 99);
   std::vector<double> sizes(kEntries, 0.5);

@@ -243,6 +243,27 @@ TEST_F(DatabaseTest, AQueryAnswersFromTheStateAtItsBeginning) {
   EXPECT_EQ(index.size().value(), 1u);
 }
 
+// All of them, however late their turn comes.
+TEST_F(DatabaseTest, ManyQueriesAtOnceAnswerFromOneState) {
+  Database db = open();
+  auto index = db.index<2>("points").value();
+  std::vector<Index<2>::Entry> entries;
+  for (int i = 0; i < 3000; ++i) entries.push_back({Point<2>{i, i}, std::uint64_t(i)});
+  ASSERT_TRUE(index.bulk_load(entries));
+  std::vector<decltype(intersects(Box<2>()))> windows;
+  for (int i = 0; i < 3000; i += 10) windows.push_back(intersects(Box<2>({i, i}, {i + 9, i + 9})));
+  std::uint64_t seen = 0;
+  const auto done = index.for_each_of(windows, [&](std::size_t i, const auto& hit) {
+    EXPECT_EQ(hit.value / 10, i);
+    if (++seen % 500 != 10) return;
+    ASSERT_TRUE(index.clear());
+    ASSERT_TRUE(index.insert(Point<2>{2999, 2999}, 9999));
+  });
+  EXPECT_TRUE(done);
+  EXPECT_EQ(seen, 3000u);
+  EXPECT_EQ(index.size().value(), 1u);
+}
+
 TEST_F(DatabaseTest, MakesIndexesInMemoryThatItKnowsNothingOf) {
   Database db = open();
   auto cache = db.index<2>("cache", {.mode = Mode::in_memory}).value();

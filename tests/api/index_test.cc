@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <ranges>
@@ -236,6 +237,33 @@ TEST(Index, AsksSatisfiesOnlyAboutEntriesInTheWindow) {
   const Box<2> window{{100, 0}, {109, 0}};
   EXPECT_EQ(index.count(within(window) && satisfies(even)).value(), 5u);
   EXPECT_EQ(asked, 10u);
+}
+
+TEST(Index, AnswersManyPredicatesOneAfterTheOther) {
+  Index<2> index;
+  const std::vector<decltype(intersects(Box<2>()))> none;
+  const auto no_hit = [](std::size_t, const auto&) { FAIL() << "a hit"; };
+  EXPECT_TRUE(index.for_each_of(none, no_hit));
+  std::vector<decltype(intersects(Box<2>()))> windows;
+  for (int i = 0; i < 100; ++i) windows.push_back(intersects(Box<2>({i, 0}, {i + 0.5, 0})));
+  EXPECT_TRUE(index.for_each_of(windows, no_hit));
+  // From one leaf to some levels.
+  for (int i = 0; i < 20'000; ++i) {
+    ASSERT_TRUE(index.insert(Point<2>{i % 100, i / 100 * (i % 3)}, i));
+    if (i != 10 && i != 500 && i != 19'999) continue;
+    std::vector<std::size_t> order;
+    ASSERT_TRUE(index.for_each_of(windows, [&](std::size_t at, const auto& hit) {
+      EXPECT_EQ(hit.value % 100, at);
+      order.push_back(at);
+    }));
+    EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+    std::uint64_t wanted = 0;
+    for (const auto& window : windows) wanted += index.count(window).value();
+    EXPECT_EQ(order.size(), wanted);
+    std::uint64_t seen = 0;
+    ASSERT_TRUE(index.for_each_of(windows, [&](std::size_t, const auto&) { return ++seen < 9; }));
+    EXPECT_EQ(seen, 9u);
+  }
 }
 
 TEST(Index, BulkLoadAddsToWhatIsThere) {

@@ -24,6 +24,9 @@ struct Newest {
   auto for_each(const Q& q, F&& f) const {
     return index.for_each(q, f);
   }
+  template <class Q, class F> auto for_each_of(const Q& queries, F&& f) const {
+    return index.for_each_of(queries, f);
+  }
   template <class Q> auto collect(const Q& q, std::vector<typename Index::Hit>& hits) const {
     return index.collect(q, hits);
   }
@@ -41,6 +44,9 @@ struct Pinned {
   template <class Q> auto count(const Q& q) const { return snapshot.count(index, q); }
   template <class Q, class F> auto for_each(const Q& q, F&& f) const {
     return snapshot.for_each(index, q, f);
+  }
+  template <class Q, class F> auto for_each_of(const Q& queries, F&& f) const {
+    return snapshot.for_each_of(index, queries, f);
   }
   template <class Q> auto collect(const Q& q, std::vector<typename Index::Hit>& hits) const {
     return snapshot.collect(index, q, hits);
@@ -88,6 +94,8 @@ class QueryCheck {
     const auto point = generator_.point();
     window(intersects(point), [&](const Item& i) { return boxes_intersect(i.box, Box(point)); },
            "intersects point");
+    many([](const Box& box) { return intersects(box); });
+    many([](const Box& box) { return overlaps(box); });
     nearest_kinds(odd);
   }
 
@@ -139,6 +147,41 @@ class QueryCheck {
     ASSERT_EQ(seen.size(), std::min(std::max<std::size_t>(wanted, 1), expected.size()));
     const std::vector<Item> items = sorted_items(seen);
     EXPECT_TRUE(std::includes(expected.begin(), expected.end(), items.begin(), items.end()));
+  }
+
+  // Several predicates at once, whose hits are those of each by itself.
+  template <class MakeQuery>
+  void many(const MakeQuery& make_query) {
+    SCOPED_TRACE("many at once");
+    std::vector<decltype(make_query(Box()))> queries;
+    std::vector<std::vector<Item>> expected;
+    std::size_t expected_hits = 0;
+    for (std::uint64_t i = generator_.random().below(20); i > 0; --i) {
+      const bool small = generator_.random().one_in(2);
+      queries.push_back(make_query(small ? small_window() : generator_.window()));
+      std::vector<Hit> hits;
+      ASSERT_TRUE(view_.collect(queries.back(), hits));
+      expected.push_back(sorted_items(hits));
+      expected_hits += hits.size();
+    }
+    std::vector<std::vector<Hit>> found(queries.size());
+    std::size_t at = 0;
+    const auto done = view_.for_each_of(queries, [&](std::size_t i, const Hit& hit) {
+      ASSERT_LT(i, found.size());
+      EXPECT_GE(i, at);  // one after the other
+      at = i;
+      found[i].push_back(hit);
+    });
+    ASSERT_TRUE(done) << done.error().message();
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      ASSERT_TRUE(sorted_items(found[i]) == expected[i]) << "of the one numbered " << i;
+    }
+    const std::size_t wanted = generator_.random().below(expected_hits + 2);
+    std::size_t seen = 0;
+    const auto few = view_.for_each_of(queries,
+                                       [&](std::size_t, const Hit&) { return ++seen < wanted; });
+    ASSERT_TRUE(few) << few.error().message();
+    EXPECT_EQ(seen, std::min(std::max<std::size_t>(wanted, 1), expected_hits));
   }
 
   template <class Filter>

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <span>
 
 #include "xtree/config.h"
 #include "xtree/options.h"
@@ -147,6 +148,10 @@ struct NodeVisitor {
 struct ScanState {
   alignas(64) std::byte storage[4352];
 };
+// What scans that go side by side have in common, likewise.
+struct GroupState {
+  alignas(64) std::byte storage[512];
+};
 
 // A pinned epoch of a database; null means what is newest when the query begins.
 class DatabaseCore;
@@ -188,6 +193,16 @@ class XTREE_EXPORT IndexCore {
                                   const void* window, LeafHits& hits) const = 0;
   virtual bool next_leaf(ScanState& state, LeafHits& hits) const = 0;
   virtual Result<void> end_scan(ScanState& state) const = 0;
+  // Scans that go side by side, up to kMostScans at a time, and see one state. One that joins has
+  // looked at nothing yet. `approach` takes all that have joined since the last time, when those
+  // before are over, to their first leaves, so that none waits alone for its nodes; false when one
+  // failed. `next_leaf` finds their first hits. They are not ended, but if scans hold, the group
+  // must be, and tells what failed.
+  static constexpr std::size_t kMostScans = 8;
+  virtual Result<void> begin_group(GroupState& group, const SnapshotCore* snapshot) const = 0;
+  virtual void join_group(GroupState& group, ScanState& state, const void* window) const = 0;
+  virtual bool approach(GroupState& group, std::span<ScanState> states) const = 0;
+  virtual Result<void> end_group(GroupState& group) const = 0;
   virtual Result<std::uint64_t> count(const SnapshotCore* snapshot, const void* window) const = 0;
 
   // Entries by growing distance. Ties come in any order. Refuses distances and weights that are out
