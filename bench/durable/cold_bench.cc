@@ -51,6 +51,7 @@ std::vector<ColdContestant> all_contestants() {
   for (const Compression one : {Compression::none, Compression::lz4, Compression::zstd}) {
     if (xtree::is_supported(one)) all.push_back(cold_xtree(one));
   }
+  all.push_back(cold_xtree_at_once());
   all.push_back(cold_sqlite());
   all.push_back(cold_libspatialindex());
   return all;

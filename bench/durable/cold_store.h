@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,10 @@ class ColdStore {
   virtual ~ColdStore() = default;
 
   virtual Answer window(const xtree::Box<2>& window) = 0;
+  // Of each window its answer, one by one unless the store can do better.
+  virtual void ask(std::span<const xtree::Box<2>> windows, std::span<Answer> answers) {
+    for (std::size_t i = 0; i < windows.size(); ++i) answers[i] = window(windows[i]);
+  }
   // The memory that it says it takes beside its cache.
   virtual std::uint64_t bytes_beside_cache() { return 0; }
 };
@@ -39,6 +44,8 @@ struct ColdContestant {
 
 // Packed in its files in this way.
 ColdContestant cold_xtree(xtree::Compression compression);
+// Not packed, and asked many windows at once.
+ColdContestant cold_xtree_at_once();
 ColdContestant cold_sqlite();
 ColdContestant cold_libspatialindex();
 

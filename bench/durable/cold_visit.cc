@@ -50,7 +50,7 @@ void ask(const ColdContestant& contestant, const std::string& directory, std::ui
   found.open_seconds = seconds_since(begin);
   const std::uint64_t read = bytes_read();
   const auto opened = Clock::now();
-  for (std::size_t i = 0; i < windows.size(); ++i) found.answers[i] = store->window(windows[i]);
+  store->ask(windows, std::span(found.answers).first(windows.size()));
   found.seconds = seconds_since(opened);
   found.bytes_read = bytes_read() - read;
   found.resident_growth = most_resident_bytes() - resident;

@@ -1,5 +1,7 @@
 #include <xtree/database.h>
 
+#include <vector>
+
 #include "durable/cold_store.h"
 #include "durable/require.h"
 
@@ -8,7 +10,7 @@ namespace {
 
 constexpr const char* kName = "boxes";
 
-class ColdXtree final : public ColdStore {
+class ColdXtree : public ColdStore {
  public:
   ColdXtree(const std::string& directory, const xtree::Options& options)
       : database_(must(xtree::Database::open(directory, options))),
@@ -27,9 +29,25 @@ class ColdXtree final : public ColdStore {
     return must(database_.stats()).handles * kBytesOfNode + kFewMib;
   }
 
+ protected:
+  [[nodiscard]] const xtree::Index<2>& index() const { return index_; }
+
  private:
   xtree::Database database_;
   xtree::Index<2> index_;
+};
+
+class ColdXtreeAtOnce final : public ColdXtree {
+ public:
+  using ColdXtree::ColdXtree;
+
+  void ask(std::span<const xtree::Box<2>> windows, std::span<Answer> answers) override {
+    std::vector<decltype(xtree::intersects(windows[0]))> predicates;
+    for (const xtree::Box<2>& window : windows) predicates.push_back(xtree::intersects(window));
+    must(index().for_each_of(predicates, [&](std::size_t i, const auto& hit) {
+      answers[i].add(hit.value);
+    }));
+  }
 };
 
 template <class Fill>
@@ -54,24 +72,32 @@ void load(const std::string& directory, const ColdEntries& entries) {
   build(directory, compression, [&](xtree::Index<2>& index) { must(index.bulk_load(entries)); });
 }
 
+template <class Store>
 std::unique_ptr<ColdStore> open(const std::string& directory, std::uint64_t cache_bytes) {
   xtree::Options options;
   options.create_if_missing = false;
   options.cache_bytes = cache_bytes;
-  return std::make_unique<ColdXtree>(directory, options);
+  return std::make_unique<Store>(directory, options);
 }
 
 }  // namespace
 
 ColdContestant cold_xtree(xtree::Compression compression) {
   using xtree::Compression;
+  const auto open_one = open<ColdXtree>;
   switch (compression) {
     case Compression::lz4:
-      return {"xtree, lz4", insert<Compression::lz4>, load<Compression::lz4>, open};
+      return {"xtree, lz4", insert<Compression::lz4>, load<Compression::lz4>, open_one};
     case Compression::zstd:
-      return {"xtree, zstd", insert<Compression::zstd>, load<Compression::zstd>, open};
-    default: return {"xtree", insert<Compression::none>, load<Compression::none>, open};
+      return {"xtree, zstd", insert<Compression::zstd>, load<Compression::zstd>, open_one};
+    default: return {"xtree", insert<Compression::none>, load<Compression::none>, open_one};
   }
+}
+
+ColdContestant cold_xtree_at_once() {
+  using xtree::Compression;
+  return {"xtree, at once", insert<Compression::none>, load<Compression::none>,
+          open<ColdXtreeAtOnce>};
 }
 
 }  // namespace bench

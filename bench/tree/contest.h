@@ -75,6 +75,8 @@ class Contest {
   }
 
  private:
+  using Form = typename Stage<Geometry>::Form;
+
   [[nodiscard]] bool wanted(const std::string& work) const { return matches(work, options_.rows); }
   void note(const std::string& work, const Subject<Geometry>& subject, double seconds) {
     ledger_.add(data_, work, subject.name, subject.build == Build::bulk, seconds);
@@ -110,17 +112,16 @@ class Contest {
   }
 
   void ask_all(const Subject<Geometry>& subject, Engine<Geometry>& engine) {
-    using Form = typename Stage<Geometry>::Form;
     static constexpr std::pair<const char*, double> kShares[] = {
         {"1e-6", 1e-6}, {"1e-4", 1e-4}, {"1e-2", 1e-2}};
     if (engine.can(Ability::window)) {
       for (const auto& [name, share] : kShares) {
         ask("window " + std::string(name), subject, engine,
-            [&]() -> auto& { return stage_.windows(share); });
+            [&](Form form) -> auto& { return stage_.windows(share, form); });
       }
-      ask("count 1e-2", subject, engine,
-          [&]() -> auto& { return stage_.windows(1e-2, Form::count); });
-      ask("point", subject, engine, [&]() -> auto& { return stage_.places(); });
+      ask_as(Form::count, "count 1e-2", subject, engine,
+             [&](Form form) -> auto& { return stage_.windows(1e-2, form); });
+      ask("point", subject, engine, [&](Form form) -> auto& { return stage_.places(form); });
     }
     if (!engine.can(Ability::nearest)) return;
     for (const std::size_t count : {1, 10, 100}) {
@@ -132,11 +133,20 @@ class Contest {
     }
   }
 
+  // One by one, and who can and was built so, all at once as well.
   template <class MakeExam>
   void ask(const std::string& work, const Subject<Geometry>& subject, Engine<Geometry>& engine,
            MakeExam&& make_exam) {
+    ask_as(Form::visit, work, subject, engine, make_exam);
+    if (subject.build == Build::bulk || !engine.can(Ability::at_once)) return;
+    const Subject<Geometry> at_once{subject.name + " at once", subject.make};
+    ask_as(Form::at_once, work, at_once, engine, make_exam);
+  }
+  template <class MakeExam>
+  void ask_as(Form form, const std::string& work, const Subject<Geometry>& subject,
+              Engine<Geometry>& engine, MakeExam&& make_exam) {
     if (!wanted(work)) return;
-    WindowExam<Geometry>& exam = make_exam();
+    WindowExam<Geometry>& exam = make_exam(form);
     const Pace pace = ask_steadily(exam, engine);
     exam.check(place(work, subject), subject.spare);
     note(work, subject, pace, exam.mean_hits());

@@ -37,6 +37,7 @@ std::vector<Aim> contest_aims() {
   aims.push_back({"insert 2-D boxes hilbert", "xtree", "boost rstar", 15});
   aims.push_back({"insert batches 2-D boxes uniform", "xtree", "boost rstar", 15});
   aims.push_back({"point 2-D boxes uniform", "xtree", "best of all", 3});
+  aims.push_back({"point 2-D boxes uniform", "xtree at once", "best of all", 3});
   for (const std::string shape : {"boxes", "points"}) {
     for (const std::string distribution : {"uniform", "clustered", "correlated", "cities"}) {
       for (const std::string dimensions : {"2-D ", "3-D "}) {

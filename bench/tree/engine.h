@@ -17,7 +17,7 @@
 namespace bench {
 
 // What an engine may be able to do.
-enum class Ability : std::uint8_t { insert, load, erase, update, window, nearest };
+enum class Ability : std::uint8_t { insert, load, erase, update, window, at_once, nearest };
 
 template <class Geometry>
 class Engine {
@@ -46,6 +46,8 @@ class Engine {
 
   // Looks at every hit's number; `answers` has a place for each window.
   virtual void windows(std::span<const Window> windows, std::span<Answer> answers) = 0;
+  // The same, but asked all at once.
+  virtual void windows_at_once(std::span<const Window> windows, std::span<Answer> answers) = 0;
   // Only counts the hits.
   virtual void counts(std::span<const Window> windows, std::span<Answer> answers) = 0;
   // Leaves the numbers of `count` entries for each target in `ids`, in any order.
@@ -79,6 +81,11 @@ concept AnswersWindows = requires(E& engine, typename E::Window window, Answer a
   engine.window_one(window, answer);
 };
 template <class E>
+concept AnswersAtOnce = requires(E& engine, std::span<const typename E::Window> windows,
+                                 std::span<Answer> answers) {
+  engine.ask_at_once(windows, answers);
+};
+template <class E>
 concept FindsNearest = requires(E& engine, typename E::Place place, std::uint64_t* ids) {
   engine.nearest_one(place, 1, ids);
 };
@@ -87,7 +94,8 @@ concept FindsNearest = requires(E& engine, typename E::Place place, std::uint64_
 //
 //   insert_one(entry), add_batch(span of entries), prepare_load(span of entries) and
 //   load_prepared(), erase_one(entry), which is true when the entry was there, update_one(entry,
-//   to), window_one(window, answer), count_one(window, answer), nearest_one(target, count, ids)
+//   to), window_one(window, answer), ask_at_once(span of windows, span of answers, which are
+//   empty), count_one(window, answer), nearest_one(target, count, ids)
 template <class Self, class Geometry>
 class EngineLoops : public Engine<Geometry> {
  public:
@@ -103,6 +111,7 @@ class EngineLoops : public Engine<Geometry> {
       case Ability::erase: return Erases<Self>;
       case Ability::update: return Updates<Self> || (Erases<Self> && Inserts<Self>);
       case Ability::window: return AnswersWindows<Self>;
+      case Ability::at_once: return AnswersAtOnce<Self>;
       case Ability::nearest: return FindsNearest<Self>;
     }
     return false;
@@ -150,6 +159,12 @@ class EngineLoops : public Engine<Geometry> {
         answers[i] = {};
         self().window_one(windows[i], answers[i]);
       }
+    }
+  }
+  void windows_at_once(std::span<const Window> windows, std::span<Answer> answers) final {
+    if constexpr (AnswersAtOnce<Self>) {
+      std::fill(answers.begin(), answers.end(), Answer());
+      self().ask_at_once(windows, answers);
     }
   }
   void counts(std::span<const Window> windows, std::span<Answer> answers) final {

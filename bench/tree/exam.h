@@ -67,7 +67,7 @@ class WindowExam {
  public:
   using Window = typename Engine<Geometry>::Window;
 
-  enum class Form : std::uint8_t { visit, count };
+  enum class Form : std::uint8_t { visit, count, at_once };
 
   WindowExam(const Entries<Geometry>& entries, std::vector<Window> windows, Form form = Form::visit)
       : form_(form),
@@ -81,10 +81,10 @@ class WindowExam {
   // Returns the seconds that one question took, on average.
   double ask(Engine<Geometry>& engine) {
     const double seconds = seconds_of([&] {
-      if (form_ == Form::count) {
-        engine.counts(windows_, answers_);
-      } else {
-        engine.windows(windows_, answers_);
+      switch (form_) {
+        case Form::visit: return engine.windows(windows_, answers_);
+        case Form::count: return engine.counts(windows_, answers_);
+        case Form::at_once: return engine.windows_at_once(windows_, answers_);
       }
     });
     return seconds / static_cast<double>(windows_.size());

@@ -67,16 +67,17 @@ class Stage {
     return *exam;
   }
   // Windows that are places in entries.
-  WindowExam<Geometry>& places() {
-    if (!places_) {
+  WindowExam<Geometry>& places(Form form = Form::visit) {
+    auto& exam = places_[form];
+    if (!exam) {
       std::vector<xtree::Box<kDimensions>> windows;
       for (const auto& place :
            make_places<Geometry>(entries_, question_count(kDimensions, 1), kSeed)) {
         windows.emplace_back(place);
       }
-      places_ = std::make_unique<WindowExam<Geometry>>(entries_, std::move(windows));
+      exam = std::make_unique<WindowExam<Geometry>>(entries_, std::move(windows), form);
     }
-    return *places_;
+    return *exam;
   }
   NearestExam<Geometry>& nearest(std::size_t count) {
     auto& exam = nearest_[count];
@@ -101,7 +102,7 @@ class Stage {
   std::map<std::string, EnginePtr<Geometry>> engines_;
   std::map<double, double> sides_;
   std::map<std::pair<double, Form>, std::unique_ptr<WindowExam<Geometry>>> windows_;
-  std::unique_ptr<WindowExam<Geometry>> places_;
+  std::map<Form, std::unique_ptr<WindowExam<Geometry>>> places_;
   std::map<std::size_t, std::unique_ptr<NearestExam<Geometry>>> nearest_;
 };
 

@@ -3,6 +3,8 @@
 
 #include <xtree/index.h>
 
+#include <vector>
+
 #include "tree/engine.h"
 
 namespace bench {
@@ -29,6 +31,14 @@ class XTreeEngine final : public EngineLoops<XTreeEngine<Geometry>, Geometry> {
     index_.for_each(xtree::intersects(window), [&](const auto& hit) { found.add(hit.value); })
         .value();
     answer = found;
+  }
+  void ask_at_once(std::span<const Window> windows, std::span<Answer> answers) {
+    std::vector<decltype(xtree::intersects(windows[0]))> predicates;
+    predicates.reserve(windows.size());
+    for (const Window& window : windows) predicates.push_back(xtree::intersects(window));
+    index_.for_each_of(predicates, [&](std::size_t i, const auto& hit) {
+      answers[i].add(hit.value);
+    }).value();
   }
   void count_one(const Window& window, Answer& answer) {
     answer.hits = index_.count(xtree::intersects(window)).value();

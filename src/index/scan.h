@@ -105,7 +105,7 @@ class Scan {
 // one waits for, others look at meanwhile, and what is far is loaded for all of them.
 template <class Scalar, NodeView View>
 void approach_all(std::span<Scan<Scalar, View>* const> scans) noexcept {
-  static_assert(detail::IndexCore::kMostScans <= 32);
+  static_assert(detail::IndexCore::kMostScans < 32);
   FarNodes<View> far;
   for (std::uint32_t rest = (std::uint32_t{1} << scans.size()) - 1; rest != 0;) {
     for (std::uint32_t turn = rest; turn != 0; turn &= turn - 1) {
