@@ -68,9 +68,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                           [&](const auto& entry) { return meets(entry.box, box); }));
         require(index.count(xtree::intersects(box)).value() == hits);
         const std::vector many(1 + value * 4, xtree::intersects(box));
-        std::uint64_t found = 0;
-        index.for_each_of(many, [&](std::size_t, const auto&) { ++found; }).value();
-        require(found == hits * many.size());
+        std::uint64_t met = 0;
+        index.for_each_of(many, [&](std::size_t, const auto&) { ++met; }).value();
+        require(met == hits * many.size());
         break;
       }
       case 3: {
