@@ -44,8 +44,8 @@ class ColdXtreeAtOnce final : public ColdXtree {
   void ask(std::span<const xtree::Box<2>> windows, std::span<Answer> answers) override {
     std::vector<decltype(xtree::intersects(windows[0]))> predicates;
     for (const xtree::Box<2>& window : windows) predicates.push_back(xtree::intersects(window));
-    must(index().for_each_of(predicates, [&](std::size_t i, const auto& hit) {
-      answers[i].add(hit.value);
+    must(index().for_each_of(predicates, [&](std::size_t i, auto& hits) {
+      hits.for_each([&](const auto& hit) { answers[i].add(hit.value); });
     }));
   }
 };

@@ -94,8 +94,8 @@ concept FindsNearest = requires(E& engine, typename E::Place place, std::uint64_
 //
 //   insert_one(entry), add_batch(span of entries), prepare_load(span of entries) and
 //   load_prepared(), erase_one(entry), which is true when the entry was there, update_one(entry,
-//   to), window_one(window, answer), ask_at_once(span of windows, span of answers, which are
-//   empty), count_one(window, answer), nearest_one(target, count, ids)
+//   to), window_one(window, answer), ask_at_once(span of windows, span of answers),
+//   count_one(window, answer), nearest_one(target, count, ids)
 template <class Self, class Geometry>
 class EngineLoops : public Engine<Geometry> {
  public:
@@ -162,10 +162,7 @@ class EngineLoops : public Engine<Geometry> {
     }
   }
   void windows_at_once(std::span<const Window> windows, std::span<Answer> answers) final {
-    if constexpr (AnswersAtOnce<Self>) {
-      std::fill(answers.begin(), answers.end(), Answer());
-      self().ask_at_once(windows, answers);
-    }
+    if constexpr (AnswersAtOnce<Self>) self().ask_at_once(windows, answers);
   }
   void counts(std::span<const Window> windows, std::span<Answer> answers) final {
     if constexpr (requires(Self& engine) { engine.count_one(windows[0], answers[0]); }) {

@@ -36,8 +36,10 @@ class XTreeEngine final : public EngineLoops<XTreeEngine<Geometry>, Geometry> {
     std::vector<decltype(xtree::intersects(windows[0]))> predicates;
     predicates.reserve(windows.size());
     for (const Window& window : windows) predicates.push_back(xtree::intersects(window));
-    index_.for_each_of(predicates, [&](std::size_t i, const auto& hit) {
-      answers[i].add(hit.value);
+    index_.for_each_of(predicates, [&](std::size_t i, auto& hits) {
+      Answer found;  // in registers
+      hits.for_each([&](const auto& hit) { found.add(hit.value); });
+      answers[i] = found;
     }).value();
   }
   void count_one(const Window& window, Answer& answer) {

@@ -109,6 +109,17 @@ class LeafVisitor {
   }
 };
 
+// Calls a visitor, which may return whether it wants more.
+template <class F>
+[[gnu::always_inline]] inline bool goes_on(F&& visit) {
+  if constexpr (std::is_same_v<std::invoke_result_t<F&>, bool>) {
+    return visit();
+  } else {
+    visit();
+    return true;
+  }
+}
+
 [[nodiscard]] inline Error refused_predicate() {
   return Error(ErrorCode::invalid_argument, "query", "a box is inverted or holds NaN");
 }
@@ -191,6 +202,35 @@ class WindowScan {
   ScanState state_;
 };
 
+// The hits of one of many predicates.
+template <int D, class V, class T, Shape S, class P>
+class PredicateHits {
+ public:
+  PredicateHits(const IndexCore& core, ScanState& state, const P& predicate) noexcept
+      : core_(core), state_(state), predicate_(predicate) {}
+  PredicateHits(const PredicateHits&) = delete;
+  PredicateHits& operator=(const PredicateHits&) = delete;
+
+  // Calls `visit(hit)` for each of them. When `visit` returns bool, false stops. They can be asked
+  // for once.
+  template <class F>
+  [[gnu::always_inline]] void for_each(F&& visit) {
+    const P predicate = predicate_;
+    const auto visit_hit = [&](const Hit<D, V, T>& hit) {
+      return goes_on([&] { return visit(hit); });
+    };
+    LeafHits leaf;
+    while (!leaf.last && core_.next_leaf(state_, leaf)) {
+      if (!LeafVisitor<D, V, T, S>::visit_leaf(leaf, predicate, visit_hit)) return;
+    }
+  }
+
+ private:
+  const IndexCore& core_;
+  ScanState& state_;
+  const P& predicate_;
+};
+
 // Scans of many windows, some at a time. Most of what a small window takes is to wait for nodes, so
 // some go down the tree side by side before the first of them looks at its leaves.
 template <int D, class V, class T, Shape S, class P>
@@ -202,15 +242,13 @@ class WindowScans {
   WindowScans& operator=(const WindowScans&) = delete;
   ~WindowScans() { finish(); }
 
-  // Calls `visit(i, hit)` for each hit of the i-th predicate, until it returns false.
+  // Calls `visit(i, hits)` for each predicate, until it returns false.
   template <class F>
   Result<void> visit_all(std::span<const P> predicates, F&& visit) {
     for (std::size_t at = 0; begun_ && at < predicates.size(); at += kMost) {
       const std::size_t left = predicates.size() - at;
       const auto some = predicates.subspan(at, left < kMost ? left : kMost);
-      if (!visit_group(some, [&](std::size_t i, const auto& hit) { return visit(at + i, hit); })) {
-        break;
-      }
+      if (!visit_group(some, [&](std::size_t i, auto& hits) { return visit(at + i, hits); })) break;
     }
     finish();
     return status_;
@@ -220,7 +258,7 @@ class WindowScans {
   static constexpr std::size_t kMost = IndexCore::kMostScans;
 
   template <class F>
-  bool visit_group(std::span<const P> predicates, F&& visit) {
+  [[gnu::always_inline]] bool visit_group(std::span<const P> predicates, F&& visit) {
     for (std::size_t i = 0; i < predicates.size(); ++i) {
       Window<T> window;
       make_window<D>(predicates[i], window);
@@ -228,12 +266,8 @@ class WindowScans {
     }
     if (!core_.approach(group_, {states_, predicates.size()})) return false;
     for (std::size_t i = 0; i < predicates.size(); ++i) {
-      const P predicate = predicates[i];
-      const auto visit_hit = [&](const Hit<D, V, T>& hit) { return visit(i, hit); };
-      LeafHits leaf;
-      while (!leaf.last && core_.next_leaf(states_[i], leaf)) {
-        if (!LeafVisitor<D, V, T, S>::visit_leaf(leaf, predicate, visit_hit)) return false;
-      }
+      PredicateHits<D, V, T, S, P> hits(core_, states_[i], predicates[i]);
+      if (!goes_on([&] { return visit(i, hits); })) return false;
     }
     return true;
   }

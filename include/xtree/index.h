@@ -47,17 +47,6 @@ constexpr Schema schema_of() noexcept {
           static_cast<std::uint16_t>(sizeof(V))};
 }
 
-// Calls a visitor, which may return whether it wants more.
-template <class F>
-[[gnu::always_inline]] inline bool goes_on(F&& visit) {
-  if constexpr (std::is_same_v<std::invoke_result_t<F&>, bool>) {
-    return visit();
-  } else {
-    visit();
-    return true;
-  }
-}
-
 // The query forms that an index and a snapshot of it share.
 template <int D, class V, class T, Shape S>
 struct Queries {
@@ -82,10 +71,7 @@ struct Queries {
     for (const P& predicate : all) {
       if (!predicate.valid()) return refused_predicate();
     }
-    return WindowScans<D, V, T, S, P>(core, snapshot)
-        .visit_all(all, [&](std::size_t i, const Hit<D, V, T>& hit) {
-          return goes_on([&] { return visit(i, hit); });
-        });
+    return WindowScans<D, V, T, S, P>(core, snapshot).visit_all(all, std::forward<F>(visit));
   }
 
   template <class Query>
@@ -196,11 +182,16 @@ class Index {
   [[gnu::always_inline]] Result<void> for_each(const Query& query, F&& visit) const {
     return Queries::for_each(*core_, nullptr, query, std::forward<F>(visit));
   }
-  // Calls `visit(i, hit)` for every hit of `predicates[i]`, one predicate after the other, as
-  // `for_each` would for each of them; `predicates` is a vector, an array or a span. When `visit`
-  // returns bool, false stops all. Small windows in a large index take less time so than one by
-  // one, and much less where nodes have to come from disk, as several wait for theirs at once. All
-  // see the same state; where one is refused nothing is visited. Takes 36 KiB of the stack.
+  // Asks many predicates at once, which are in a vector, an array or a span:
+  //
+  //   index.for_each_of(windows, [&](std::size_t i, auto& hits) {
+  //     hits.for_each([&](const auto& hit) { found[i].push_back(hit.value); });
+  //   });
+  //
+  // `visit(i, hits)` is called for each in turn, also for one that has no hits; when it returns
+  // bool, false stops all. Small windows in a large index take less time so than one by one, and
+  // much less where nodes have to come from disk, as several wait for theirs at once. All see the
+  // same state. Where one is refused nothing is visited. Takes 36 KiB of the stack.
   template <detail::PredicateArray Predicates, class F>
   Result<void> for_each_of(const Predicates& predicates, F&& visit) const {
     return Queries::for_each_of(*core_, nullptr, predicates, std::forward<F>(visit));

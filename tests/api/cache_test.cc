@@ -164,13 +164,15 @@ TEST_F(CacheTest, StaysWithinTheLimitDuringManyWindowsAtOnce) {
   const std::uint64_t before = db.stats().value().loaded_nodes;
   std::vector<std::uint64_t> found(windows.size());
   std::uint64_t hits = 0;
-  const auto done = cells.for_each_of(windows, [&](std::size_t i, const auto& hit) {
-    ASSERT_EQ(hit.box, cell(hit.value));
-    ++found[i];
-    // What windows bring into memory together may be on top of it, and what one does alone.
-    if (++hits % 1000 == 0) {
-      ASSERT_LE(db.stats().value().resident_bytes, most_bytes() + kAhead);
-    }
+  const auto done = cells.for_each_of(windows, [&](std::size_t i, auto& its_hits) {
+    its_hits.for_each([&](const auto& hit) {
+      ASSERT_EQ(hit.box, cell(hit.value));
+      ++found[i];
+      // What windows bring into memory together may be on top of it, and what one does alone.
+      if (++hits % 1000 == 0) {
+        ASSERT_LE(db.stats().value().resident_bytes, most_bytes() + kAhead);
+      }
+    });
   });
   ASSERT_TRUE(done) << done.error().message();
   EXPECT_EQ(found, wanted);
@@ -320,7 +322,9 @@ TEST_F(CacheTest, ANodeThatCannotBeReadAgainIsAnErrorWithItsPlace) {
     windows.push_back(intersects(window(at, at, 4)));
   }
   std::uint64_t hits = 0;
-  const auto many = cells.for_each_of(windows, [&](std::size_t, const auto&) { ++hits; });
+  const auto many = cells.for_each_of(windows, [&](std::size_t, auto& its_hits) {
+    its_hits.for_each([&](const auto&) { ++hits; });
+  });
   ASSERT_FALSE(many);
   EXPECT_EQ(many.error().code(), ErrorCode::corruption);
   EXPECT_LT(hits, windows.size() * 16);
@@ -367,8 +371,9 @@ TEST_F(CacheTest, AnswersStayRightBesideWritersAndCheckpoints) {
         wanted.push_back(expected(x, y, 6));
       }
       std::vector<std::uint64_t> found(windows.size());
-      ASSERT_TRUE(
-          cells.for_each_of(windows, [&](std::size_t i, const auto&) { ++found[i]; }));
+      ASSERT_TRUE(cells.for_each_of(windows, [&](std::size_t i, auto& hits) {
+        hits.for_each([&](const auto&) { ++found[i]; });
+      }));
       ASSERT_EQ(found, wanted);
     }
   });

@@ -253,11 +253,13 @@ TEST_F(DatabaseTest, ManyQueriesAtOnceAnswerFromOneState) {
   std::vector<decltype(intersects(Box<2>()))> windows;
   for (int i = 0; i < 3000; i += 10) windows.push_back(intersects(Box<2>({i, i}, {i + 9, i + 9})));
   std::uint64_t seen = 0;
-  const auto done = index.for_each_of(windows, [&](std::size_t i, const auto& hit) {
-    EXPECT_EQ(hit.value / 10, i);
-    if (++seen % 500 != 10) return;
-    ASSERT_TRUE(index.clear());
-    ASSERT_TRUE(index.insert(Point<2>{2999, 2999}, 9999));
+  const auto done = index.for_each_of(windows, [&](std::size_t i, auto& hits) {
+    hits.for_each([&](const auto& hit) {
+      EXPECT_EQ(hit.value / 10, i);
+      if (++seen % 500 != 10) return;
+      ASSERT_TRUE(index.clear());
+      ASSERT_TRUE(index.insert(Point<2>{2999, 2999}, 9999));
+    });
   });
   EXPECT_TRUE(done);
   EXPECT_EQ(seen, 3000u);

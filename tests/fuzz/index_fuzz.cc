@@ -69,7 +69,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         require(index.count(xtree::intersects(box)).value() == hits);
         const std::vector many(1 + value * 4, xtree::intersects(box));
         std::uint64_t met = 0;
-        index.for_each_of(many, [&](std::size_t, const auto&) { ++met; }).value();
+        index.for_each_of(many, [&](std::size_t, auto& its_hits) {
+          its_hits.for_each([&](const auto&) { ++met; });
+        }).value();
         require(met == hits * many.size());
         break;
       }
