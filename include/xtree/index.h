@@ -191,7 +191,8 @@ class Index {
   // `visit(i, hits)` is called for each in turn, also for one that has no hits; when it returns
   // bool, false stops all. Small windows in a large index take less time so than one by one, and
   // much less where nodes have to come from disk, as several wait for theirs at once. All see the
-  // same state. Where one is refused nothing is visited. Takes 36 KiB of the stack.
+  // same state. Where one is refused nothing is visited; after an error of reading, hits that were
+  // visited are right, but not all. Takes 36 KiB of the stack.
   template <detail::PredicateArray Predicates, class F>
   Result<void> for_each_of(const Predicates& predicates, F&& visit) const {
     return Queries::for_each_of(*core_, nullptr, predicates, std::forward<F>(visit));

@@ -234,6 +234,7 @@ class LeafWalk {
     if (is_far(view_, first)) [[unlikely]] {
       load_far_children(level);
       if (!level.far_were_loaded) {
+        // There was no room: leaves are asked for once more when their turn comes.
         if (level.node->level == 1) level.unfetched = level.hits;
         return false;
       }
